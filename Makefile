@@ -1,0 +1,113 @@
+# One word per chore, the same here and in .ci/run.
+#
+#   make video    a venv, the package, and rushes.mp4 from a sample prompt
+#   make test     everything that must hold: lint, types, tests with the real clients
+#   make serve    the server on http://127.0.0.1:8000
+#   make check    lint and types only (seconds)
+#   make bench    the benchmarks of benchmarks/
+#   make docs     what the code writes about itself into docs/reference
+#   make clients  the Together clients of every generation, each in its own place
+#   make clean    forget every venv, client and cache
+#
+# PYTHON=/path/to/python picks another interpreter, PROMPT="…" another first video.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PROMPT ?= A penguin waddles across the snow while the camera slowly pans left
+VIDEO  ?= rushes.mp4
+PORT   ?= 8000
+
+VENV := .venv
+BIN  := $(VENV)/bin
+PIP  := $(BIN)/python -m pip --disable-pip-version-check -q
+
+# Each generation of the Together client asks for other paths and other versions of the same
+# libraries, so each lives alone: .venv-clients/<version> for Python, .clients/ts for TypeScript.
+TOGETHER_PY := 1.5.35 2.42.0 3.1.1
+TOGETHER_TS := 0.52.0
+CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
+
+.PHONY: help video test serve check format bench docs clients clean
+
+help:
+	@sed -n '3,10s/^# //p' Makefile
+
+video: $(VENV)/.installed
+	$(BIN)/rushes generate "$(PROMPT)" -o "$(VIDEO)"
+
+serve: $(VENV)/.installed
+	$(BIN)/rushes serve --port $(PORT)
+
+test: check clients
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-test
+	@test -f benchmarks/__main__.py || { echo "There are no benchmarks yet: benchmarks/ is empty." >&2; exit 1; }
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/write_reference.py
+
+clients: $(CLIENT_STAMPS)
+
+clean:
+	rm -rf $(VENV) .venv-clients .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+# --- environments: a stamp per environment, renewed when pyproject.toml is newer -------------------
+
+$(BIN)/python:
+	@python="$${PYTHON:-}"; \
+	for candidate in $${python:-python3.11 python3.12 python3.13 python3 python}; do \
+	    if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	    echo "Rushes needs Python 3.11 or newer, and found none on PATH." >&2; \
+	    echo "Install one (Debian, Ubuntu: apt-get install python3 python3-venv) or say make PYTHON=/path/to/python." >&2; exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' 2>/dev/null; then \
+	    echo "$$found has no venv module. Debian and Ubuntu ship it apart: apt-get install python3-venv" >&2; exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$found" --version)"; "$$found" -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing rushes into $(VENV)"
+	@$(PIP) install -e .
+	@touch $@
+
+# Dependency groups need pip 25.1; the pip inside a fresh venv is as old as its Python.
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing what the tests need into $(VENV)"
+	@$(PIP) install 'pip>=25.1'
+	@$(PIP) install --group test
+	@touch $@
+
+.venv-clients/%/.installed: | $(BIN)/python
+	@echo "installing the Together client $* for Python"
+	@rm -rf .venv-clients/$*
+	@$(BIN)/python -m venv .venv-clients/$*
+	@.venv-clients/$*/bin/python -m pip --disable-pip-version-check -q install together==$*
+	@touch $@
+
+.clients/ts/.installed-%:
+	@if ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
+	    if ! command -v apt-get >/dev/null; then echo "The tests need Node.js and npm: install them." >&2; exit 1; fi; \
+	    sudo=""; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	    echo "installing nodejs and npm"; \
+	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends nodejs npm; \
+	fi
+	@echo "installing the Together client $* for TypeScript"
+	@rm -rf .clients/ts && mkdir -p .clients/ts
+	@npm install --prefix .clients/ts --no-audit --no-fund --loglevel=error --ignore-scripts together-ai@$*
+	@touch $@

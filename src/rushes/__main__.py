@@ -1,0 +1,5 @@
+"""`python -m rushes` is the `rushes` command."""
+
+from rushes.cli.app import main
+
+main()
