@@ -1,0 +1,27 @@
+"""How a latent moves from one noise level to the next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Array = Any  # a NumPy array or a torch tensor; both sides of a call hold the same kind
+
+
+def velocity(latent: Array, clean: Array, sigma: float) -> Array:
+    """The direction of more noise, from what a model that predicts the clean latent says.
+
+    Shapes  `latent` and `clean` alike, any shape.
+    Units   sigma in (0, 1]; at 0 there is no noise left to have a direction.
+    Source  x = (1 − sigma) clean + sigma noise, so dx/dsigma = noise − clean = (x − clean) / sigma.
+    """
+    return (latent - clean) / sigma
+
+
+def euler_step(latent: Array, velocity: Array, sigma: float, sigma_next: float) -> Array:
+    """Move the latent from noise level `sigma` to `sigma_next` along its velocity.
+
+    Shapes  `latent` and `velocity` alike, any shape, same dtype; the result too.
+    Units   sigma is 1.0 at pure noise and 0.0 at the finished latent.
+    Source  Euler step of dx/dt = v(x, t); Lipman et al. 2022, section 2.
+    """
+    return latent + (sigma_next - sigma) * velocity
