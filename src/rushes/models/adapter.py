@@ -1,0 +1,73 @@
+"""What a model must offer to be driven: the protocol, and the chunk of film that comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.catalogue.card import Card
+from rushes.contract.artifact import Native
+from rushes.contract.request import ResolvedRequest
+
+ConditionT = TypeVar("ConditionT")
+StateT = TypeVar("StateT", bound="State")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of consecutive frames at the model's own size and rate, with the sound that belongs to them.
+
+    frames_THWC  uint8 RGB, T ≥ 1.
+    audio        float32 (samples, 2) in −1 … 1 at 48 kHz, or None when the model makes no sound.
+    """
+
+    frames_THWC: NDArray[np.uint8]
+    audio: NDArray[np.float32] | None = None
+
+
+class State(Protocol):
+    """A clip between two steps. Immutable; everything needed to go on is in it."""
+
+    @property
+    def index(self) -> int:
+        """Steps already taken, which is the number of the next one."""
+
+    @property
+    def num_steps(self) -> int:
+        """Steps the whole clip takes; at least what was asked for, more when it is made in windows."""
+
+    def to_bytes(self) -> bytes:
+        """The state as a checkpoint; the adapter's `restore` reads it."""
+
+
+class Adapter(Protocol[ConditionT, StateT]):
+    """A model behind its verbs. Called by `engine`, one clip at a time, from one thread."""
+
+    def describe(self) -> Card:
+        """What it can do; the only place where limits and defaults live."""
+
+    def native(self, request: ResolvedRequest) -> Native:
+        """The size, rate and number of frames that `decode` will yield for this request."""
+
+    def encode(self, request: ResolvedRequest) -> ConditionT:
+        """Turn the words (and later images, clips and sound) into what the model reads."""
+
+    def prepare(self, condition: ConditionT, seed: int) -> StateT:
+        """Draw the noise. Same condition and seed give the same start on every machine."""
+
+    def step(self, state: StateT, index: int) -> StateT:
+        """Take step `index`, 0 ≤ index < num_steps, in order; the given state stays as it was."""
+
+    def decode(self, state: StateT) -> Iterator[Chunk]:
+        """Frames in order, as soon as each is ready; together exactly `native(request).num_frames`."""
+
+    def restore(self, checkpoint: bytes) -> StateT:
+        """The state that `to_bytes` saved, in this or another process."""
+
+
+AnyAdapter = Adapter[Any, Any]
+"""An adapter whose condition and state the caller only passes along."""

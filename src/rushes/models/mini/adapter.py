@@ -1,0 +1,191 @@
+"""The embedded model behind the adapter's verbs. Read this file to see how a video model is driven.
+
+A clip is a grid of tokens: one for every 32 × 32 pixels and every 6 frames (`mini.json` has the numbers), each a
+vector called a latent. `prepare` fills the grid with noise. In every `step` the transformer looks at the noisy
+grid and the words and says what the clean grid would be; the grid moves a little that way. When no noise is left,
+`decode` turns each latent frame into six pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards.mini import CARD
+from rushes.contract.artifact import Native
+from rushes.contract.request import ResolvedRequest
+from rushes.diffusion.guidance import guided
+from rushes.diffusion.noise import noise
+from rushes.diffusion.samplers import euler_step, velocity
+from rushes.diffusion.schedules import flow_sigmas
+from rushes.models.adapter import Chunk
+from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
+from rushes.models.mini.graph import Graph
+from rushes.models.mini.text import Tokenizer
+from rushes.models.mini.windows import Window, positions, windows
+
+Float32s = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MiniCondition:
+    """What the model reads: the words as ids, and the shape and pace of what to make."""
+
+    words: tuple[int, ...]
+    negative_words: tuple[int, ...]  # padding only when there is no negative prompt: the model's "anything"
+    guidance_scale: float
+    sigmas: tuple[float, ...]  # one more than steps, from 1.0 to 0.0
+    rows: int
+    cols: int
+    num_frames: int
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MiniState:
+    """A clip between two steps: the whole grid, and how many steps it has had.
+
+    latent_NPC  float32 (latent frames, places = rows × cols, channels); never written to in place.
+    """
+
+    condition: MiniCondition
+    latent_NPC: Float32s
+    index: int = 0
+
+    @property
+    def num_steps(self) -> int:
+        return self.steps_per_window * len(self.condition.windows)
+
+    @property
+    def steps_per_window(self) -> int:
+        return len(self.condition.sigmas) - 1
+
+    def to_bytes(self) -> bytes:
+        """Everything needed to go on elsewhere, as a NumPy archive that holds no code."""
+        buffer = io.BytesIO()
+        np.savez(buffer, latent=self.latent_NPC, index=self.index, **asdict(self.condition))
+        return buffer.getvalue()
+
+
+class MiniAdapter:
+    """`rushes/mini` on the CPU. Loading takes a moment; keep it."""
+
+    def __init__(self, weights: Path = PACKAGED_WEIGHTS, threads: int = 0) -> None:
+        """Load the networks in the folder `weights`; `threads` 0 means every core this process may use.
+
+        Errors  Unavailable when the weights are missing or damaged.
+        """
+        self.config = MiniConfig.load(weights)
+        self.tokenizer = Tokenizer(self.config.vocabulary, self.config.max_words)
+        self._transformer = Graph(weights / "transformer.onnx", threads)
+        self._decoder = Graph(weights / "decoder.onnx", threads)
+
+    def describe(self) -> Card:
+        return CARD
+
+    def native(self, request: ResolvedRequest) -> Native:
+        rows, cols = self.config.grid(request.width, request.height)
+        return Native(
+            width=cols * self.config.spatial,
+            height=rows * self.config.spatial,
+            fps=self.config.fps,
+            num_frames=self.config.num_frames(request.seconds),
+        )
+
+    def encode(self, request: ResolvedRequest) -> MiniCondition:
+        rows, cols = self.config.grid(request.width, request.height)
+        num_frames = self.config.num_frames(request.seconds)
+        num_latents = self.config.num_latents(num_frames)
+        return MiniCondition(
+            words=tuple(self.tokenizer.encode(request.prompt)),
+            negative_words=tuple(self.tokenizer.encode(request.negative_prompt)),
+            guidance_scale=request.guidance_scale,
+            sigmas=flow_sigmas(request.steps, self.config.shift),
+            rows=rows,
+            cols=cols,
+            num_frames=num_frames,
+            windows=windows(num_latents, self.config.window, self.config.overlap),
+        )
+
+    def prepare(self, condition: MiniCondition, seed: int) -> MiniState:
+        # Drawn for the whole clip at once, in order of time: a longer clip begins like a shorter one.
+        num_latents = condition.windows[-1].stop
+        return MiniState(condition, noise(seed, (num_latents, condition.rows * condition.cols, self.config.channels)))
+
+    def step(self, state: MiniState, index: int) -> MiniState:
+        condition = state.condition
+        window = condition.windows[index // state.steps_per_window]
+        sigma, sigma_next = condition.sigmas[index % state.steps_per_window :][:2]
+
+        seen_NPC = state.latent_NPC[window.start : window.stop]
+        clean_NPC = self._predict_clean(seen_NPC, condition, window, sigma)
+
+        made = window.made_from - window.start  # what lies before is finished: it was input, and stays as it is
+        noisy_NPC = seen_NPC[made:]
+        moved_NPC = euler_step(noisy_NPC, velocity(noisy_NPC, clean_NPC[made:], sigma), sigma, sigma_next)
+
+        latent_NPC = state.latent_NPC.copy()
+        latent_NPC[window.made_from : window.stop] = moved_NPC
+        return replace(state, latent_NPC=latent_NPC, index=index + 1)
+
+    def decode(self, state: MiniState) -> Iterator[Chunk]:
+        condition, frames_left = state.condition, state.condition.num_frames
+        for latent_PC in state.latent_NPC:
+            grid_RSC = latent_PC.reshape(condition.rows, condition.cols, self.config.channels)
+            latent_1CRS = np.ascontiguousarray(grid_RSC.transpose(2, 0, 1)[None])
+            frames_THWC = self._decoder.run(latent=latent_1CRS)[0, :frames_left]
+            frames_left -= len(frames_THWC)
+            yield Chunk(frames_THWC)
+
+    def restore(self, checkpoint: bytes) -> MiniState:
+        """The state that `MiniState.to_bytes` saved.
+
+        Errors  ValueError when `checkpoint` is no such archive.
+        """
+        if not zipfile.is_zipfile(io.BytesIO(checkpoint)):
+            raise ValueError("these bytes are no checkpoint of rushes/mini")
+        with np.load(io.BytesIO(checkpoint), allow_pickle=False) as saved:
+            condition = MiniCondition(
+                words=tuple(saved["words"].tolist()),
+                negative_words=tuple(saved["negative_words"].tolist()),
+                guidance_scale=float(saved["guidance_scale"]),
+                sigmas=tuple(saved["sigmas"].tolist()),
+                rows=int(saved["rows"]),
+                cols=int(saved["cols"]),
+                num_frames=int(saved["num_frames"]),
+                windows=tuple(Window(*numbers) for numbers in saved["windows"].tolist()),
+            )
+            return MiniState(condition, saved["latent"], int(saved["index"]))
+
+    def _predict_clean(self, seen_NPC: Float32s, condition: MiniCondition, window: Window, sigma: float) -> Float32s:
+        """What the noisy part of `seen_NPC` would be without noise, leaning towards the prompt."""
+        sigma_NP = np.full(seen_NPC.shape[:2], sigma, dtype=np.float32)
+        sigma_NP[: window.made_from - window.start] = 0.0
+        inputs = {
+            "latent": seen_NPC.reshape(1, -1, self.config.channels),
+            "sigma": sigma_NP.reshape(1, -1),
+            "position": positions(len(seen_NPC), condition.rows, condition.cols, self._seconds_per_latent),
+        }
+        positive = self._transformer.run(**inputs, words=_ids(condition.words))
+        if condition.guidance_scale != 1.0:
+            # A pass of its own, never a batch of two: int8 ranges are measured over the batch, so that
+            # the negative prompt would move the bits of the positive prediction.
+            negative = self._transformer.run(**inputs, words=_ids(condition.negative_words))
+            positive = guided(positive, negative, condition.guidance_scale)
+        return positive.reshape(seen_NPC.shape)
+
+    @property
+    def _seconds_per_latent(self) -> float:
+        return self.config.frames_per_latent / self.config.fps
+
+
+def _ids(words: tuple[int, ...]) -> NDArray[Any]:
+    return np.array([words], dtype=np.int64)

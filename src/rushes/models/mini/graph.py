@@ -1,0 +1,52 @@
+"""One network of `weights/`, run by ONNX Runtime on the CPU. The only place that touches its untyped API."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from rushes.errors import Unavailable
+
+ERRORS_ONLY = 3
+
+
+class Graph:
+    """A loaded network. The same inputs give the same bytes, whatever the number of threads."""
+
+    def __init__(self, path: Path, threads: int = 0) -> None:
+        """Load `path`; `threads` 0 means every core this process may use.
+
+        Errors  Unavailable when the file is missing or ONNX Runtime refuses it.
+        """
+        options: Any = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or usable_cores()
+        options.inter_op_num_threads = 1
+        options.use_deterministic_compute = True
+        options.log_severity_level = ERRORS_ONLY
+        # Waiting threads sleep: a spinning pool burns a core between steps that the file encoder needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        if not path.is_file():
+            raise Unavailable(f"this installation lacks the weights of rushes/mini: {path.name} was not found")
+        try:
+            session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as refused:  # the runtime's own classes share no public base
+            raise Unavailable(f"the weights of rushes/mini are damaged: {path.name} cannot be loaded") from refused
+        self._session = session
+        self._output: str = session.get_outputs()[0].name
+
+    def run(self, **inputs: NDArray[Any]) -> NDArray[Any]:
+        """The network's first output for `inputs`, given by name."""
+        (output,) = self._session.run([self._output], inputs)
+        return np.asarray(output)
+
+
+def usable_cores() -> int:
+    """Cores this process may run on, which in a container or under taskset is fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

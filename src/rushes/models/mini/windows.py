@@ -1,0 +1,52 @@
+"""Clips longer than the transformer sees at once, and where each token lies.
+
+A next window keeps the last `overlap` latent frames of the one before as given, clean tokens and makes the rest,
+exactly as the model continues a clip that a person brings along.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Window(NamedTuple):
+    """Latent frames `start` … `stop` − 1 of the clip; those before `made_from` are finished and only looked at."""
+
+    start: int
+    made_from: int
+    stop: int
+
+
+@lru_cache(maxsize=64)
+def windows(num_latents: int, length: int, overlap: int) -> tuple[Window, ...]:
+    """The windows that together make latent frames 0 … `num_latents` − 1, each made in exactly one.
+
+    Errors  ValueError unless 0 ≤ overlap < length.
+    """
+    if not 0 <= overlap < length:
+        raise ValueError(f"overlap must be at least 0 and below the window's {length} latent frames; given {overlap}")
+    found = [Window(0, 0, min(length, num_latents))]
+    while found[-1].stop < num_latents:
+        made_from = found[-1].stop
+        start = made_from - overlap
+        found.append(Window(start, made_from, min(start + length, num_latents)))
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def positions(num_latents: int, rows: int, cols: int, seconds_per_latent: float) -> NDArray[np.float32]:
+    """Where each token of a window lies: seconds since the window's start, row and column from the picture's middle.
+
+    Shapes  (1, num_latents × rows × cols, 3), tokens in order of time, row, column; read-only, since it is shared.
+    """
+    time_s = np.arange(num_latents) * seconds_per_latent
+    row = np.arange(rows) - (rows - 1) / 2
+    col = np.arange(cols) - (cols - 1) / 2
+    grid = np.stack(np.meshgrid(time_s, row, col, indexing="ij"), axis=-1)
+    tokens = grid.reshape(1, -1, 3).astype(np.float32)
+    tokens.flags.writeable = False
+    return tokens
