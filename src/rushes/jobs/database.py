@@ -1,0 +1,182 @@
+"""Transactions on SQLite and PostgreSQL: the few places where the two differ, and patience when the file is busy."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, literal_column
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+from rushes.errors import Unavailable, WrongSetup
+from rushes.jobs.tables import prepare_schema
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE_S = 30.0
+"""How long a transaction is tried before the answer is `Unavailable`."""
+
+# SQLite's own waiting is unfair: four tight writers made one of them fail after 5 s. Short waits inside SQLite and
+# our own retries with jitter around them let everybody through.
+BUSY_TIMEOUT_S = 1.0
+
+_CLOCKS = {
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "postgresql": "extract(epoch from clock_timestamp())::double precision",
+}
+
+_never = threading.Event()  # waiting on it is a sleep that also works under libfaketime, where time.sleep fails
+
+
+class Database:
+    """One database, opened and with its tables in place.
+
+    `url` is an SQLAlchemy URL. An SQLite database is a file on a local disk; its directory is made where missing.
+    `now` is the database's own clock, in Unix seconds: a lease must not depend on whose machine reads it.
+    Raises `WrongSetup` where the URL names nothing usable or the file is no database of ours.
+    """
+
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+        self._patience_s = patience_s
+        # SQLite has one writer at a time: inside this process a lock is a fairer queue than the file's own.
+        self._writing = threading.Lock()
+        self._engine = _opened(url)
+        self._writer = self._engine.execution_options(rushes_writes=True)
+        self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
+        if self._engine.dialect.name == "sqlite":
+            self._patiently(self._enter_wal)
+        self.write(prepare_schema)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What `work` reads, from one consistent state. Raises `Unavailable` when the patience is over."""
+
+        def attempt(_: float) -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return self._patiently(attempt)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` as one durable transaction; return its result after the commit.
+
+        `work` may run more than once, so it touches nothing but the connection. An exception of its own undoes it.
+        Raises `Unavailable` when the patience is over.
+        """
+
+        def attempt(left_s: float) -> T:
+            if not self._writing.acquire(timeout=max(left_s, 0.0)):
+                raise Unavailable("the job database is busy; try again in a moment")
+            try:
+                with self._writer.begin() as connection:
+                    return work(connection)
+            finally:
+                self._writing.release()
+
+        return self._patiently(attempt)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _patiently(self, attempt: Callable[[float], T]) -> T:
+        """Try `attempt(seconds left)` again while the database is busy."""
+        deadline = time.monotonic() + self._patience_s
+        longest_wait_s = 0.01
+        while True:
+            try:
+                return attempt(deadline - time.monotonic())
+            except NoFreeConnection:
+                raise Unavailable("every connection to the job database is taken; try again in a moment") from None
+            except DatabaseError as error:
+                if not _busy(error):
+                    raise _explained(error) from error
+            if time.monotonic() >= deadline:
+                raise Unavailable("the job database is busy; try again in a moment")
+            _never.wait(random.uniform(0.0, longest_wait_s))  # noqa: S311 - jitter, not a secret
+            longest_wait_s = min(longest_wait_s * 2, 0.5)
+
+    def _enter_wal(self, _: float) -> None:
+        """Readers and the one writer do not block each other in WAL; the file stays in it for good.
+
+        Done once and outside a transaction. Two programs that switch a fresh file at the same time get "locked" at
+        once, whatever the busy timeout says, which is why it runs under our own retries.
+        """
+        connection = self._engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA journal_mode=WAL")
+        except sqlite3.DatabaseError as error:
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+
+
+def _opened(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise WrongSetup(
+            field="database url", allowed="an SQLAlchemy URL such as sqlite:////home/me/rushes/jobs.db"
+        ) from None
+    dialect = parsed.get_backend_name()
+    if dialect not in _CLOCKS:
+        raise WrongSetup(field="database url", given=dialect, allowed=" or ".join(_CLOCKS))
+    if dialect == "postgresql":
+        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True)
+    if not parsed.database or parsed.database == ":memory:":
+        raise WrongSetup(
+            field="database url",
+            given="a database in memory",
+            allowed="a file",
+            hint="workers are programs of their own and read the same file",
+        )
+    Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=40)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):  # a deleted prompt is overwritten
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that begins by reading and then writes cannot wait for its turn in SQLite: it fails at once.
+    writes = connection.get_execution_options().get("rushes_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _sqlite_code(error: DatabaseError) -> int:
+    """SQLite's primary result code, 0 for another database."""
+    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _busy(error: DatabaseError) -> bool:
+    return _sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _explained(error: DatabaseError) -> Exception:
+    """What a person may know of the failure; the library's own text stays in the log."""
+    code = _sqlite_code(error)
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return WrongSetup(
+            "the job database is damaged or not a database. "
+            "Hint: it was not changed; restore it from a copy, or name another data directory"
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return Unavailable("the disk that holds the job database is full")
+    if isinstance(error, OperationalError):
+        log.error("the job database failed: %s", error.orig)
+        return Unavailable("the job database cannot be reached or written")
+    return error  # a mistake of ours, such as a broken constraint: the edge that catches it logs it whole

@@ -1,0 +1,93 @@
+"""Storage in a directory of this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from rushes.errors import Unavailable
+
+PIECE_BYTES = 256 * 1024
+
+# No segment may begin with a dot: that leaves out "..", ".", hidden files and our own temporary ones.
+_KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,7}")
+
+
+class LocalStorage:
+    """A `Storage` under `root`, which is made where missing and readable by its user alone."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def put_file(self, key: str, path: Path) -> None:
+        """See `Storage.put_file`. The file at `path` is gone afterwards. Raises `Unavailable` when the disk is full."""
+        target = self._at(key)
+        # A rename is atomic only inside one file system, and scratch may be on another: so first move next to the
+        # target, make the bytes durable, then rename, then make the new name durable.
+        beside = target.parent / f".{secrets.token_hex(8)}.part"
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.move(path, beside)
+            _sync(beside)
+            beside.replace(target)
+            for directory in (target.parent, *target.parent.parents):
+                _sync_directory(directory)
+                if directory == self._root:
+                    break
+        except OSError as error:
+            beside.unlink(missing_ok=True)
+            raise Unavailable(f"the finished file could not be stored: {error.strerror}") from error
+
+    def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """See `Storage.open_range`. The file is opened here and now, so a missing one is noticed at once."""
+        file = self._at(key).open("rb")
+
+        def pieces() -> Iterator[bytes]:
+            with file:
+                file.seek(start)
+                left = length
+                while left is None or left > 0:
+                    piece = file.read(PIECE_BYTES if left is None else min(PIECE_BYTES, left))
+                    if not piece:
+                        return
+                    left = None if left is None else left - len(piece)
+                    yield piece
+
+        return pieces()
+
+    def size(self, key: str) -> int:
+        return self._at(key).stat().st_size
+
+    def delete(self, key: str) -> None:
+        self._at(key).unlink(missing_ok=True)
+
+    def path(self, key: str) -> Path:
+        target = self._at(key)
+        if not target.is_file():
+            raise FileNotFoundError(key)
+        return target
+
+    def _at(self, key: str) -> Path:
+        if _KEY.fullmatch(key) is None:
+            raise ValueError(f"not a storage key: {key!r}")
+        return self._root / key
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name == "nt":  # a directory cannot be opened there, and NTFS keeps the rename in its own journal
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
