@@ -1,0 +1,189 @@
+"""What a model can do, as data: limits and defaults have no other home."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, fields, replace
+
+from rushes.catalogue.sizes import Sizes
+from rushes.catalogue.wording import listed, number
+
+SEED_HIGH = 2**31 - 1
+MAX_PROMPT_CHARS = 32_000
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Numbers from `low` to `high`, both allowed unless `above_low`; `high` None is any finite number.
+
+    `default` None on a hosted id's rules: the model that makes it decides.
+    """
+
+    low: float
+    high: float | None
+    default: float | None = None
+    above_low: bool = False
+
+    def holds(self, value: float) -> bool:
+        # Written so that NaN and both infinities are False, and integers beyond any float do not overflow.
+        high = sys.float_info.max if self.high is None else self.high
+        return (self.low < value if self.above_low else self.low <= value) and value <= high
+
+    @property
+    def allowed(self) -> str:
+        if self.high is None:
+            return f"{'more than' if self.above_low else 'at least'} {number(self.low)}"
+        if self.above_low:
+            return f"more than {number(self.low)}, up to {number(self.high)}"
+        return f"{number(self.low)} to {number(self.high)}"
+
+    def nearest(self, value: float) -> float | None:
+        """The end of the range that `value` went past; None where there is none."""
+        if self.high is not None and value > self.high:
+            return self.high
+        return self.low if value < self.low and not self.above_low else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a few numbers; a single one is a fixed value."""
+
+    values: tuple[float, ...]
+    default: float | None = None
+
+    def holds(self, value: float) -> bool:
+        return value in self.values
+
+    @property
+    def allowed(self) -> str:
+        return listed(self.values) if len(self.values) > 1 else f"{number(self.values[0])} only"
+
+    def nearest(self, value: float) -> float | None:
+        if value != value:  # NaN is near nothing
+            return None
+        within = min(max(value, min(self.values)), max(self.values))
+        return min(self.values, key=lambda known: abs(known - within))
+
+
+Limit = Span | Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Whether words are "required", "optional" or "refused", and how many characters of them."""
+
+    need: str
+    min_chars: int = 1
+    max_chars: int = MAX_PROMPT_CHARS
+
+    @property
+    def taken(self) -> bool:
+        return self.need != "refused"
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.min_chars:,} to {self.max_chars:,} characters"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRule:
+    """How many items of a media member are taken; 0 refuses it.
+
+    `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number).
+    """
+
+    max_items: int = 0
+    positions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRules:
+    """One rule per member of `contract.media.Media`, same names."""
+
+    frame_images: MediaRule = MediaRule()
+    frame_videos: MediaRule = MediaRule()
+    reference_images: MediaRule = MediaRule()
+    reference_videos: MediaRule = MediaRule()
+    source_video: MediaRule = MediaRule()
+    audio_inputs: MediaRule = MediaRule()
+
+    def of(self, name: str) -> MediaRule:
+        rule: MediaRule = getattr(self, name)
+        return rule
+
+    def taken(self) -> tuple[str, ...]:
+        return tuple(f.name for f in fields(self) if self.of(f.name).max_items)
+
+
+@dataclass(frozen=True, slots=True)
+class Advised:
+    """Where a model does well, which is narrower than what it takes. The defaults are the general parameter page's."""
+
+    guidance_low: float = 6.0
+    guidance_high: float = 10.0
+    guidance_too_much: float = 12.0
+    production_steps: int = 20  # below it is a preview
+    fine_steps: int = 30  # what to raise steps to for production
+    most_steps: int = 50  # diminishing returns past it
+    prompt_chars: int = 2_000  # what the text encoder can make use of
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything `resolve` needs to know of a model or of a hosted id."""
+
+    prompt: Text
+    negative_prompt: Text
+    sizes: Sizes
+    seconds: Limit
+    fps: Limit
+    steps: Limit
+    guidance_scale: Limit
+    seed: Span = Span(0, SEED_HIGH)
+    output_formats: tuple[str, ...] = ("MP4", "WEBM")  # the first is the default
+    output_quality: Span = Span(0, 51, 20)  # H.264's quantiser scale; lower is better and larger
+    generate_audio: bool = False
+    media: MediaRules = MediaRules()
+    needs: tuple[str, ...] = ()
+    """Field paths of which at least one must be given, e.g. ("prompt", "media.frame_images")."""
+    advised: Advised | None = None
+
+    def takes(self, field: str) -> bool:
+        """Whether the model takes `field` (a path such as "media.frame_images") at all."""
+        if field.startswith("media."):
+            return field.removeprefix("media.") in self.media.taken()
+        if field in ("prompt", "negative_prompt"):
+            text: Text = getattr(self, field)
+            return text.taken
+        if field in ("width", "height"):
+            return self.sizes.takes_pixels
+        if field in ("resolution", "ratio"):
+            return self.sizes.tiers is not None
+        return self.generate_audio if field == "generate_audio" else True
+
+    def filled_by(self, card_rules: Rules) -> Rules:
+        """These rules with what they leave to the model (default steps, default guidance, advice) taken from it."""
+        return replace(
+            self,
+            steps=_with_default(self.steps, card_rules.steps),
+            guidance_scale=_with_default(self.guidance_scale, card_rules.guidance_scale),
+            advised=self.advised or card_rules.advised,
+        )
+
+
+def _with_default(limit: Limit, other: Limit) -> Limit:
+    return limit if limit.default is not None else replace(limit, default=other.default)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A model that is really here. `adapter` is the dotted name `package.module:Class` that the engine loads."""
+
+    id: str
+    display_name: str
+    adapter: str
+    revision: str
+    licence: str
+    description: str
+    rules: Rules
+    created: int  # Unix seconds, for the models list

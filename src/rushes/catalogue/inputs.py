@@ -1,0 +1,145 @@
+"""Which media a request may bring, how much of it, and at which frame each keyframe stands. Nothing is opened here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+from rushes.catalogue.card import MediaRule, Rules
+from rushes.catalogue.wording import listed, number
+from rushes.catalogue.words import refuse_unprintable
+from rushes.contract.media import FrameImage, Media
+from rushes.contract.request import Note
+from rushes.errors import InvalidValue, UnsupportedField
+
+Parties = Sequence[tuple[Rules, str]]
+"""Whose rules hold, with the name of each for errors (`lookup.Offer.parties`)."""
+
+
+def members_taken(parties: Parties) -> tuple[str, ...]:
+    """Paths of the media members that every party takes."""
+    paths = (f"media.{member.name}" for member in fields(Media))
+    return tuple(path for path in paths if all(rules.takes(path) for rules, _ in parties))
+
+
+def adopt_lone_reference(media: Media, taken: Sequence[str]) -> tuple[Media, tuple[Note, ...]]:
+    """Media with a single reference image made the first frame, where frames are `taken` and references are not.
+
+    Clients of image-to-video models send their start image as `reference_images`; the intent leaves no doubt.
+    """
+    lone = len(media.reference_images) == 1 and not media.frame_images and not media.frame_videos
+    if not lone or "media.reference_images" in taken or "media.frame_images" not in taken:
+        return media, ()
+    first = FrameImage(media.reference_images[0], "first")
+    note = Note(
+        "warning",
+        "media.reference_images",
+        "this model takes no reference images; the one given is used as the first frame",
+        "send it as media.frame_images",
+    )
+    return replace(media, reference_images=(), frame_images=(first,)), (note,)
+
+
+def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) -> None:
+    """Refuse members that `rules` do not take and items beyond their number; `taken` is what the hint may offer.
+
+    Raises UnsupportedField, InvalidValue.
+    """
+    for name in media.given():
+        path = f"media.{name}"
+        rule = rules.media.of(name)
+        if not rule.max_items:
+            hint = (
+                f"it takes {listed(taken, 'and')}" if taken else "no media can be given with this model: leave it out"
+            )
+            raise UnsupportedField(field=path, model=model, hint=hint)
+        sources = _sources(media, name)
+        if len(sources) > rule.max_items:
+            raise InvalidValue(
+                field=path, given=f"{len(sources)} items", allowed=f"at most {rule.max_items}", model=model
+            )
+        for index, source in enumerate(sources):
+            item = path if name == "source_video" else f"{path}[{index}]"
+            if not source.strip():
+                raise InvalidValue(field=item, given="nothing", allowed="a URL, a data URL or base64", model=model)
+            refuse_unprintable(item, source)
+
+
+def _sources(media: Media, name: str) -> tuple[str, ...]:
+    if name == "frame_images":
+        return tuple(image.source for image in media.frame_images)
+    if name == "source_video":
+        return (media.source_video or "",)
+    sources: tuple[str, ...] = getattr(media, name)
+    return sources
+
+
+def place_keyframes(media: Media, num_frames: int) -> tuple[Media, tuple[Note, ...]]:
+    """Media whose keyframes all have a frame index from 0 to num_frames - 1.
+
+    Without a frame, one image is the first, two are the first and the last, more are spread evenly between these.
+    The number `num_frames` itself (seconds x fps) means the last frame, as hosted clients count it.
+    Raises InvalidValue with the item's path.
+    """
+    images = media.frame_images
+    if not images:
+        return media, ()
+    last = num_frames - 1
+    placed: list[FrameImage] = []
+    holder: dict[int, int] = {}
+    for item, image in enumerate(images):
+        path = f"media.frame_images[{item}].frame"
+        index = _even(item, len(images), last) if image.frame is None else _index(image.frame, last, path)
+        if index in holder:
+            raise InvalidValue(
+                field=path,
+                given="nothing" if image.frame is None else _spoken(image.frame),
+                allowed="one image per frame",
+                hint=f"media.frame_images[{holder[index]}] already stands at frame {index}",
+            )
+        holder[index] = item
+        placed.append(replace(image, frame=index))
+    notes: tuple[Note, ...] = ()
+    if len(images) > 2 and any(image.frame is None for image in images):
+        at = listed([image.frame for image in placed], "and")
+        notes = (
+            Note(
+                "warning", "media.frame_images", f"images without a frame are spread evenly: {at}", "give each a frame"
+            ),
+        )
+    return replace(media, frame_images=tuple(placed)), notes
+
+
+def _even(item: int, items: int, last: int) -> int:
+    return 0 if items == 1 else round(item * last / (items - 1))
+
+
+def _index(frame: str | int, last: int, path: str) -> int:
+    if isinstance(frame, int):
+        if 0 <= frame <= last + 1:
+            return min(frame, last)
+    elif frame.strip().lower() in ("first", "last"):
+        return 0 if frame.strip().lower() == "first" else last
+    raise InvalidValue(
+        field=path, given=_spoken(frame), allowed=f'"first", "last" or a frame number from 0 to {last + 1}'
+    )
+
+
+def _spoken(frame: str | int) -> str:
+    return number(frame) if isinstance(frame, int) else frame
+
+
+def check_positions(media: Media, rule: MediaRule, num_frames: int, model: str) -> None:
+    """Refuse a placed keyframe at a frame where the model takes none. Raises InvalidValue."""
+    if "any" in rule.positions:
+        return
+    allowed = {0} if "first" in rule.positions else set()
+    allowed |= {num_frames - 1} if "last" in rule.positions else set()
+    for item, image in enumerate(media.frame_images):
+        if image.frame not in allowed:
+            raise InvalidValue(
+                field=f"media.frame_images[{item}].frame",
+                given="the last frame" if image.frame == num_frames - 1 else f"frame {image.frame}",
+                allowed=f"the {listed(rule.positions, 'and the')} frame",
+                model=model,
+            )
