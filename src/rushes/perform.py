@@ -1,0 +1,93 @@
+"""How a video is made: one job, from its claim to its artifact.
+
+The engine makes frames, `fit` brings them to the asked size and rate, the encoder writes them while the decoder still
+runs, and the storage makes the file durable. Only then does the worker publish it, in the job's row.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from rushes import __version__
+from rushes.catalogue.lookup import Catalogue
+from rushes.contract.artifact import Artifact
+from rushes.contract.events import Observer, Progress
+from rushes.contract.job import Job
+from rushes.contract.request import ResolvedRequest
+from rushes.engine.engine import Engine
+from rushes.media.encode import encode
+from rushes.media.fit import fit
+from rushes.storage.base import Storage
+
+
+def perform(
+    job: Job, observe: Observer, *, catalogue: Catalogue, engine: Engine, storage: Storage, scratch: Path
+) -> Artifact:
+    """Make the video of `job` and put it in storage; nothing is left in `scratch`.
+
+    Errors  what `observe` raises, unchanged; `RushesError` with a message the job's owner may read.
+    """
+    request = job.request
+    card = catalogue.find(request.made_by).card
+
+    native, chunks = engine.generate(request, card, observe)
+    frames = fit(
+        (chunk.frames_THWC for chunk in chunks),
+        native,
+        width=request.width,
+        height=request.height,
+        fps=request.fps,
+        num_frames=request.num_frames,
+    )
+    with TemporaryDirectory(dir=scratch) as folder:
+        file = encode(
+            frames,
+            Path(folder) / "clip",
+            width=request.width,
+            height=request.height,
+            fps=request.fps,
+            num_frames=request.num_frames,
+            output_format=request.output_format,
+            output_quality=request.output_quality,
+            metadata=described(request),
+        )
+        observe(Progress("storing", fraction=0.99))
+        key = storage_key(job)
+        storage.put_file(key, file.path)
+
+    return Artifact(
+        key=key,
+        content_type=file.content_type,
+        size_bytes=file.size_bytes,
+        sha256=file.sha256,
+        width=file.width,
+        height=file.height,
+        fps=file.fps,
+        num_frames=file.num_frames,
+        has_audio=file.has_audio,
+        native=native,
+    )
+
+
+def described(request: ResolvedRequest) -> dict[str, Any]:
+    """What the file says of itself: enough to make it again by someone who knows the prompt, which is not in it."""
+    return {
+        "software": f"rushes {__version__}",
+        "model": request.made_by,
+        "revision": request.revision,
+        "seed": request.seed,
+        "steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "width": request.width,
+        "height": request.height,
+        "fps": request.fps,
+        "seconds": request.seconds,
+    }
+
+
+def storage_key(job: Job) -> str:
+    """A key no other attempt has: one that lost its claim can remove its own file and nobody else's."""
+    return f"{job.id}.{job.attempt}-{secrets.token_hex(4)}.{job.request.output_format.lower()}"

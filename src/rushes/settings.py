@@ -1,0 +1,212 @@
+"""Every setting, its default, and the only reader of the environment.
+
+Each setting is the variable RUSHES_ and its name in capitals, and can be given by name by the command line, which wins.
+A variable nobody knows is an error: a typing mistake that is silently ignored costs an evening.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rushes.errors import WrongSetup
+
+PREFIX = "RUSHES_"
+
+NOT_SETTINGS = frozenset({"RUSHES_DEBUG", "RUSHES_API_KEY", "RUSHES_BASE_URL"})
+"""Variables of ours that say nothing about the server: for debugging, and for clients in the same shell."""
+
+
+def _text(given: str) -> str:
+    if not given:
+        raise ValueError
+    return given
+
+
+def _switch(given: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    return words[given.lower()]
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(given: str) -> int:
+        value = int(given)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[str], float]:
+    def parse(given: str) -> float:
+        value = float(given)
+        if not low <= value <= high:  # false for NaN, too
+            raise ValueError
+        return value
+
+    return parse
+
+
+def _path(given: str) -> Path:
+    return Path(_text(given)).expanduser().absolute()
+
+
+def _web_address(given: str) -> str:
+    parts = urlsplit(given)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError
+    return given.rstrip("/")
+
+
+def _pairs(given: str) -> dict[str, str]:
+    """`A=B,C=D` as a mapping."""
+    pairs = {}
+    for pair in filter(None, (part.strip() for part in given.split(","))):
+        asked_id, equals, card_id = (part.strip() for part in pair.partition("="))
+        if not (asked_id and equals and card_id):
+            raise ValueError
+        pairs[asked_id] = card_id
+    return pairs
+
+
+def _written(value: object) -> str:
+    """`value` in the spelling that the variable would have."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={target}" for name, target in value.items())
+    return str(value)
+
+
+def _setting(default: Any, parse: Callable[[str], Any], allowed: str) -> Any:
+    """A dataclass field that knows how its value is read and what may be in it; a `default` may be a function."""
+    about = {"parse": parse, "allowed": allowed}
+    return (
+        field(default_factory=default, metadata=about) if callable(default) else field(default=default, metadata=about)
+    )
+
+
+def default_data_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where a person's programs keep their data on this platform."""
+    environ = os.environ if environ is None else environ
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "rushes"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "rushes"
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "rushes"
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    host: str = _setting("127.0.0.1", _text, "an address of this machine")
+    port: int = _setting(8000, _whole(0, 65535), "0 to 65535; 0 takes a free one")
+    public_url: str | None = _setting(None, _web_address, "an http or https address without a query")
+    """What file URLs begin with; None takes the address that the client itself used."""
+    max_body_bytes: int = _setting(64 * 2**20, _whole(1024, 2**40), "a number of bytes, at least 1024")
+    strict: bool = _setting(False, _switch, "true or false")
+    """Whether an unknown key in a body is refused; it is a warning otherwise."""
+    auth: bool = _setting(True, _switch, "true or false")
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSettings:
+    database_url: str = _setting("", _text, "an SQLAlchemy URL such as sqlite:////home/me/rushes/jobs.db")
+    """Where the jobs are; `jobs.db` in the data directory unless given."""
+    lease_s: float = _setting(30.0, _seconds(1, 3600), "1 to 3600 seconds")
+    workers: int = _setting(1, _whole(0, 64), "0 to 64; 0 leaves the work to workers started elsewhere")
+    worker_name: str = _setting("", _text, "a name that no other worker has or had")
+    with_parent: bool = _setting(False, _switch, "true or false")
+    """Whether a worker ends when its standard input does; set by the host that starts it, with its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    data: Path = _setting(default_data_dir, _path, "a directory of this machine's own disk")  # noqa: RUF009 - a field
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueSettings:
+    serve_as: Mapping[str, str] = _setting(dict, _pairs, "HOSTED=MODEL, with commas between several, or all=MODEL")
+    """Which hosted ids are answered by which model that is really here."""
+
+
+ROOMS = {"door": DoorSettings, "jobs": JobsSettings, "storage": StorageSettings, "catalogue": CatalogueSettings}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings, by the room they are for."""
+
+    door: DoorSettings
+    jobs: JobsSettings
+    storage: StorageSettings
+    catalogue: CatalogueSettings
+
+    @classmethod
+    def load(cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+        """Defaults, then the environment, then `overrides` by setting name ("port", "data", "serve_as", …).
+
+        An override of None counts as not given, and an empty variable too. Raises `WrongSetup`.
+        """
+        environ = os.environ if environ is None else environ
+        _refuse_unknown(environ)
+        given = {name.removeprefix(PREFIX).lower(): (name, text) for name, text in environ.items() if text}
+        given |= {name: (name, _written(value)) for name, value in (overrides or {}).items() if value is not None}
+        rooms = {}
+        for room, kind in ROOMS.items():
+            parsed = {f.name: _parsed(f.metadata, *given[f.name]) for f in fields(kind) if f.name in given}
+            rooms[room] = kind(**parsed)
+        return _completed(cls(**rooms))
+
+    def environment(self) -> dict[str, str]:
+        """These settings as variables, for a program that is started with them."""
+        values = {f.name: getattr(getattr(self, room), f.name) for room, kind in ROOMS.items() for f in fields(kind)}
+        return {PREFIX + name.upper(): _written(value) for name, value in values.items() if value not in (None, "", {})}
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = sorted(PREFIX + f.name.upper() for kind in ROOMS.values() for f in fields(kind))
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in known and name not in NOT_SETTINGS:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+            raise WrongSetup(f"{name}: no such setting. Hint: {hint}")
+
+
+def _parsed(about: Mapping[str, Any], name: str, text: str) -> Any:
+    try:
+        return about["parse"](text)
+    except (ValueError, KeyError):
+        raise WrongSetup(field=name, given=text, allowed=about["allowed"]) from None
+
+
+def _completed(settings: Settings) -> Settings:
+    """Settings that follow from others, and the one pair that must not be set together."""
+    door, jobs = settings.door, settings.jobs
+    if not door.auth and not is_loopback(door.host):
+        raise WrongSetup(
+            field="auth",
+            given=f"false, with host {door.host}",
+            allowed="false only where nobody but this machine can connect: 127.0.0.1, ::1 or localhost",
+        )
+    if not jobs.database_url:
+        jobs = replace(jobs, database_url=f"sqlite:///{settings.storage.data / 'jobs.db'}")
+    return replace(settings, jobs=jobs)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as given to a server, is reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
