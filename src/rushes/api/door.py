@@ -1,0 +1,46 @@
+"""What every route needs: the videos behind the door, the keys before it, and how the door is set up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Request
+
+from rushes.api.auth import KeyRing
+from rushes.api.repeats import Repeats
+
+if TYPE_CHECKING:
+    from rushes.videos import Videos
+
+HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """`keys` None: everybody may come in, and everything belongs to `auth.LOCAL_OWNER`."""
+
+    videos: Videos
+    keys: KeyRing | None
+    public_url: str | None
+    strict: bool
+    repeats: Repeats = field(default_factory=Repeats)
+
+    def base_url(self, request: Request) -> str:
+        """Where clients reach this server, without a slash at the end: as configured, or as this client did."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        host = request.headers.get("host", "")
+        if not HOST.fullmatch(host):
+            server = request.scope.get("server") or ("127.0.0.1", None)
+            host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
+        return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '').rstrip('/')}"
+
+
+def door_of(request: Request) -> Door:
+    door: Door = request.app.state.door
+    return door
+
+
+AtDoor = Annotated[Door, Depends(door_of)]
