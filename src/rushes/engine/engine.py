@@ -13,7 +13,7 @@ from rushes.contract.request import ResolvedRequest
 from rushes.errors import Unavailable
 from rushes.models.adapter import AnyAdapter, Chunk
 
-DENOISED = 0.85  # share of a job's time, measured on the embedded model; decoding streams into the file after it
+DENOISED = 0.85  # where the bar stands when the last step is taken; decoding streams into the file from there
 DECODED = 0.98
 
 

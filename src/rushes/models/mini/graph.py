@@ -28,8 +28,11 @@ class Graph:
         options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
         options.log_severity_level = ERRORS_ONLY
-        # Waiting threads sleep: a spinning pool burns a core between steps that the file encoder needs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads wait awake for 10 µs and only while the network runs. Measured on two cores with 10 layers of 384 in int8,
+        # 270 tokens: 19 ms a pass, against 25 ms if they sleep at once and 18 ms at the runtime's default, which takes
+        # 54 ms as soon as another program wants a core, and burns half a core between steps.
+        options.add_session_config_entry("session.intra_op.spin_duration_us", "10")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         if not path.is_file():
             raise Unavailable(f"this installation lacks the weights of rushes/mini: {path.name} was not found")
         try:
