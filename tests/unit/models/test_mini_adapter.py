@@ -86,6 +86,11 @@ def test_a_continuation_leaves_what_it_continues_as_it_was_to_the_bit(adapter):
     assert not np.array_equal(after.latent_NPC[first.stop :], before.latent_NPC[first.stop :])
 
 
+def test_a_longer_clip_begins_with_the_shorter_one_of_the_same_seed(adapter):
+    shorter, longer = finished(adapter, asked(seconds=3.0, steps=1)), finished(adapter, asked(**LONG))
+    assert np.array_equal(longer.latent_NPC[: len(shorter.latent_NPC)], shorter.latent_NPC)
+
+
 def test_a_continuation_depends_on_what_it_continues(adapter):
     *_, before, after = states(adapter, asked(**LONG))
     changed = before.latent_NPC.copy()
