@@ -47,13 +47,14 @@ def _on_prompt(resolved: ResolvedRequest, advised: Advised) -> Iterator[Note]:
     prompt = resolved.prompt
     if not prompt:
         return
-    if speaks_of_motion(prompt) is False:
+    moving = speaks_of_motion(prompt)
+    if moving is False:
         yield _advice(
             "prompt",
             "no word of motion was found; without one, video models make generic motion",
             'say what moves and how the camera moves, such as "runs along the beach, the camera tracks left"',
         )
-    elif len(prompt.split()) < _FEW_WORDS and prompt.isascii():
+    elif moving and len(prompt.split()) < _FEW_WORDS:
         yield _advice(
             "prompt",
             "a short prompt leaves most of the video to chance",

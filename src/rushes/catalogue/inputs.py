@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from rushes.catalogue.card import MediaRule, Rules
-from rushes.catalogue.wording import listed, number
+from rushes.catalogue.wording import counted, listed, number
 from rushes.catalogue.words import refuse_unprintable
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import Note
@@ -56,7 +56,7 @@ def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) ->
         sources = _sources(media, name)
         if len(sources) > rule.max_items:
             raise InvalidValue(
-                field=path, given=f"{len(sources)} items", allowed=f"at most {rule.max_items}", model=model
+                field=path, given=counted(len(sources), "item"), allowed=f"at most {rule.max_items}", model=model
             )
         for index, source in enumerate(sources):
             item = path if name == "source_video" else f"{path}[{index}]"

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from rushes.catalogue.advice import advise
+from rushes.catalogue.advice import STARTING_NEGATIVE_PROMPT, advise
 from rushes.catalogue.card import SEED_HIGH, Limit, Rules
 from rushes.catalogue.inputs import (
     Parties,
@@ -80,6 +80,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
     )
     notes = (
         *(Note("warning", "request", _storable(warning)) for warning in request.warnings),
+        *_stand_in_note(offer),
         *adopted,
         *placed,
         *sized,
@@ -87,6 +88,13 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         *advise(request, resolved, offer.rules),
     )
     return replace(resolved, notes=notes)
+
+
+def _stand_in_note(offer: Offer) -> tuple[Note, ...]:
+    """A hosted id is never a silent alias: the job says what really made it."""
+    if not offer.hosted:
+        return ()
+    return (Note("made", "model", f"{offer.asked_id} is not on this server; {offer.card.id} stands in for it"),)
 
 
 def _storable(text: str) -> str:
@@ -107,7 +115,12 @@ def _check_needs(request: VideoRequest, parties: Parties) -> None:
                 hint=f"{model} starts from {listed(rules.needs)}; the operator must map it to a model that takes that",
             )
         if not any(_is_given(request, path) for path in rules.needs):
-            raise MissingField(field=possible[0], allowed=listed(possible), model=model)
+            raise MissingField(
+                field=possible[0],
+                allowed=listed(possible),
+                model=model,
+                hint="the video starts from it" if len(possible) == 1 else "the video starts from one of them",
+            )
 
 
 def _is_given(request: VideoRequest, path: str) -> bool:
@@ -154,9 +167,18 @@ def _settle(request: VideoRequest, field: str, parties: Parties) -> float:
                 given=number(value),
                 allowed=limit.allowed,
                 model=model,
-                hint=f"ask for {number(nearest)}" if nearest is not None else None,
+                hint=_way_out(field, value, nearest, parties),
             )
     return value
+
+
+def _way_out(field: str, value: float, nearest: float | None, parties: Parties) -> str | None:
+    if nearest is None:
+        return None
+    hint = f"ask for {number(nearest)}"
+    if field == "seconds" and value > nearest and "media.frame_videos" in members_taken(parties):
+        return f"{hint}, or continue the clip with media.frame_videos"
+    return hint
 
 
 def _settle_seed(request: VideoRequest, parties: Parties, draw_seed: Callable[[], int]) -> int:
@@ -190,10 +212,11 @@ def _default_notes(request: VideoRequest, resolved: ResolvedRequest, rules: Rule
         for field in ("seconds", "fps", "steps", "guidance_scale", "output_quality")
     }
     values["output_format"] = f"{resolved.output_format}, the model's default"
-    if rules.takes("negative_prompt"):
-        values["negative_prompt"] = "nothing is excluded"
     values["generate_audio"] = "no sound"
     notes = [Note("default", field, message) for field, message in values.items() if getattr(request, field) is None]
+    if request.negative_prompt is None and rules.takes("negative_prompt"):
+        suggestion = f'if something unwanted shows, start from "{STARTING_NEGATIVE_PROMPT}"'
+        notes.append(Note("default", "negative_prompt", "nothing is excluded", suggestion))
     if request.seed is None:
         notes.append(
             Note(

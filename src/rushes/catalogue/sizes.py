@@ -50,13 +50,10 @@ class FreeSizes:
         if field is None:
             return
         side = getattr(size, field)
-        within = self.low <= side <= self.high
-        if within and side % self.multiple:
-            given, allowed = number(side), f"multiples of {self.multiple} from {self.low} to {self.high}"
-        elif not within:
-            given, allowed = number(side), self.sides
-        else:
+        if self.low <= side <= self.high and side % self.multiple == 0:
             given, allowed = f"{size} ({size.area:,} pixels)", f"up to {self.max_area:,} pixels"
+        else:
+            given, allowed = number(side), self.sides
         raise InvalidValue(
             field=field, given=given, allowed=allowed, model=model, hint=f"the nearest size is {self.nearest(size)}"
         )
@@ -78,7 +75,7 @@ class FreeSizes:
         return found if self.holds(found) else Size(width - width % self.multiple, height - height % self.multiple)
 
     def _rounded(self, side: int) -> int:
-        return (side + self.multiple // 2) // self.multiple * self.multiple
+        return (side + (self.multiple - 1) // 2) // self.multiple * self.multiple
 
     @property
     def _highest(self) -> int:

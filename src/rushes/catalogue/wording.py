@@ -17,6 +17,11 @@ def number(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """ "1 character", "32,001 characters"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def listed(values: Iterable[object], last: str = "or") -> str:
     """ "a", "a or b", "a, b or c"."""
     words = [number(v) if isinstance(v, int | float) else str(v) for v in values]

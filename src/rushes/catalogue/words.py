@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rushes.catalogue.card import Text
+from rushes.catalogue.wording import counted
 from rushes.errors import InvalidValue, MissingField, UnsupportedField
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -33,7 +34,7 @@ def check_text(field: str, text: str | None, rule: Text, model: str) -> None:
         }
         raise UnsupportedField(field=field, model=model, hint=hints.get(field))
     if len(text) > rule.max_chars or len(text) < max(rule.min_chars, 1):
-        given = f"{len(text):,} characters" if text else "nothing"
+        given = counted(len(text), "character") if text else "nothing"
         raise InvalidValue(field=field, given=given, allowed=rule.allowed, model=model)
     refuse_unprintable(field, text)
     if not text.strip():
