@@ -96,7 +96,7 @@ class Database:
                 return attempt(deadline - time.monotonic())
             except NoFreeConnection:
                 raise Unavailable("every connection to the job database is taken; try again in a moment") from None
-            except DatabaseError as error:
+            except (DatabaseError, sqlite3.DatabaseError) as error:  # while a connection opens, it is the driver's own
                 if not _busy(error):
                     raise _explained(error) from error
             if time.monotonic() >= deadline:
@@ -113,8 +113,6 @@ class Database:
         connection = self._engine.raw_connection()
         try:
             connection.cursor().execute("PRAGMA journal_mode=WAL")
-        except sqlite3.DatabaseError as error:
-            raise OperationalError(None, None, error) from error
         finally:
             connection.close()
 
@@ -130,7 +128,7 @@ def _opened(url: str) -> Engine:
     if dialect not in _CLOCKS:
         raise WrongSetup(field="database url", given=dialect, allowed=" or ".join(_CLOCKS))
     if dialect == "postgresql":
-        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True)
+        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, hide_parameters=True)
     if not parsed.database or parsed.database == ":memory:":
         raise WrongSetup(
             field="database url",
@@ -138,8 +136,15 @@ def _opened(url: str) -> Engine:
             allowed="a file",
             hint="workers are programs of their own and read the same file",
         )
-    Path(parsed.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=40)
+    folder = Path(parsed.database).parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetup(f"the directory {folder} for the job database cannot be made: {error.strerror}") from error
+    # hide_parameters: an error's text would otherwise carry prompts into the log.
+    engine = create_engine(
+        parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=40, hide_parameters=True
+    )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -157,16 +162,19 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _sqlite_code(error: DatabaseError) -> int:
+Failure = DatabaseError | sqlite3.DatabaseError
+
+
+def _sqlite_code(error: Failure) -> int:
     """SQLite's primary result code, 0 for another database."""
-    return int(getattr(error.orig, "sqlite_errorcode", 0)) & 0xFF
+    return int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)) & 0xFF
 
 
-def _busy(error: DatabaseError) -> bool:
+def _busy(error: Failure) -> bool:
     return _sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _explained(error: DatabaseError) -> Exception:
+def _explained(error: Failure) -> Exception:
     """What a person may know of the failure; the library's own text stays in the log."""
     code = _sqlite_code(error)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -176,7 +184,7 @@ def _explained(error: DatabaseError) -> Exception:
         )
     if code == sqlite3.SQLITE_FULL:
         return Unavailable("the disk that holds the job database is full")
-    if isinstance(error, OperationalError):
-        log.error("the job database failed: %s", error.orig)
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
+        log.error("the job database failed: %s", getattr(error, "orig", error))
         return Unavailable("the job database cannot be reached or written")
     return error  # a mistake of ours, such as a broken constraint: the edge that catches it logs it whole

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from rushes.errors import Unavailable
+from rushes.errors import Unavailable, WrongSetup
 
 PIECE_BYTES = 256 * 1024
 
@@ -22,7 +22,10 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise WrongSetup(f"the directory {root} for finished files cannot be made: {error.strerror}") from error
 
     def put_file(self, key: str, path: Path) -> None:
         """See `Storage.put_file`. The file at `path` is gone afterwards. Raises `Unavailable` when the disk is full."""

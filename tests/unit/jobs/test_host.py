@@ -1,0 +1,146 @@
+"""The host: workers that die are replaced, and what they held is done by the next."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from pathlib import Path
+
+from job_cases import asked, eventually
+
+from rushes.contract.job import JobState
+from rushes.jobs.host import Host
+from rushes.jobs.store import JobStore
+
+PROGRAM = Path(__file__).with_name("worker_program.py")
+
+
+@contextmanager
+def hosting(
+    store: JobStore, url: str, *, lease_s: float = 30.0, steps: int = 10, step_s: float = 0.05, count: int = 1
+) -> Iterator[Host]:
+    argv = [sys.executable, str(PROGRAM), url, str(lease_s), str(steps), str(step_s)]
+    host = Host(store, argv, count=count, grace_s=5.0, tick_s=0.5)
+    host.start()
+    try:
+        yield host
+    finally:
+        host.stop()
+    assert host.pids() == ()
+
+
+def test_a_host_does_the_waiting_jobs_with_all_its_workers(store: JobStore, url: str) -> None:
+    jobs = [store.add("ann", asked(seed=seed)) for seed in range(6)]
+    with hosting(store, url, count=2) as host:
+        eventually(lambda: all(store.get(job.id).state is JobState.SUCCEEDED for job in jobs), 30)
+        assert len(host.pids()) == 2
+    workers = {event.data["worker"] for job in jobs for event in store.events(job.id) if event.type == "running"}
+    assert len(workers) == 2
+
+
+def test_a_killed_workers_job_is_done_by_the_next_at_once(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    with hosting(store, url, steps=30) as host:
+        eventually(lambda: store.get(job.id).step > 2)
+        (pid,) = host.pids()
+        killed_at = time.monotonic()
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: store.get(job.id).attempt == 2, within_s=10)  # the lease of 30 s did not have to run out
+        waited_s = time.monotonic() - killed_at
+        done = eventually(lambda: store.get(job.id).artifact and store.get(job.id), 15)
+    assert done.state is JobState.SUCCEEDED
+    assert done.artifact is not None
+    assert done.artifact.key == f"{job.id}.2.mp4"
+    assert waited_s < 8
+    assert [event.type for event in store.events(job.id) if event.type != "progress"] == [
+        "queued",
+        "running",
+        "rescued",
+        "running",
+        "succeeded",
+    ]
+
+
+def test_a_job_that_kills_every_worker_ends_as_worker_lost_and_the_others_are_done(store: JobStore, url: str) -> None:
+    poison, good = store.add("ann", asked(prompt="die")), store.add("ann", asked())
+    with hosting(store, url):
+        eventually(lambda: store.get(good.id).state is JobState.SUCCEEDED, 30)
+    failed = store.get(poison.id)
+    assert (failed.state, failed.attempt) == (JobState.FAILED, 3)
+    assert failed.error is not None
+    assert failed.error.code == "worker_lost"
+
+
+def test_a_frozen_worker_is_killed_past_its_lease_and_its_job_done_by_the_next(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked(prompt="freeze"))
+    with hosting(store, url, lease_s=2.0) as host:
+        eventually(lambda: store.get(job.id).step >= 2 or store.get(job.id).stage == "denoising")
+        (frozen,) = host.pids()
+        done = eventually(lambda: store.get(job.id).artifact and store.get(job.id), 30)
+        assert frozen not in host.pids()
+    assert (done.state, done.attempt) == (JobState.SUCCEEDED, 2)
+
+
+def test_stopping_gives_running_jobs_back_without_a_crash(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    with hosting(store, url, steps=1000):
+        eventually(lambda: store.get(job.id).step > 0)
+    assert store.get(job.id).state is JobState.QUEUED
+    assert store.events(job.id)[-1].type == "released"
+
+
+def test_a_worker_that_does_not_end_when_asked_is_killed(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    with hosting(store, url, steps=2, step_s=600):
+        eventually(lambda: store.get(job.id).stage == "denoising")
+        began = time.monotonic()
+    assert time.monotonic() - began < 12
+    assert store.get(job.id).state is JobState.QUEUED
+
+
+def test_workers_that_cannot_start_are_tried_again_with_growing_pauses(store: JobStore, tmp_path: Path) -> None:
+    starts = tmp_path / "starts"
+    program = "import sys, time; open(sys.argv[1], 'a').write(f'{time.time()}\\n'); raise SystemExit(3)"
+    host = Host(store, [sys.executable, "-c", program, str(starts)], grace_s=5.0)
+    host.start()
+    eventually(lambda: starts.exists() and len(starts.read_text().splitlines()) >= 4)
+    host.stop()
+    times = [float(line) for line in starts.read_text().splitlines()]
+    pauses = [later - earlier for earlier, later in pairwise(times[:4])]
+    assert 0.2 < pauses[0] < pauses[1] < pauses[2]
+
+
+def test_workers_die_with_a_host_that_is_killed(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    program = (
+        "import sys, threading; from rushes.jobs.host import Host; from rushes.jobs.store import JobStore\n"
+        "host = Host(JobStore(sys.argv[1]), sys.argv[2:]); host.start()\n"
+        "while not host.pids(): threading.Event().wait(0.05)\n"
+        "print(*host.pids(), flush=True); threading.Event().wait()"
+    )
+    argv = [sys.executable, "-c", program, url, sys.executable, str(PROGRAM), url, "30", "1000", "0.05"]
+    parent = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    worker = int(parent.stdout.readline())
+    eventually(lambda: store.get(job.id).step > 0)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    eventually(lambda: not alive(worker))
+    assert store.get(job.id).state is JobState.QUEUED
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A dead orphan may stay listed until whatever adopted it looks.
+    status = Path(f"/proc/{pid}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"

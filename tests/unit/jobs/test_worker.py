@@ -1,0 +1,270 @@
+"""One worker: what becomes of a job it has claimed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from job_cases import MODEL, asked, eventually, made
+
+from rushes.contract.artifact import Artifact
+from rushes.contract.events import Cancelled, Observer, Progress
+from rushes.contract.job import Job, JobError, JobState
+from rushes.errors import GenerationFailed, InvalidValue, JobNotFound
+from rushes.jobs.heart import Heart
+from rushes.jobs.store import JobStore, Lost
+from rushes.jobs.worker import Perform, Worker
+
+PROGRAM = Path(__file__).with_name("worker_program.py")
+
+
+@contextmanager
+def working(store: JobStore, perform: Perform, lease_s: float = 30.0) -> Iterator[list[Artifact]]:
+    """A worker in a thread; gives the list of artifacts that it had to discard."""
+    discarded: list[Artifact] = []
+    stop = threading.Event()
+    worker = Worker(store, perform, name="w1", models=[MODEL], discard=discarded.append, lease_s=lease_s)
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield discarded
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive()
+
+
+def state_of(store: JobStore, job: Job, *states: JobState) -> Callable[[], Job | None]:
+    def look() -> Job | None:
+        now = store.get(job.id)
+        return now if now.state in states else None
+
+    return look
+
+
+def outcome(store: JobStore, perform: Perform) -> Job:
+    job = store.add("ann", asked())
+    with working(store, perform):
+        return eventually(state_of(store, job, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED))
+
+
+def slowly(steps: int, step_s: float, seen: list[int] | None = None) -> Perform:
+    pause = threading.Event()
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        for step in range(steps):
+            observe(Progress("denoising", step, steps, step / steps))
+            if seen is not None:
+                seen.append(step)
+            pause.wait(step_s)
+        return made(f"{job.id}.{job.attempt}.mp4")
+
+    return perform
+
+
+def test_a_waiting_job_is_performed_and_published(store: JobStore) -> None:
+    done = outcome(store, slowly(3, 0.0))
+    assert (done.state, done.artifact, done.attempt) == (JobState.SUCCEEDED, made(f"{done.id}.1.mp4"), 1)
+
+
+def test_jobs_are_performed_one_after_the_other_in_order(store: JobStore) -> None:
+    jobs = [store.add("ann", asked(seed=seed)) for seed in range(5)]
+    order: list[str] = []
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        order.append(job.id)
+        return made(job.id)
+
+    with working(store, perform):
+        eventually(state_of(store, jobs[-1], JobState.SUCCEEDED))
+    assert order == [job.id for job in jobs]
+
+
+def test_an_error_of_ours_fails_the_job_with_its_code_and_words(store: JobStore) -> None:
+    def perform(job: Job, observe: Observer) -> Artifact:
+        raise InvalidValue(field="width", given=3, allowed="even numbers")
+
+    failed = outcome(store, perform)
+    assert failed.state is JobState.FAILED
+    assert failed.error == JobError("invalid_value", "width: this value is not allowed; given 3; allowed: even numbers")
+
+
+def test_any_other_error_fails_the_job_without_its_words_and_is_logged_whole(
+    store: JobStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    def perform(job: Job, observe: Observer) -> Artifact:
+        raise ZeroDivisionError("secret detail of a library")
+
+    with caplog.at_level(logging.ERROR):
+        failed = outcome(store, perform)
+    assert failed.error == JobError("generation_failed", GenerationFailed.summary)
+    assert "secret detail of a library" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_a_worker_goes_on_after_a_failure(store: JobStore) -> None:
+    first, second = store.add("ann", asked(prompt="bad")), store.add("ann", asked())
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        if job.request.prompt == "bad":
+            raise RuntimeError
+        return made(job.id)
+
+    with working(store, perform):
+        eventually(state_of(store, second, JobState.SUCCEEDED))
+    assert store.get(first.id).state is JobState.FAILED
+
+
+def test_a_running_job_is_cancelled_before_its_next_steps(store: JobStore) -> None:
+    seen: list[int] = []
+    job = store.add("ann", asked())
+    with working(store, slowly(100, 0.1, seen)):
+        eventually(lambda: len(seen) > 2)
+        at = len(seen)
+        store.cancel(job.id)
+        eventually(state_of(store, job, JobState.CANCELLED))
+        # Half a second between two looks at the row, and a step of a tenth.
+        assert len(seen) <= at + 8
+
+
+def test_a_deleted_job_stops_and_its_file_is_discarded(store: JobStore) -> None:
+    job = store.add("ann", asked())
+    reached, go_on = threading.Event(), threading.Event()
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        reached.set()
+        go_on.wait(10)
+        return made(job.id)
+
+    with working(store, perform) as discarded:
+        assert reached.wait(10)
+        store.delete(job.id)
+        go_on.set()
+        eventually(lambda: discarded)
+    assert discarded == [made(job.id)]
+    with pytest.raises(JobNotFound):
+        store.get(job.id)
+
+
+def test_a_worker_told_to_stop_gives_its_job_back(store: JobStore) -> None:
+    seen: list[int] = []
+    job = store.add("ann", asked())
+    with working(store, slowly(1000, 0.05, seen)):
+        eventually(lambda: seen)
+    now = store.get(job.id)
+    assert (now.state, now.attempt, now.error) == (JobState.QUEUED, 1, None)
+    assert store.events(job.id)[-1].type == "released"
+
+
+def test_progress_is_written_at_most_twice_a_second_but_each_stage_at_once(store: JobStore) -> None:
+    job = store.add("ann", asked())
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        for stage in ("encoding", "denoising", "decoding", "storing"):
+            for step in range(200):
+                observe(Progress(stage, step, 200, 0.5))
+        return made(job.id)
+
+    with working(store, perform):
+        eventually(state_of(store, job, JobState.SUCCEEDED))
+    written = [event.data["stage"] for event in store.events(job.id) if event.type == "progress"]
+    assert list(dict.fromkeys(written)) == ["encoding", "denoising", "decoding", "storing"]
+    assert len(written) <= 8
+
+
+def test_a_long_step_keeps_its_claim_by_the_heart_alone(store: JobStore) -> None:
+    job = store.add("ann", asked())
+    pause = threading.Event()
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        pause.wait(3.0)
+        observe(Progress("storing"))
+        return made(job.id)
+
+    with working(store, perform, lease_s=1.0):
+        done = eventually(state_of(store, job, JobState.SUCCEEDED, JobState.FAILED))
+    assert (done.state, done.attempt) == (JobState.SUCCEEDED, 1)
+
+
+def test_a_heart_that_cannot_beat_lets_the_claim_go_before_the_lease_is_over(store: JobStore) -> None:
+    store.add("ann", asked())
+    claim = store.claim("w1", [MODEL], lease_s=1.0)
+    assert claim is not None
+    with Heart(store, claim) as heart:
+        assert not heart.lost
+        store.delete(claim.job.id)
+        eventually(lambda: heart.lost)
+
+
+def test_a_lost_claim_ends_the_work_at_its_next_step(store: JobStore) -> None:
+    job = store.add("ann", asked())
+    ended_by: list[BaseException] = []
+    pause = threading.Event()
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        try:
+            for step in range(100):
+                observe(Progress("denoising", step, 100))
+                if step == 3 and job.attempt == 1:
+                    store.rescue(worker="w1")
+                pause.wait(0.02)
+        except BaseException as error:
+            ended_by.append(error)
+            raise
+        return made(f"{job.attempt}.mp4")
+
+    with working(store, perform, lease_s=1.5):
+        done = eventually(state_of(store, job, JobState.SUCCEEDED))
+    assert [type(error) for error in ended_by] == [Lost]
+    assert (done.attempt, done.artifact) == (2, made("2.mp4"))
+
+
+def test_an_engine_may_end_a_job_as_cancelled_by_itself(store: JobStore) -> None:
+    def perform(job: Job, observe: Observer) -> Artifact:
+        raise Cancelled
+
+    assert outcome(store, perform).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_program_asked_to_end_releases_its_job_and_exits_0(
+    store: JobStore, url: str, number: signal.Signals
+) -> None:
+    job = store.add("ann", asked())
+    child = subprocess.Popen([sys.executable, str(PROGRAM), url, "30", "1000", "0.05"])
+    eventually(lambda: store.get(job.id).step > 0)
+    child.send_signal(number)
+    assert child.wait(15) == 0
+    assert store.get(job.id).state is JobState.QUEUED
+
+
+def test_a_worker_program_ends_when_its_parent_is_gone(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    environment = {**os.environ, "RUSHES_WITH_PARENT": "1"}
+    argv = [sys.executable, str(PROGRAM), url, "30", "1000", "0.05"]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, env=environment)
+    eventually(lambda: store.get(job.id).step > 0)
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(15) == 0
+    assert store.get(job.id).state is JobState.QUEUED
+
+
+def test_an_orphan_that_comes_to_no_step_is_ended_by_force(store: JobStore, url: str) -> None:
+    job = store.add("ann", asked())
+    environment = {**os.environ, "RUSHES_WITH_PARENT": "1"}
+    argv = [sys.executable, str(PROGRAM), url, "30", "2", "600"]
+    child = subprocess.Popen(argv, stdin=subprocess.PIPE, env=environment)
+    eventually(lambda: store.get(job.id).stage == "denoising")
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(15) == 70
+    assert store.get(job.id).state is JobState.RUNNING  # until its lease is over
