@@ -21,7 +21,10 @@ from rushes.storage.base import Storage
 
 
 class Videos:
-    """The videos of this server. An owner sees their own; another's is `JobNotFound`, as if it were not there."""
+    """The videos of this server. An owner sees their own; another's is `JobNotFound`, as if it were not there.
+
+    `catalogue` says what can be asked for.
+    """
 
     def __init__(
         self,

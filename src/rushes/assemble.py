@@ -1,0 +1,120 @@
+"""Builds the rooms from the settings and hands them to each other. The one place that knows them all.
+
+Imports of the door and of the engine stay inside their functions: a door must start without a tensor library, and
+a worker has no use for a web framework.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rushes.catalogue.cards import CARDS
+from rushes.catalogue.lookup import Catalogue
+from rushes.contract.artifact import Artifact
+from rushes.errors import WrongSetup
+from rushes.jobs.host import Host
+from rushes.jobs.store import JobStore
+from rushes.jobs.worker import Worker
+from rushes.settings import PREFIX, Settings
+from rushes.storage.local import LocalStorage
+from rushes.videos import Videos
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from rushes.engine.engine import Engine
+
+WORKER_ARGV = (sys.executable, "-m", "rushes", "worker")
+
+
+def build_catalogue(settings: Settings) -> Catalogue:
+    """The models that are here, and the hosted ids mapped to them. Raises `InvalidValue` for a map to nowhere."""
+    return Catalogue(CARDS, settings.catalogue.serve_as)
+
+
+def build_store(settings: Settings) -> JobStore:
+    """The job database, made where missing. One per process; its owner closes it. Raises `WrongSetup`."""
+    return JobStore(settings.jobs.database_url)
+
+
+def build_storage(settings: Settings) -> LocalStorage:
+    return LocalStorage(settings.storage.data / "artifacts")
+
+
+def build_videos(settings: Settings, store: JobStore) -> Videos:
+    return Videos(build_catalogue(settings), store, build_storage(settings))
+
+
+def build_door(settings: Settings, store: JobStore) -> FastAPI:
+    """The HTTP door. Needs no worker to be there: what it accepts waits in the store."""
+    from rushes.api.app import create_app
+
+    door = settings.door
+    return create_app(
+        build_videos(settings, store),
+        keys=store.keys if door.auth else None,
+        public_url=door.public_url,
+        strict=door.strict,
+        max_body_bytes=door.max_body_bytes,
+    )
+
+
+def first_key(settings: Settings, store: JobStore) -> str | None:
+    """The very first API key of this database, to be shown now and never again; None where there are keys, or none needed.
+
+    Only its digest is stored. It opens what was made while keys were off, too.
+    """
+    if not settings.door.auth:
+        return None
+    from rushes.api.auth import LOCAL_OWNER, key_digest, new_key
+
+    key = new_key()
+    return key if store.keys.add_first(key_digest(key), LOCAL_OWNER) else None
+
+
+def build_host(settings: Settings, store: JobStore) -> Host:
+    """The parent of this machine's workers, which get these very settings by their environment."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return Host(
+        store,
+        WORKER_ARGV,
+        count=settings.jobs.workers,
+        environment={**others, **settings.environment()},
+    )
+
+
+def build_engine() -> Engine:
+    """The loop over the models; loads a model at its first clip."""
+    from rushes.engine.engine import Engine
+
+    return Engine()
+
+
+def build_worker(settings: Settings) -> Worker:
+    """A worker for every model that is here, with a store of its own."""
+    from rushes.perform import perform
+
+    catalogue = build_catalogue(settings)
+    storage = build_storage(settings)
+    scratch = settings.storage.data / "scratch"
+    try:
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WrongSetup(f"the directory {scratch} for unfinished files cannot be made: {error.strerror}") from error
+
+    def discard(artifact: Artifact) -> None:
+        storage.delete(artifact.key)
+
+    return Worker(
+        build_store(settings),
+        partial(perform, catalogue=catalogue, engine=build_engine(), storage=storage, scratch=scratch),
+        name=settings.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        models=sorted({offer.card.id for offer in catalogue.offers()}),
+        discard=discard,
+        lease_s=settings.jobs.lease_s,
+    )
