@@ -7,7 +7,7 @@ code: it runs on whatever device the sprites are on.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -38,6 +38,12 @@ class Film:
     @property
     def key(self) -> tuple[int, int, int]:
         return self.subject, self.scene, self.motion
+
+    def mirrored(self) -> Film:
+        """What this film shows when its pictures are turned left to right."""
+        swap = {"left": "right", "right": "left", "pan left": "pan right", "pan right": "pan left"}
+        motion, camera = MOTIONS[self.motion], CAMERAS[self.camera]
+        return replace(self, motion=MOTIONS.index(swap.get(motion, motion)), camera=CAMERAS.index(swap.get(camera, camera)))
 
 
 def _choose(rng: torch.Generator, weights: list[float]) -> int:

@@ -1,0 +1,27 @@
+"""What a job says of itself while it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+STAGES = ("queued", "loading", "encoding", "denoising", "decoding", "storing", "done")
+"""Stages of a job in order; the decoder streams into the file encoder, so `decoding` covers both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a job stands: `step` of `steps` inside `stage`; `fraction` of the whole job from 0.0 to 1.0."""
+
+    stage: str
+    step: int = 0
+    steps: int = 0
+    fraction: float = 0.0
+
+
+class Cancelled(Exception):
+    """Raised by an observer to end a job; the loop leaves before its next step."""
+
+
+Observer = Callable[[Progress], None]
+"""Called by the engine between steps and chunks. May raise `Cancelled`."""

@@ -1,0 +1,49 @@
+"""The durable promise: one row, one state, one outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from rushes.contract.artifact import Artifact
+from rushes.contract.request import ResolvedRequest
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"  # the row is durable, nobody works on it
+    RUNNING = "running"  # one worker holds the claim
+    SUCCEEDED = "succeeded"  # artifact stored and named in the row; final
+    FAILED = "failed"  # error named in the row; final
+    CANCELLED = "cancelled"  # ended by the person who asked; final
+
+    @property
+    def final(self) -> bool:
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as read from the store. Times are Unix seconds; `secret` makes the artifact's URL unguessable."""
+
+    id: str
+    owner: str
+    request: ResolvedRequest
+    state: JobState
+    secret: str
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    attempt: int = 0
+    stage: str = "queued"
+    step: int = 0
+    steps: int = 0
+    progress: float = 0.0
+    cancel_requested: bool = False
+    artifact: Artifact | None = None
+    error: JobError | None = None

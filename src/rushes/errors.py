@@ -1,0 +1,189 @@
+"""Every error a person can meet, as one tree.
+
+    RushesError
+    ├── Refused                400  the request cannot be honoured as written
+    │   ├── InvalidValue            a value outside what is allowed
+    │   ├── MissingField            a field the model cannot do without
+    │   ├── UnsupportedField        a field this model does not take
+    │   ├── InvalidDuration         seconds outside the model's range
+    │   ├── UnknownField            a key nobody knows, in strict mode
+    │   └── MalformedBody           not a JSON object
+    ├── BodyTooLarge           413
+    ├── WrongContentType       415
+    ├── NotAuthorized          401
+    ├── NotFound               404
+    │   ├── ModelNotFound           no such model here
+    │   ├── JobNotFound             no such job, or not yours
+    │   └── RouteNotFound
+    ├── MethodNotAllowed       405
+    ├── RangeNotSatisfiable    416  bytes of a file that it does not have
+    ├── Busy                   429  retry helps
+    ├── Unavailable            503  retry helps
+    ├── GenerationFailed       500  the job, not the request, went wrong
+    └── WrongSetup             500  this installation cannot run as it is set up; met at the start, not by clients
+
+Each class carries `code` (the word clients match on), `status` (HTTP) and `retryable`.
+Messages are built from field, given, allowed and hint, so that the answer names all four.
+"""
+
+from __future__ import annotations
+
+MAX_SHOWN_CHARS = 80  # a 32,000-character prompt quoted back helps nobody
+
+
+def shown(value: object) -> str:
+    """`value` as it may appear in a message: printable, one line, short."""
+    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}… ({len(text)} characters)"
+
+
+class RushesError(Exception):
+    code = "internal_error"
+    status = 500
+    retryable = False
+    kind = "server_error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        field: str | None = None,
+        given: object = None,
+        allowed: str | None = None,
+        model: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.field = field
+        self.given = given
+        self.allowed = allowed
+        self.model = model
+        self.hint = hint
+        self.message = message or self._composed()
+        super().__init__(self.message)
+
+    def _composed(self) -> str:
+        parts = [f"{self.field}: {self.summary}" if self.field else self.summary]
+        if self.given is not None:
+            parts.append(f"given {shown(self.given)}")
+        if self.allowed is not None:
+            parts.append(f"allowed: {self.allowed}")
+        if self.model is not None:
+            parts.append(f"model {self.model}")
+        text = "; ".join(parts)
+        return f"{text}. Hint: {self.hint}" if self.hint else text
+
+    summary = "something went wrong on this server"
+
+
+class Refused(RushesError):
+    code = "invalid_request"
+    status = 400
+    kind = "invalid_request_error"
+    summary = "the request cannot be honoured"
+
+
+class InvalidValue(Refused):
+    code = "invalid_value"
+    summary = "this value is not allowed"
+
+
+class MissingField(Refused):
+    code = "missing_required_parameter"
+    summary = "this field is required"
+
+
+class UnsupportedField(Refused):
+    code = "unsupportedParameter"
+    summary = "this model does not take this field"
+
+
+class InvalidDuration(Refused):
+    code = "invalidDuration"
+    summary = "this length is outside the model's range"
+
+
+class UnknownField(Refused):
+    code = "unknown_parameter"
+    summary = "no such field"
+
+
+class MalformedBody(Refused):
+    code = "malformed_body"
+    summary = "the body must be a JSON object"
+
+
+class BodyTooLarge(Refused):
+    code = "body_too_large"
+    status = 413
+    summary = "the body is too large"
+
+
+class WrongContentType(Refused):
+    code = "unsupported_content_type"
+    status = 415
+    summary = "send application/json"
+
+
+class NotAuthorized(Refused):
+    code = "invalid_api_key"
+    status = 401
+    summary = "no valid API key was sent"
+
+
+class NotFound(Refused):
+    code = "not_found"
+    status = 404
+    summary = "there is nothing here"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_available"
+    summary = "no such model on this server"
+
+
+class JobNotFound(NotFound):
+    code = "video_not_found"
+    summary = "no video with this id"
+
+
+class RouteNotFound(NotFound):
+    code = "route_not_found"
+    summary = "no such route"
+
+
+class MethodNotAllowed(Refused):
+    code = "method_not_allowed"
+    status = 405
+    summary = "this route does not take this method"
+
+
+class RangeNotSatisfiable(Refused):
+    code = "range_not_satisfiable"
+    status = 416
+    summary = "the file has no such bytes"
+
+
+class Busy(RushesError):
+    code = "queue_full"
+    status = 429
+    retryable = True
+    kind = "rate_limit_error"
+    summary = "the queue is full"
+
+
+class Unavailable(RushesError):
+    code = "unavailable"
+    status = 503
+    retryable = True
+    summary = "the server cannot take this now"
+
+
+class GenerationFailed(RushesError):
+    code = "generation_failed"
+    summary = "the video could not be made"
+
+
+class WrongSetup(RushesError):
+    code = "wrong_setup"
+    summary = "this server cannot run with this"

@@ -1,0 +1,181 @@
+"""The two networks: an autoencoder that folds half a second into one grid of latents, and a transformer that denoises them.
+
+Shapes  B batch, F frames of one latent (6), H W pixels, h w latent rows and columns (H/32, W/32), C latent channels,
+        N tokens = latent frames · h · w, L words, D model width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training.world import FRAMES_PER_LATENT
+
+LATENT_CHANNELS = 64
+WIDTHS = (96, 160, 224, 320)  # at 1/4, 1/8, 1/16 and 1/32 of the picture's side
+PIXEL_FOLD = 4  # frames enter as 4×4 blocks: convolving full-size pixels costs ten times more and learns no faster
+
+
+class Residual(nn.Module):
+    """x + conv(silu(conv(silu(x)))) without normalisation: the second convolution starts at zero, which keeps it calm."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(F.silu(self.first(F.silu(x))))
+
+
+class Encoder(nn.Module):
+    """(B, 3F, H, W) from -1 to 1 → (B, C, h, w), every token of mean 0 and variance 1 over its channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, WIDTHS[0], 1), Residual(WIDTHS[0])]
+        for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False):
+            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * narrow, wide, 1), Residual(wide), Residual(wide)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(WIDTHS[-1], LATENT_CHANNELS, 3, padding=1))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        latent = self.layers(F.pixel_unshuffle(frames, PIXEL_FOLD))
+        return F.layer_norm(latent.movedim(1, -1).float(), (LATENT_CHANNELS,)).movedim(-1, 1)
+
+
+class Decoder(nn.Module):
+    """(B, C, h, w) → (B, 3F, H, W), about -1 to 1. Each latent frame decodes alone, so the clip streams exactly."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(LATENT_CHANNELS, WIDTHS[-1], 3, padding=1), Residual(WIDTHS[-1]), Residual(WIDTHS[-1])]
+        for wide, narrow in zip(WIDTHS[::-1], WIDTHS[-2::-1], strict=False):
+            layers += [nn.Conv2d(wide, 4 * narrow, 1), nn.PixelShuffle(2), Residual(narrow), Residual(narrow)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(WIDTHS[0], 3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, 1))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.layers(latent), PIXEL_FOLD)
+
+
+class Attention(nn.Module):
+    """Self-attention over all tokens with rotary positions in time, row and column."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.scale_q = nn.Parameter(torch.ones(width // heads))
+        self.scale_k = nn.Parameter(torch.ones(width // heads))
+
+    def forward(self, x_BND: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        batch, count, width = x_BND.shape
+        q, k, v = self.qkv(x_BND).view(batch, count, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q = rotate(F.rms_norm(q, q.shape[-1:]) * self.scale_q.to(v.dtype), cos, sin)
+        k = rotate(F.rms_norm(k, k.shape[-1:]) * self.scale_k.to(v.dtype), cos, sin)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        return self.out(mixed.transpose(1, 2).reshape(batch, count, width))
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding (Su et al. 2021) on halves of the head: pairs are (i, i + half)."""
+    left, right = x.chunk(2, -1)
+    return torch.cat([left * cos - right * sin, left * sin + right * cos], -1)
+
+
+class Block(nn.Module):
+    """Attention and a SwiGLU, both scaled, shifted and gated by the token's noise level and the prompt (adaLN-single)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        hidden = width * 8 // 3 // 32 * 32
+        self.attention = Attention(width, heads)
+        self.gate_up = nn.Linear(width, 2 * hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+        self.offset = nn.Parameter(torch.zeros(6, width))
+
+    def forward(self, x_BND: Tensor, modulation: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        shift_a, scale_a, gate_a, shift_m, scale_m, gate_m = (modulation + self.offset.to(modulation.dtype)).unbind(-2)
+        normed = F.layer_norm(x_BND, x_BND.shape[-1:]).to(x_BND.dtype) * (1 + scale_a) + shift_a
+        x_BND = x_BND + gate_a * self.attention(normed, cos, sin)
+        normed = F.layer_norm(x_BND, x_BND.shape[-1:]).to(x_BND.dtype) * (1 + scale_m) + shift_m
+        gate, up = self.gate_up(normed).chunk(2, -1)
+        return x_BND + gate_m * self.down(F.silu(gate) * up)
+
+
+class Transformer(nn.Module):
+    """Predicts the clean latent of every token. Words and latents share one sequence; each latent has its own noise level.
+
+    Forward  latent (B, N, C), sigma (B, N) from 0 clean to 1 noise, position (B, N, 3) = seconds, row and column from the
+             middle of the picture, words (B, L) with 0 for padding → clean latent (B, N, C).
+    """
+
+    def __init__(self, vocabulary: int, width: int = 384, depth: int = 10, heads: int = 6, text_depth: int = 2) -> None:
+        super().__init__()
+        self.width, self.heads = width, heads
+        self.enter = nn.Linear(LATENT_CHANNELS, width)
+        self.word = nn.Embedding(vocabulary, width)
+        self.noise = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
+        self.topic = nn.Linear(width, width)
+        self.modulate = nn.Linear(width, 6 * width)
+        self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
+        self.readers = nn.ModuleList(Block(width, heads) for _ in range(text_depth))
+        self.leave = nn.Linear(width, LATENT_CHANNELS)
+        nn.init.normal_(self.word.weight, std=0.5)
+        nn.init.zeros_(self.modulate.weight)
+        with torch.no_grad():  # gates start a little open, so that every block learns from the first step
+            self.modulate.bias.copy_(torch.tensor([0.0, 0, 0.2, 0, 0, 0.2]).repeat_interleave(width))
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        self._frequencies(width // heads)
+
+    def _frequencies(self, head: int) -> None:
+        """Half of the rotary pairs for the plane, a third for time; wavelengths fit 6 seconds and 14 cells."""
+        half = head // 2
+        time = half - 2 * (half // 3)
+        plane = half // 3
+        table = torch.zeros(3, half)
+        table[0, :time] = math.tau / torch.logspace(math.log10(0.7), math.log10(24), time)
+        table[1, time : time + plane] = math.tau / torch.logspace(math.log10(2.2), math.log10(60), plane)
+        table[2, time + plane :] = math.tau / torch.logspace(math.log10(2.2), math.log10(60), plane)
+        self.register_buffer("frequencies", table, persistent=False)
+
+    def forward(self, latent: Tensor, sigma: Tensor, position: Tensor, words: Tensor) -> Tensor:
+        batch, count, _ = latent.shape
+        length = words.shape[1]
+        place = torch.arange(length, device=words.device, dtype=torch.float32)
+        spoken = (words > 0).float()[..., None]
+        angle = (place[:, None] * 0.5 ** torch.arange(self.width // self.heads // 2, device=words.device, dtype=torch.float32))[None, None]
+        latent = self.enter(latent)
+        text = self.word(words).to(latent.dtype)
+        calm = self.modulate.bias.view(6, self.width).to(latent.dtype)
+        for block in self.readers:
+            text = block(text, calm, torch.cos(angle).to(latent.dtype), torch.sin(angle).to(latent.dtype))
+        topic = (text * spoken).sum(1) / spoken.sum(1).clamp(min=1)
+
+        wave = sigma[..., None] * math.pi * 2.0 ** torch.linspace(-1, 6, 64, device=sigma.device)
+        level = self.noise(torch.cat([torch.cos(wave), torch.sin(wave)], -1))
+        at_rest = self.noise(torch.cat([torch.ones_like(wave[:, :1]), torch.zeros_like(wave[:, :1])], -1))
+        about = torch.cat([at_rest.expand(-1, length, -1), level], 1) + self.topic(topic)[:, None]
+        modulation = self.modulate(F.silu(about)).view(batch, length + count, 6, self.width)
+
+        turn = position @ self.frequencies
+        turn = torch.cat([torch.zeros_like(turn[:, :1]).expand(-1, length, -1), turn], 1)[:, None]
+        cos, sin = torch.cos(turn).to(latent.dtype), torch.sin(turn).to(latent.dtype)
+        x = torch.cat([text, latent], 1)
+        for block in self.blocks:
+            x = block(x, modulation, cos, sin)
+        return self.leave(F.layer_norm(x[:, length:], (self.width,)))
+
+
+def positions(latent_frames: int, rows: int, cols: int) -> Tensor:
+    """(N, 3) for tokens in time, row, column order."""
+    time = torch.arange(latent_frames) * 0.5
+    row = torch.arange(rows) - (rows - 1) / 2
+    col = torch.arange(cols) - (cols - 1) / 2
+    return torch.stack(torch.meshgrid(time, row, col, indexing="ij"), -1).reshape(-1, 3).float()
