@@ -1,0 +1,160 @@
+"""The looks that `rushes doctor` takes, one function each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rushes.settings import Settings
+
+OK, NOTE, MISSING = "ok", "note", "missing"
+
+ENCODERS = {"libx264": "MP4", "libvpx-vp9": "WEBM", "aac": "sound in MP4", "libopus": "sound in WEBM"}
+ENOUGH_DISK_BYTES = 2 * 10**9  # a day of clips on a laptop
+ENOUGH_MEMORY_BYTES = 2 * 10**9
+REINSTALL = "pip install --force-reinstall rushes"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state` is "ok", "note" (works, could be better) or "missing" (does not work until `remedy` is done)."""
+
+    name: str
+    state: str
+    found: str
+    remedy: str | None = None
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Everything worth knowing before the first video, needed things first."""
+    return (
+        python(),
+        *media(),
+        runtime(),
+        weights(),
+        cores(),
+        *memory(),
+        *disk(settings.storage.data),
+        port(settings.door.host, settings.door.port),
+    )
+
+
+def python() -> Finding:
+    here = f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()} {sys.platform}"
+    return Finding("python", OK, here)
+
+
+def media() -> Iterator[Finding]:
+    try:
+        import av
+        from av.codec import Codec
+        from av.codec.codec import UnknownCodecError
+    except ImportError as error:
+        yield Finding("media", MISSING, f"PyAV cannot be loaded: {error}", "pip install --force-reinstall av")
+        return
+    yield Finding("media", OK, f"PyAV {av.__version__} with FFmpeg {getattr(av, 'ffmpeg_version_info', 'unknown')}")
+    absent = []
+    for name in ENCODERS:
+        try:
+            Codec(name, "w")
+        except UnknownCodecError:
+            absent.append(name)
+    if absent:
+        lost = ", ".join(f"{name} ({ENCODERS[name]})" for name in absent)
+        remedy = "PyAV's wheels have them: pip install --force-reinstall --only-binary :all: av"
+        yield Finding("encoders", MISSING, f"absent: {lost}", remedy)
+    else:
+        yield Finding("encoders", OK, ", ".join(ENCODERS))
+
+
+def runtime() -> Finding:
+    try:
+        import onnxruntime  # type: ignore[import-untyped]
+    except ImportError as error:
+        remedy = "pip install --force-reinstall onnxruntime"
+        return Finding("onnxruntime", MISSING, f"cannot be loaded: {error}", remedy)
+    providers = ", ".join(name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers())
+    return Finding("onnxruntime", OK, f"{onnxruntime.__version__} ({providers})")
+
+
+def weights() -> Finding:
+    """The embedded model's files against the hashes in SHA256SUMS beside them."""
+    from rushes.models.mini.config import PACKAGED_WEIGHTS
+
+    return weights_in(PACKAGED_WEIGHTS)
+
+
+def weights_in(folder: Path) -> Finding:
+    wanted = ("mini.json", "transformer.onnx", "decoder.onnx")
+    absent = [name for name in wanted if not (folder / name).is_file()]
+    if absent:
+        return Finding("weights", MISSING, f"rushes/mini lacks {', '.join(absent)}", REINSTALL)
+    total_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    sums = folder / "SHA256SUMS"
+    revision = json.loads((folder / "mini.json").read_text("utf-8")).get("revision", "unknown")
+    found = f"rushes/mini revision {revision}, {total_bytes / 1e6:.1f} MB"
+    if not sums.is_file():
+        return Finding("weights", NOTE, f"{found}; no SHA256SUMS beside them, so not checked")
+    for line in sums.read_text("utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            return Finding("weights", MISSING, f"rushes/mini: {name} is damaged", REINSTALL)
+    return Finding("weights", OK, f"{found}, hashes match")
+
+
+def cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if usable == 1:
+        return Finding("cores", NOTE, "1 usable", "two cores make a clip in about half the time")
+    return Finding("cores", OK, f"{usable} usable")
+
+
+def memory() -> Iterator[Finding]:
+    if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:
+        return
+    free_bytes = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if free_bytes < ENOUGH_MEMORY_BYTES:
+        yield Finding("memory", NOTE, f"{free_bytes / 1e9:.1f} GB free", "close something: a worker takes about 1 GB")
+    else:
+        yield Finding("memory", OK, f"{free_bytes / 1e9:.1f} GB free")
+
+
+def disk(data: Path) -> Iterator[Finding]:
+    """Whether the data folder, or the nearest folder above it that exists, can be written to, and how much is left."""
+    there = data
+    while not there.exists():
+        there = there.parent
+    shown = str(data) if there == data else f"{data} (will be made)"
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        yield Finding("data", MISSING, f"{shown}: {error.strerror}", "name another folder with --data or RUSHES_DATA")
+        return
+    yield Finding("data", OK, shown)
+    free_bytes = shutil.disk_usage(there).free
+    if free_bytes < ENOUGH_DISK_BYTES:
+        yield Finding("disk", NOTE, f"{free_bytes / 1e9:.1f} GB free", "a clip takes 0.1 to 10 MB")
+    else:
+        yield Finding("disk", OK, f"{free_bytes / 1e9:.1f} GB free")
+
+
+def port(host: str, number: int) -> Finding:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            remedy = f"something else listens there, perhaps another rushes; rushes serve --port {number + 1}"
+            return Finding("port", NOTE, f"{host}:{number} is not free: {error.strerror}", remedy)
+    return Finding("port", OK, f"{host}:{number} is free")

@@ -1,0 +1,41 @@
+"""`rushes keys`: API keys of a data folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rushes.cli.exits import explained
+
+keys = typer.Typer(no_args_is_help=True, help="API keys of a data folder.")
+
+
+@keys.callback()
+def about() -> None:
+    pass
+
+
+@keys.command()
+def create(
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Whose videos the key opens; the same as the first key's unless given.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Make an API key and print it, once: only its digest is stored. A running server takes it at once."""
+    with explained(as_json):
+        from rushes.api.auth import LOCAL_OWNER, key_digest, new_key
+        from rushes.assemble import build_store
+        from rushes.settings import Settings
+
+        key, whose = new_key(), owner or LOCAL_OWNER
+        store = build_store(Settings.load({"data": data}))
+        try:
+            store.keys.add(key_digest(key), whose)
+        finally:
+            store.close()
+        print(json.dumps({"key": key, "owner": whose}) if as_json else key)

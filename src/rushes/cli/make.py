@@ -1,0 +1,96 @@
+"""What `rushes generate` does once its flags are read: resolve, perform here, and hand over the file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rushes.api.together import parse_request
+from rushes.assemble import build_catalogue, build_engine
+from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.resolve import random_seed, resolve
+from rushes.cli.progress import shown_progress
+from rushes.cli.told import tell_facts, tell_notes
+from rushes.contract.artifact import Artifact
+from rushes.contract.job import Job, JobState
+from rushes.contract.request import ResolvedRequest
+from rushes.errors import InvalidValue
+from rushes.settings import Settings
+
+OWNER = "terminal"
+
+
+def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
+    """Make the video of `body` and write it to `output`, or to rushes.mp4 or rushes.webm.
+
+    The file appears whole or not at all: it is made in a folder beside its place, which goes whatever happens.
+    Errors  those of the contract for the request; Unavailable and GenerationFailed for the making.
+    """
+    catalogue = build_catalogue(Settings.load())
+    request = parse_request(json.dumps(body).encode(), strict=True)
+    resolved = resolve(request, catalogue.find(request.model), random_seed)
+    path = _place(output, resolved)
+    if not as_json:
+        tell_notes(resolved)
+
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix=".rushes-", dir=path.parent) as folder:
+        artifact, made = _perform(resolved, catalogue, Path(folder), quiet=as_json)
+        made.replace(path)
+    elapsed_s = time.monotonic() - started
+
+    if as_json:
+        print(json.dumps(_outcome(path, resolved, artifact, elapsed_s), ensure_ascii=False))
+    else:
+        tell_facts(path, resolved, artifact, elapsed_s)
+
+
+def _place(output: Path | None, resolved: ResolvedRequest) -> Path:
+    """Where the file goes; refused now rather than after minutes of work."""
+    path = output if output is not None else Path(f"rushes.{resolved.output_format.lower()}")
+    if path.is_dir():
+        raise InvalidValue(field="output", given=path, allowed="the name of a file, not of a folder")
+    if not path.parent.is_dir():
+        raise InvalidValue(field="output", given=path, allowed="a name in a folder that exists")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidValue(field="output", given=path, allowed="a name in a folder that may be written to")
+    return path
+
+
+def _perform(resolved: ResolvedRequest, catalogue: Catalogue, folder: Path, *, quiet: bool) -> tuple[Artifact, Path]:
+    # Imported here: these bring the tensor and media libraries, and a refused request needs neither.
+    from rushes.perform import perform
+    from rushes.storage.local import LocalStorage
+
+    storage = LocalStorage(folder / "stored")
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    job = Job(
+        id="generate",
+        owner=OWNER,
+        request=resolved,
+        state=JobState.RUNNING,
+        secret="",
+        created_at=time.time(),
+        attempt=1,
+    )
+    with shown_progress(quiet) as observe:
+        artifact = perform(job, observe, catalogue=catalogue, engine=build_engine(), storage=storage, scratch=scratch)
+    return artifact, storage.path(artifact.key)
+
+
+def _outcome(path: Path, resolved: ResolvedRequest, artifact: Artifact, elapsed_s: float) -> dict[str, Any]:
+    facts = artifact.to_json()
+    del facts["key"]  # names a place in a storage that is gone
+    return {
+        "file": str(path),
+        "elapsed_s": round(elapsed_s, 3),
+        "artifact": facts,
+        "request": {k: v for k, v in resolved.to_json().items() if k not in ("notes", "media")},
+        "notes": [dataclasses.asdict(note) for note in resolved.notes],
+    }
