@@ -65,9 +65,9 @@ def build_door(settings: Settings, store: JobStore) -> FastAPI:
 
 
 def first_key(settings: Settings, store: JobStore) -> str | None:
-    """The very first API key of this database, to be shown now and never again; None where there are keys, or none needed.
+    """The first API key of this database, to be shown now and never again; None where there is one, or none is needed.
 
-    Only its digest is stored. It opens what was made while keys were off, too.
+    Only its digest is stored. It also opens what was made while keys were off.
     """
     if not settings.door.auth:
         return None

@@ -1,0 +1,115 @@
+"""Asking for a video, through a real catalogue, store and storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_model import CARD
+
+from rushes.catalogue.lookup import Catalogue
+from rushes.contract.artifact import Artifact, Native
+from rushes.contract.job import Job, JobState
+from rushes.contract.request import VideoRequest
+from rushes.errors import InvalidValue, JobNotFound, ModelNotFound
+from rushes.jobs.store import JobStore
+from rushes.storage.local import LocalStorage
+from rushes.videos import Videos
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    opened = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> LocalStorage:
+    return LocalStorage(tmp_path / "stored")
+
+
+@pytest.fixture
+def videos(store: JobStore, storage: LocalStorage) -> Videos:
+    catalogue = Catalogue([CARD], {"minimax/hailuo-02": CARD.id})
+    return Videos(catalogue, store, storage, draw_seed=lambda: 4242)
+
+
+ASKED = VideoRequest(model="Test/Tiny", prompt="a fox runs")
+
+
+def finish(store: JobStore, storage: LocalStorage, folder: Path) -> Artifact:
+    claim = store.claim("w1", [CARD.id])
+    assert claim is not None
+    (folder / "clip").write_bytes(b"the film")
+    artifact = Artifact("clip.mp4", "video/mp4", 8, "ab" * 32, 1366, 768, 24, 144, False, Native(32, 18, 8, 48))
+    storage.put_file(artifact.key, folder / "clip")
+    store.finish(claim, artifact)
+    return artifact
+
+
+def test_a_created_video_is_settled_and_waits(videos: Videos) -> None:
+    job = videos.create("ann", ASKED)
+    assert job.state is JobState.QUEUED
+    assert (job.request.model, job.request.made_by, job.request.seed) == ("Test/Tiny", CARD.id, 4242)
+    assert (job.request.width, job.request.height, job.request.num_frames) == (1366, 768, 144)
+    assert videos.get("ann", job.id) == job
+    assert videos.list("ann") == (job,)
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        (VideoRequest(model="no/such", prompt="x"), ModelNotFound),
+        (VideoRequest(CARD.id, "x", width=3, height=3), InvalidValue),
+    ],
+)
+def test_a_refused_request_leaves_nothing(videos: Videos, asked: VideoRequest, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        videos.create("ann", asked)
+    assert videos.list("ann") == ()
+
+
+def test_a_hosted_id_is_kept_as_asked_and_made_by_the_model_that_is_here(videos: Videos) -> None:
+    job = videos.create("ann", VideoRequest(model="minimax/hailuo-02", prompt="a fox runs"))
+    assert (job.request.model, job.request.made_by) == ("minimax/hailuo-02", CARD.id)
+
+
+def test_a_finished_file_is_given_to_whoever_knows_the_secret(
+    videos: Videos, store: JobStore, storage: LocalStorage, tmp_path: Path
+) -> None:
+    job = videos.create("ann", ASKED)
+    with pytest.raises(JobNotFound):
+        videos.artifact(job.id, job.secret)  # not made yet
+    made = finish(store, storage, tmp_path)
+    artifact, path = videos.artifact(job.id, job.secret)
+    assert (artifact, path.read_bytes()) == (made, b"the film")
+    for secret in ("", "x", job.secret[:-1], "é"):
+        with pytest.raises(JobNotFound):
+            videos.artifact(job.id, secret)
+    path.unlink()
+    with pytest.raises(JobNotFound):
+        videos.artifact(job.id, job.secret)
+
+
+def test_deleting_takes_the_file_and_the_row(
+    videos: Videos, store: JobStore, storage: LocalStorage, tmp_path: Path
+) -> None:
+    job = videos.create("ann", ASKED)
+    finish(store, storage, tmp_path)
+    with pytest.raises(JobNotFound):
+        videos.delete("bob", job.id)
+    assert storage.size("clip.mp4") == 8
+    assert videos.delete("ann", job.id).state is JobState.SUCCEEDED
+    assert list((tmp_path / "stored").iterdir()) == []
+    for look in (lambda: videos.get("ann", job.id), lambda: videos.artifact(job.id, job.secret)):
+        with pytest.raises(JobNotFound):
+            look()
+
+
+def test_cancel_ends_a_waiting_video_for_its_owner_only(videos: Videos) -> None:
+    job: Job = videos.create("ann", ASKED)
+    with pytest.raises(JobNotFound):
+        videos.cancel("bob", job.id)
+    assert videos.cancel("ann", job.id).state is JobState.CANCELLED
