@@ -1,0 +1,167 @@
+"""A server that is stopped, or killed, and started again on the same data: nothing that was promised is lost."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+HERE = Path(__file__).parent
+QUICK = {"model": "test/tiny", "prompt": "a fox runs", "width": 96, "height": 64, "seconds": "1", "steps": 10}
+SLOW = {**QUICK, "prompt": "slow 0.3"}
+
+
+class Served:
+    """`rushes serve` on a data folder, as a process of its own."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        argv = [sys.executable, str(HERE / "small_rushes.py"), "serve", "--port", str(port), "--data", str(data)]
+        paths = os.pathsep.join([str(HERE.parent / "unit"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.log = data.with_suffix(".log").open("a")
+        self.process = subprocess.Popen(
+            [*argv, "--no-auth"],
+            env={**os.environ, "PYTHONPATH": paths, **environment},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20)
+
+    def ready(self) -> Served:
+        eventually(self.is_ready)
+        return self
+
+    def is_ready(self) -> bool:
+        assert self.process.poll() is None, Path(self.log.name).read_text()
+        try:
+            return self.client.get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def ask(self, body: dict[str, Any]) -> str:
+        reply = self.client.post("/v2/videos", json=body)
+        assert reply.status_code == 200, reply.text
+        id: str = reply.json()["id"]
+        return id
+
+    def video(self, id: str) -> dict[str, Any]:
+        seen: dict[str, Any] = self.client.get(f"/v2/videos/{id}").json()
+        return seen
+
+    def completed(self, id: str) -> dict[str, Any]:
+        done = eventually(lambda: (seen := self.video(id))["status"] != "in_progress" and seen, 60)
+        assert done["status"] == "completed", done
+        return dict(done)
+
+    def file_of(self, id: str) -> bytes:
+        return httpx.get(self.video(id)["outputs"]["video_url"]).content
+
+    def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.client.close()
+        self.log.close()
+        return code
+
+
+def eventually(holds: Callable[[], Any], within_s: float = 30.0) -> Any:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        if found := holds():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"did not happen within {within_s} s")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def serve(data: Path) -> Iterator[Callable[..., Served]]:
+    started: list[Served] = []
+
+    def start(**environment: str) -> Served:
+        started.append(Served(data, **environment))
+        return started[-1]
+
+    yield start
+    for served in started:
+        if served.process.poll() is None:
+            served.end(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_and_started_again_finished_videos_are_there_and_waiting_ones_are_made(
+    serve: Callable[..., Served], number: signal.Signals
+) -> None:
+    first = serve().ready()
+    finished = first.ask(QUICK)
+    sha256 = first.completed(finished)["made"]["sha256"]
+    running, waiting = first.ask(SLOW), first.ask(QUICK)
+    eventually(lambda: first.video(running)["step"] >= 1)
+    began = time.monotonic()
+    assert first.end(number) == 0
+    assert time.monotonic() - began < 15
+
+    second = serve().ready()
+    assert second.video(finished)["status"] == "completed"
+    assert hashlib.sha256(second.file_of(finished)).hexdigest() == sha256
+    for id in (running, waiting):
+        done = second.completed(id)
+        assert hashlib.sha256(second.file_of(id)).hexdigest() == done["made"]["sha256"]
+    second.end(number)
+
+
+def test_killed_with_its_worker_a_running_video_is_made_after_the_restart(
+    serve: Callable[..., Served], data: Path
+) -> None:
+    first = serve(RUSHES_LEASE_S="3").ready()
+    running, waiting = first.ask(SLOW), first.ask(QUICK)
+    eventually(lambda: first.video(running)["step"] >= 1)
+    first.end(signal.SIGKILL)
+
+    second = serve(RUSHES_LEASE_S="3").ready()
+    for id in (running, waiting):
+        second.completed(id)
+    second.end(signal.SIGTERM)
+    connection = sqlite3.connect(data / "jobs.db")
+    ended = connection.execute("SELECT count(*) FROM job_events WHERE type = 'succeeded'").fetchone()
+    connection.close()
+    assert ended == (2,), "each published once"
+
+
+def test_a_cancelled_video_stays_cancelled_and_the_next_is_made(serve: Callable[..., Served]) -> None:
+    served = serve().ready()
+    running, waiting, kept = served.ask(SLOW), served.ask(QUICK), served.ask(QUICK)
+    eventually(lambda: served.video(running)["step"] >= 1)
+    for id in (waiting, running):
+        assert served.client.post(f"/v2/videos/{id}/cancel").status_code == 200
+    served.completed(kept)
+    for id in (running, waiting):
+        assert served.video(id)["error"]["code"] == "cancelled"
+    served.end(signal.SIGTERM)
+
+
+def test_two_servers_may_start_at_once_on_fresh_data_and_share_the_work(serve: Callable[..., Served]) -> None:
+    both = [serve(), serve()]
+    ids = [served.ready().ask(QUICK) for served in both for _ in range(2)]
+    for id in ids:
+        for served in both:
+            served.completed(id)
+    assert [served.end(signal.SIGTERM) for served in both] == [0, 0]
