@@ -33,9 +33,9 @@ def video_url(base_url: str, job: Job) -> str:
     return f"{base_url}/files/{job.id}/{job.secret}.{SUFFIX_OF_FORMAT[job.request.output_format]}"
 
 
-@router.api_route(
+@router.head("/files/{id}/{name}", include_in_schema=False)
+@router.get(
     "/files/{id}/{name}",
-    methods=["GET", "HEAD"],
     summary="The finished file",
     response_class=FileResponse,
     responses={

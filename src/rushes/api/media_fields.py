@@ -117,7 +117,7 @@ def _source(item: Any, path: str, keys: tuple[str, ...], remarks: Remarks, also:
     if len(found) != 1:
         given = " and ".join(found) or f"the keys {', '.join(map(shown, list(item)[:8])) or '(none)'}"
         raise InvalidValue(field=f"{path}.{keys[0]}", given=given, allowed=SOURCE)
-    remarks.unknown(member(path, key) for key in item if key not in keys + also)
+    remarks.unknown(path, (key for key in item if key not in keys + also))
     source = item[found[0]]
     if not isinstance(source, str):
         raise InvalidValue(field=f"{path}.{found[0]}", given=described(source), allowed=SOURCE)

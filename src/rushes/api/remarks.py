@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from rushes.api.body import member
 from rushes.errors import UnknownField
 
 MAX_NAMED_UNKNOWN = 20  # each becomes a line stored with the job; nobody reads the hundredth
@@ -21,14 +22,15 @@ class Remarks:
     def say(self, message: str) -> None:
         self.messages.append(message)
 
-    def unknown(self, paths: Iterable[str]) -> None:
-        """Note keys nobody reads. Raises `UnknownField` for the first of them when strict."""
-        for path in paths:
+    def unknown(self, path: str, keys: Iterable[str]) -> None:
+        """Note keys nobody reads in the object at `path`. Raises `UnknownField` for the first of them when strict."""
+        for key in keys:
             if self.strict:
-                raise UnknownField(field=path, hint="strict mode is on; without it unknown keys are listed in warnings")
+                hint = "strict mode is on; without it unknown keys are listed in warnings"
+                raise UnknownField(field=member(path, key), hint=hint)
             self.num_unknown += 1
             if self.num_unknown <= MAX_NAMED_UNKNOWN:
-                self.say(f"{path}: not a field of this API; ignored")
+                self.say(f"{member(path, key)}: not a field of this API; ignored")
 
     def said(self) -> tuple[str, ...]:
         more = self.num_unknown - MAX_NAMED_UNKNOWN

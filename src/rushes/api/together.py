@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushes.api.body import check_object, described, member, parse_object
+from rushes.api.body import check_object, described, parse_object
 from rushes.api.fields import Boolean, Field, Integer, Number, Seconds, Text, required
 from rushes.api.media_fields import DEPRECATED, parse_media
 from rushes.api.remarks import Remarks
@@ -76,7 +76,7 @@ def _read(body: dict[str, Any], strict: bool) -> VideoRequest:
     media = parse_media(body, remarks)
     metadata = _metadata(body.get("metadata"))
     known = {one.name for one in FIELDS}.union(OTHER_KEYS)
-    remarks.unknown(member("", key) for key in body if key not in known)
+    remarks.unknown("", (key for key in body if key not in known))
     return VideoRequest(**values, media=media, metadata=metadata, warnings=remarks.said())
 
 
@@ -86,7 +86,7 @@ def _fold_settings(settings: Any, generate_audio: bool | None, remarks: Remarks)
         return generate_audio
     if not isinstance(settings, dict):
         raise InvalidValue(field="settings", given=described(settings), allowed="an object")
-    remarks.unknown(member("settings", key) for key in settings if key != "audio")
+    remarks.unknown("settings", (key for key in settings if key != "audio"))
     audio = settings.get("audio")
     if audio is None:
         return generate_audio
@@ -126,7 +126,7 @@ def video_reply(job: Job, video_url: str) -> VideoReply:
         progress=100 if job.state is JobState.SUCCEEDED else min(99, max(0, int(job.progress * 100))),
         stage=job.stage,
         step=job.step,
-        steps=job.steps,
+        steps=job.steps or request.steps,  # the worker counts only once it has begun
         fps=request.fps,
         seed=request.seed,
         made_by=request.made_by,
