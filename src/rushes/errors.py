@@ -33,9 +33,10 @@ MAX_SHOWN_CHARS = 80  # a 32,000-character prompt quoted back helps nobody
 
 def shown(value: object) -> str:
     """`value` as it may appear in a message: printable, one line, short."""
-    text = str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    whole = str(value)
+    text = whole[:MAX_SHOWN_CHARS].encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}… ({len(text)} characters)"
+    return text if len(whole) <= MAX_SHOWN_CHARS else f"{text}… ({len(whole)} characters)"
 
 
 class RushesError(Exception):
