@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
 from rushes import errors, settings
 from rushes.assemble import build_catalogue
+from rushes.catalogue.card import Rules, Text
 from rushes.catalogue.contracts import HOSTED
-from rushes.catalogue.limits import limits
+from rushes.catalogue.sizes import Sizes
+from rushes.catalogue.wording import listed
 from rushes.settings import PREFIX, ROOMS, Settings
 
+REFUSED = "refused"
 REFERENCE = Path(__file__).parent / "reference"
 WRITTEN = "<!-- written by `make docs` from the code; edit the code, not this page -->\n\n"
 
@@ -30,12 +33,12 @@ def settings_page() -> str:
         + WRITTEN
         + "Each setting is a variable, and many are a flag of `rushes serve` too; the flag wins.\n"
     )
-    about = attribute_docstrings(inspect.getsource(settings))
+    notes = attribute_docstrings(inspect.getsource(settings))
     for room, kind in ROOMS.items():
         text += f"\n## {room}\n\n| Variable | Default | Allowed | |\n| --- | --- | --- | --- |\n"
         for one in fields(kind):
             default = "" if one.default is MISSING else written(one.default)
-            note = about.get((kind.__name__, one.name), "")
+            note = notes.get((kind.__name__, one.name), "")
             text += f"| `{PREFIX}{one.name.upper()}` | {default} | {one.metadata['allowed']} | {note} |\n"
     return text
 
@@ -77,34 +80,64 @@ def models_page() -> str:
     text = "# Models\n\n" + WRITTEN + "## Here\n"
     for offer in build_catalogue(Settings.load(environ={})).offers():
         text += f"\n### {offer.asked_id}\n\n{offer.card.description}\nLicence {offer.card.licence}.\n\n"
-        text += limits_table(limits(offer.rules))
+        text += rules_table(offer.rules)
     text += (
         "\n## Hosted ids\n\nKnown by their published rules. They answer 404 until `--serve-as` maps them to a\n"
         "model that is here; a default that is not given below is that model's.\n"
     )
     for hosted_id, rules in sorted(HOSTED.items(), key=lambda item: item[0].casefold()):
-        text += f"\n### {hosted_id}\n\n" + limits_table(limits(rules))
+        text += f"\n### {hosted_id}\n\n" + rules_table(rules)
     return text
 
 
-def limits_table(known: Mapping[str, Any]) -> str:
-    rows = "".join(f"| `{name}` | {written(value)} |\n" for name, value in known.items())
-    return f"| Field | Takes |\n| --- | --- |\n{rows}"
+def rules_table(rules: Rules) -> str:
+    """Field, what is allowed, and what it is where nothing is asked for."""
+    sizes, audio = rules.sizes, "yes or no" if rules.generate_audio else REFUSED
+    rows = [
+        ("prompt", words(rules.prompt), None),
+        ("negative_prompt", words(rules.negative_prompt), None),
+        ("width`, `height", sizes.pixels if sizes.takes_pixels else REFUSED, str(sizes.preset)),
+        ("resolution`, `ratio", tiers(sizes), None),
+        ("seconds", rules.seconds.allowed, rules.seconds.default),
+        ("fps", rules.fps.allowed, rules.fps.default),
+        ("steps", rules.steps.allowed, rules.steps.default),
+        ("guidance_scale", rules.guidance_scale.allowed, rules.guidance_scale.default),
+        ("seed", rules.seed.allowed, "drawn"),
+        ("output_format", listed(rules.output_formats), rules.output_formats[0]),
+        ("output_quality", f"{rules.output_quality.allowed}; lower is finer and larger", rules.output_quality.default),
+        ("generate_audio", audio, None),
+    ]
+    for name in (field.name for field in fields(rules.media)):
+        most = rules.media.of(name).max_items
+        rows.append((f"media.{name}", f"up to {most}" if most else REFUSED, None))
+    table = "| Field | Allowed | Default |\n| --- | --- | --- |\n"
+    table += "".join(f"| `{field}` | {allowed} | {written(default)} |\n" for field, allowed, default in rows)
+    return table + (f"\nNeeds one of {listed(rules.needs)}.\n" if rules.needs else "")
+
+
+def words(text: Text) -> str:
+    return f"{text.need}; {text.allowed}" if text.taken else REFUSED
+
+
+def tiers(sizes: Sizes) -> str:
+    if sizes.tiers is None:
+        return REFUSED
+    table = sizes.tiers
+    return "; ".join(
+        f"{resolution}: " + ", ".join(f"{ratio} {table.size(resolution, ratio)}" for ratio in table.ratios)
+        for resolution in table.resolutions
+    )
 
 
 def written(value: Any) -> str:
     """A value as a reader wants it in a table's cell."""
     match value:
-        case None:
+        case None | "":
             return "–"
         case bool():
-            return "yes" if value else "no"
+            return "true" if value else "false"
         case float() if value.is_integer():
             return f"{int(value)}"
-        case dict():
-            return ", ".join(f"{name.replace('_', ' ')} {written(inner)}" for name, inner in value.items()) or "–"
-        case list() | tuple():
-            return " · ".join(written(inner) for inner in value) or "–"
         case _:
             return str(value)
 
