@@ -15,7 +15,7 @@ STYLES = {"warning": "bold yellow", "advice": "cyan", "made": "dim"}
 
 def tell_notes(resolved: ResolvedRequest) -> None:
     """Warnings and advice in full; the values that will be used, defaulted ones included, in one line."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     values = (
         f"{resolved.width}×{resolved.height}",
         f"{resolved.seconds:g} s at {resolved.fps} fps ({resolved.num_frames} frames)",
@@ -38,7 +38,7 @@ def tell_notes(resolved: ResolvedRequest) -> None:
 
 def tell_facts(path: Path, resolved: ResolvedRequest, artifact: Artifact, elapsed_s: float) -> None:
     """The finished file in a few lines; its path alone on stdout, so that a script can take it."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
     native = artifact.native
     console.print(
         f"{artifact.num_frames} frames, {artifact.width}×{artifact.height}, {artifact.fps} fps, "
