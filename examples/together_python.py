@@ -8,8 +8,9 @@ Client 3.x wants http://127.0.0.1:8000, client 2.x wants http://127.0.0.1:8000/v
 """
 
 import time
-import urllib.request
+from pathlib import Path
 
+import httpx
 from together import Together
 
 client = Together(base_url="http://127.0.0.1:8000")
@@ -31,5 +32,5 @@ while job.status not in ("completed", "failed"):
 if job.status == "failed":
     raise SystemExit(f"{job.error.code}: {job.error.message}")
 
-urllib.request.urlretrieve(job.outputs.video_url, "penguin.mp4")
+Path("penguin.mp4").write_bytes(httpx.get(job.outputs.video_url).content)  # the file needs no key
 print("penguin.mp4")

@@ -38,7 +38,6 @@ def explained(as_json: bool = False) -> Iterator[None]:
         tell(error, as_json)
         raise typer.Exit(code_of(error)) from None
     except KeyboardInterrupt:
-        print("\nstopped", file=sys.stderr)
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output has left (`| head`): say nothing, and keep the interpreter from saying it at exit.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -40,7 +41,11 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".rushes-", dir=path.parent) as folder:
-        artifact, made = _perform(resolved, catalogue, Path(folder), quiet=as_json)
+        try:
+            artifact, made = _perform(resolved, catalogue, Path(folder), quiet=as_json)
+        except KeyboardInterrupt:
+            print("stopped; nothing was written", file=sys.stderr)
+            raise
         made.replace(path)
     elapsed_s = time.monotonic() - started
 
