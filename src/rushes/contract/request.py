@@ -36,7 +36,10 @@ class VideoRequest:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something the person should know about their request. `kind`: "default", "advice", "warning" or "made" (resampled, retimed)."""
+    """Something the person should know about their request.
+
+    `kind` is "default", "advice", "warning" or "made" (resampled, retimed).
+    """
 
     kind: str
     field: str
