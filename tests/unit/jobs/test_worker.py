@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -268,3 +270,37 @@ def test_an_orphan_that_comes_to_no_step_is_ended_by_force(store: JobStore, url:
     child.stdin.close()
     assert child.wait(15) == 70
     assert store.get(job.id).state is JobState.RUNNING  # until its lease is over
+
+
+def test_a_worker_cut_off_from_the_database_stops_before_its_lease_is_over_and_comes_back(
+    url: str, tmp_path: Path
+) -> None:
+    store = JobStore(url, patience_s=0.3)
+    job = store.add("ann", asked())
+    began: list[float] = []
+    ended: list[tuple[float, type[BaseException]]] = []
+    pause = threading.Event()
+
+    def perform(job: Job, observe: Observer) -> Artifact:
+        began.append(time.monotonic())
+        try:
+            for step in range(100 if job.attempt == 1 else 2):
+                observe(Progress("denoising", step, 100))
+                pause.wait(0.05)
+        except BaseException as error:
+            ended.append((time.monotonic(), type(error)))
+            raise
+        return made(f"{job.attempt}.mp4")
+
+    with working(store, perform, lease_s=2.0):
+        eventually(lambda: began)
+        other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None, timeout=10)
+        other.execute("BEGIN IMMEDIATE")
+        eventually(lambda: ended)
+        other.execute("ROLLBACK")
+        other.close()
+        done = eventually(state_of(store, job, JobState.SUCCEEDED))
+    store.close()
+    assert ended[0][1] is Lost
+    assert ended[0][0] - began[0] < 4.0
+    assert (done.attempt, done.artifact) == (2, made("2.mp4"))
