@@ -47,6 +47,7 @@ test: check clients
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 format: $(VENV)/.installed-test
@@ -54,8 +55,9 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-test
-	@test -f benchmarks/__main__.py || { echo "There are no benchmarks yet: benchmarks/ is empty." >&2; exit 1; }
-	$(BIN)/python -m benchmarks
+	@for file in benchmarks/[a-z]*.py; do \
+	    module="benchmarks.$$(basename "$$file" .py)"; echo "== $$module"; $(BIN)/python -m "$$module"; \
+	done
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/write_reference.py

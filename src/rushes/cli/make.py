@@ -18,6 +18,7 @@ from rushes.catalogue.resolve import random_seed, resolve
 from rushes.cli.progress import shown_progress
 from rushes.cli.told import tell_facts, tell_notes
 from rushes.contract.artifact import Artifact
+from rushes.contract.events import Progress
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import InvalidValue
@@ -86,6 +87,7 @@ def _perform(resolved: ResolvedRequest, catalogue: Catalogue, folder: Path, *, q
     )
     with shown_progress(quiet) as observe:
         artifact = perform(job, observe, catalogue=catalogue, engine=build_engine(), storage=storage, scratch=scratch)
+        observe(Progress("done", fraction=1.0))
     return artifact, storage.path(artifact.key)
 
 
