@@ -19,18 +19,30 @@ WIDTHS = (96, 160, 224, 320)  # at 1/4, 1/8, 1/16 and 1/32 of the picture's side
 PIXEL_FOLD = 4  # frames enter as 4×4 blocks: convolving full-size pixels costs ten times more and learns no faster
 
 
+class Conv(nn.Module):
+    """A convolution that keeps its weight as a matrix (out, in · kernel²), the shape that the Muon optimizer works on."""
+
+    def __init__(self, narrow: int, wide: int, kernel: int = 1, start: float = 1.0) -> None:
+        super().__init__()
+        self.shape = (wide, narrow, kernel, kernel)
+        self.weight = nn.Parameter(torch.randn(wide, narrow * kernel**2) * start / math.sqrt(narrow * kernel**2))
+        self.bias = nn.Parameter(torch.zeros(wide))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight.view(self.shape), self.bias, padding=self.shape[-1] // 2)
+
+
 class Residual(nn.Module):
-    """x + conv(silu(conv(silu(x)))) without normalisation: the second convolution starts at zero, which keeps it calm."""
+    """x + conv(silu(conv(silu(norm(x))))), the norm over each pixel's channels; the second convolution starts small."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = nn.Conv2d(width, width, 3, padding=1)
-        self.second = nn.Conv2d(width, width, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        self.first = Conv(width, width, 3)
+        self.second = Conv(width, width, 3, start=0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + self.second(F.silu(self.first(F.silu(x))))
+        level = F.rms_norm(x.movedim(1, -1), (x.shape[1],)).movedim(-1, 1)
+        return x + self.second(F.silu(self.first(F.silu(level))))
 
 
 class Encoder(nn.Module):
@@ -38,10 +50,10 @@ class Encoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, WIDTHS[0], 1), Residual(WIDTHS[0])]
+        layers: list[nn.Module] = [Conv(3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, WIDTHS[0], 1), Residual(WIDTHS[0])]
         for narrow, wide in zip(WIDTHS, WIDTHS[1:], strict=False):
-            layers += [nn.PixelUnshuffle(2), nn.Conv2d(4 * narrow, wide, 1), Residual(wide), Residual(wide)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(WIDTHS[-1], LATENT_CHANNELS, 3, padding=1))
+            layers += [nn.PixelUnshuffle(2), Conv(4 * narrow, wide, 1), Residual(wide), Residual(wide)]
+        self.layers = nn.Sequential(*layers, Conv(WIDTHS[-1], LATENT_CHANNELS, 3))
 
     def forward(self, frames: Tensor) -> Tensor:
         latent = self.layers(F.pixel_unshuffle(frames, PIXEL_FOLD))
@@ -53,10 +65,10 @@ class Decoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        layers: list[nn.Module] = [nn.Conv2d(LATENT_CHANNELS, WIDTHS[-1], 3, padding=1), Residual(WIDTHS[-1]), Residual(WIDTHS[-1])]
+        layers: list[nn.Module] = [Conv(LATENT_CHANNELS, WIDTHS[-1], 3), Residual(WIDTHS[-1]), Residual(WIDTHS[-1])]
         for wide, narrow in zip(WIDTHS[::-1], WIDTHS[-2::-1], strict=False):
-            layers += [nn.Conv2d(wide, 4 * narrow, 1), nn.PixelShuffle(2), Residual(narrow), Residual(narrow)]
-        self.layers = nn.Sequential(*layers, nn.Conv2d(WIDTHS[0], 3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, 1))
+            layers += [Conv(wide, 4 * narrow, 1), nn.PixelShuffle(2), Residual(narrow), Residual(narrow)]
+        self.layers = nn.Sequential(*layers, Conv(WIDTHS[0], 3 * FRAMES_PER_LATENT * PIXEL_FOLD**2, 1))
 
     def forward(self, latent: Tensor) -> Tensor:
         return F.pixel_shuffle(self.layers(latent), PIXEL_FOLD)

@@ -1,7 +1,8 @@
 """Clips longer than the transformer sees at once, and where each token lies.
 
 A next window keeps the last `overlap` latent frames of the one before as given, clean tokens and makes the rest,
-exactly as the model continues a clip that a person brings along.
+exactly as the model continues a clip that a person brings along. The last window looks further back rather than being
+shorter, since full windows are what training shows most.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ def windows(num_latents: int, length: int, overlap: int) -> tuple[Window, ...]:
     found = [Window(0, 0, min(length, num_latents))]
     while found[-1].stop < num_latents:
         made_from = found[-1].stop
-        start = made_from - overlap
-        found.append(Window(start, made_from, min(start + length, num_latents)))
+        stop = min(made_from - overlap + length, num_latents)
+        found.append(Window(stop - length, made_from, stop))
     return tuple(found)
 
 
