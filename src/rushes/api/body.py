@@ -39,13 +39,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         raise MalformedBody(f"the body is not JSON: first fault at {where}") from None
     if not isinstance(body, dict):
         raise MalformedBody(given=described(body))
-    check_object(body)
-    return body
-
-
-def check_object(body: dict[str, Any]) -> None:
-    """Refuse an object holding what no field may hold. Raises `MalformedBody`, or `InvalidValue` naming the field."""
     _check(body, "", MAX_DEPTH)
+    return body
 
 
 def described(value: object) -> str:

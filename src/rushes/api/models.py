@@ -75,7 +75,17 @@ def list_project_models(project: str, owner: Owner) -> ProjectModels:
 
 @identity.get("/whoami", summary="Whose key this is", responses=failures(401, 503))
 def who_am_i(owner: Owner) -> WhoAmI:
-    return WhoAmI(api_key=KeyName(id=owner), organization=Named(id=owner, name=owner))
+    """Organisation, project and key are one here: the owner."""
+    return WhoAmI(
+        api_key=KeyName(id=owner),
+        organization=Named(id=owner, name=owner),
+        api_key_id=owner,
+        organization_id=owner,
+        organization_name=owner,
+        project_id=owner,
+        project_name=owner,
+        project_slug=owner,
+    )
 
 
 def _row(offer: Offer) -> ModelRow:

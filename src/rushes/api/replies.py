@@ -168,8 +168,15 @@ class KeyName(BaseModel):
 
 
 class WhoAmI(BaseModel):
-    """Whose key this is, in the shape the newest client tells apart by `type`."""
+    """Whose key this is: as the newest client tells keys apart, by `type`, and flat as the one before reads it."""
 
     type: Literal["org_api_key"] = "org_api_key"
     api_key: KeyName
     organization: Named
+    api_key_id: str
+    organization_id: str
+    organization_name: str
+    project_id: str
+    project_name: str
+    project_slug: str
+    user_id: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rushes.api.body import check_object, described, parse_object
+from rushes.api.body import described, parse_object
 from rushes.api.fields import Boolean, Field, Integer, Number, Seconds, Text, required
 from rushes.api.media_fields import DEPRECATED, parse_media
 from rushes.api.remarks import Remarks
@@ -55,20 +55,11 @@ OTHER_KEYS = ("media", "settings", "metadata", *DEPRECATED)
 
 
 def parse_request(raw: bytes, *, strict: bool = False) -> VideoRequest:
-    """The bytes of `POST …/videos` as a `VideoRequest`; see `read_request`. Raises `Refused`."""
-    return _read(parse_object(raw), strict)
-
-
-def read_request(body: dict[str, Any], *, strict: bool = False) -> VideoRequest:
-    """A wire body that did not come as bytes, held to the same rules. Null counts as absent on every field.
+    """The body of `POST …/videos` as a `VideoRequest`. Null counts as absent on every field.
 
     Unknown keys become warnings of the request, or with `strict` an `UnknownField`. Raises `Refused`.
     """
-    check_object(body)
-    return _read(body, strict)
-
-
-def _read(body: dict[str, Any], strict: bool) -> VideoRequest:
+    body = parse_object(raw)
     remarks = Remarks(strict)
     values = {one.name: one.read(body) for one in FIELDS}
     values["model"] = required(values["model"], "model", "GET /v1/models lists what is here")

@@ -99,6 +99,7 @@ def test_whoami_names_the_owner(client: httpx.Client, keys: dict[str, str]) -> N
     for path in ("/v3/whoami", "/whoami", "/v1/whoami"):
         reply = client.get(path, headers=bearer(keys["bob"])).json()
         assert (reply["type"], reply["organization"]["id"]) == ("org_api_key", "bob")
+        assert reply["organization_id"] == reply["api_key_id"] == "bob"
 
 
 def test_with_keys_off_everybody_is_local(open_door: Callable[..., str], store: JobStore) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from rushes.api.together import FIELDS, read_request
+from rushes.api.together import FIELDS, parse_request
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import VideoRequest
 from rushes.errors import InvalidValue, MissingField, Refused, UnknownField, UnsupportedField
@@ -17,7 +18,7 @@ BARE = "iVBORw0KGgo="
 
 
 def asked(strict: bool = False, **fields: Any) -> VideoRequest:
-    return read_request({"model": "rushes/mini", **fields}, strict=strict)
+    return parse_request(json.dumps({"model": "rushes/mini", **fields}).encode(), strict=strict)
 
 
 def refusal(strict: bool = False, **fields: Any) -> Refused:
@@ -79,7 +80,7 @@ def test_null_is_absent_inside_media_too() -> None:
 @pytest.mark.parametrize("body", [{}, {"model": None}])
 def test_a_body_without_a_model_is_told_which_field_is_missing(body: dict[str, Any]) -> None:
     with pytest.raises(MissingField) as refused:
-        read_request(body)
+        parse_request(json.dumps(body).encode())
     assert (refused.value.field, refused.value.code) == ("model", "missing_required_parameter")
 
 
