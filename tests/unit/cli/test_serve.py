@@ -118,24 +118,6 @@ def test_a_polite_kill_ends_it_too(serve: Callable[..., Server]) -> None:
     assert (code, said) == (0, "")
 
 
-def test_stopped_in_mid_job_and_started_again_it_still_has_the_finished_and_runs_the_waiting(
-    serve: Callable[..., Server],
-) -> None:
-    server = serve()
-    first = server.finished(server.ask("POST", "/v2/videos", json=BODY).json()["id"])
-    slow = BODY | {"prompt": "slow 0.1", "steps": 40}
-    ids = [server.ask("POST", "/v2/videos", json=slow).json()["id"] for _ in range(2)]
-    wait_until(lambda: server.ask("GET", f"/v2/videos/{ids[0]}").json()["step"] > 2, "a job in hand")
-    assert server.stop()[0] == 0
-
-    again = serve()
-    again.key = server.key
-    kept = again.ask("GET", f"/v2/videos/{first['id']}").json()
-    assert kept["status"] == "completed"
-    assert httpx.get(kept["outputs"]["video_url"]).status_code == 200
-    assert [again.finished(id)["status"] for id in ids] == ["completed", "completed"]
-
-
 def test_it_tells_each_client_its_base_url_and_shows_the_key_at_the_first_start_only(
     serve: Callable[..., Server],
 ) -> None:
