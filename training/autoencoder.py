@@ -1,6 +1,6 @@
 """Train the autoencoder on rendered half-second chunks; stop and go on anywhere.
 
-    python -m training.autoencoder PIXELS_FOLDER RUN_FOLDER --minutes 15
+python -m training.autoencoder PIXELS_FOLDER RUN_FOLDER --minutes 15
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.network import Decoder, Encoder
+from training.network import LATENT_CHANNELS, PATCH, Decoder, Encoder
 from training.world import FRAMES_PER_LATENT
 
 SUBJECT_WEIGHT = 5.0  # a subject covers a tenth of the picture and is what people look at
-EDGES = 0.3  # at 1.0 the safest picture is an empty one, and nothing is learned for hundreds of steps
-LATENT_NOISE = 0.25  # the decoder must forgive the small errors of a denoiser
+EDGES = 0.5  # more, and the safest picture is an empty one: nothing was learned for hundreds of steps at 1.0
+LATENT_NOISE = 0.2  # the decoder must forgive the small errors of a denoiser
 
 
 class Autoencoder(nn.Module):
@@ -38,8 +38,30 @@ def batch_of(pictures: np.ndarray, cover: np.ndarray, index: np.ndarray) -> tupl
     """(B, 3F, H, W) bfloat16 from -1 to 1, and weights (B, F, 1, H, W). `index` counts frames where a chunk starts."""
     frames = np.stack([pictures[i : i + FRAMES_PER_LATENT] for i in index])
     weight = np.stack([cover[i : i + FRAMES_PER_LATENT] for i in index])
-    pixels = torch.from_numpy(frames).flatten(1, 2).to(torch.bfloat16) / 127.5 - 1
-    return pixels, 1 + (SUBJECT_WEIGHT - 1) / 255 * torch.from_numpy(weight).to(torch.bfloat16)[:, :, None]
+    weighed = F.avg_pool2d(torch.from_numpy(weight).float(), 2)[:, :, None]
+    return seen(torch.from_numpy(frames).flatten(1, 2)).bfloat16(), (
+        1 + (SUBJECT_WEIGHT - 1) / 255 * weighed
+    ).bfloat16()
+
+
+def seen(drawn: Tensor) -> Tensor:
+    """Drawn pictures (B, 3F, 2H, 2W) uint8 at half size, from -1 to 1, as the autoencoder sees them."""
+    return F.avg_pool2d(drawn.float(), 2) / 127.5 - 1
+
+
+@torch.no_grad()
+def start_from(model: Autoencoder, pixels: Tensor) -> None:
+    """Set both projections to the principal components of the patches in `pixels` (B, 3F, H, W)."""
+    patches = F.pixel_unshuffle(pixels.float(), PATCH).movedim(1, -1).flatten(0, -2)
+    middle = patches.mean(0)
+    _, spread, directions = torch.svd_lowrank(patches - middle, LATENT_CHANNELS, niter=4)
+    spread = spread / len(patches) ** 0.5
+    scale = spread.sqrt() * spread.mean().sqrt()  # between equal variance and true variance: no channel drowns another
+    unit = (spread / scale).square().mean().sqrt()
+    model.encoder.project.weight.copy_((directions / (scale * unit)).T)
+    model.encoder.project.bias.copy_(-model.encoder.project.weight @ middle)
+    model.decoder.unproject.weight.copy_(directions * (scale * unit))
+    model.decoder.unproject.bias.copy_(middle)
 
 
 def loss_of(made: Tensor, true: Tensor, weight: Tensor) -> Tensor:
@@ -76,8 +98,14 @@ def main() -> None:
         for optimizer, kept in zip(optimizers, state["optimizer"], strict=True):
             optimizer.load_state_dict(kept)
         step, spent_s = state["step"], state["spent_s"]
-    pictures = np.load(arguments.pixels / "pictures.npy")
-    cover = np.load(arguments.pixels / "cover.npy")
+    pictures = np.load(arguments.pixels / "pictures.npy", mmap_mode="r")
+    cover = np.load(arguments.pixels / "cover.npy", mmap_mode="r")
+    if step == 0:
+        print("principal components …", flush=True)
+        start_from(model, batch_of(pictures, cover, np.arange(0, len(pictures), FRAMES_PER_LATENT)[::9])[0])
+        average.load_state_dict(
+            {f"module.{name}": value for name, value in model.state_dict().items()} | {"n_averaged": average.n_averaged}
+        )
     chunk_count = len(pictures) // FRAMES_PER_LATENT
     rng = np.random.default_rng(step)
     began = last = time.monotonic() - spent_s
@@ -85,7 +113,9 @@ def main() -> None:
     while (spent_s := time.monotonic() - began) < total_s:
         part = spent_s / total_s
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
-            group["lr"] = arguments.rate * min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+            group["lr"] = (
+                arguments.rate * min(1.0, (step + 1) / 40) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+            )
         pixels, weight = batch_of(pictures, cover, rng.integers(chunk_count, size=arguments.batch) * FRAMES_PER_LATENT)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -102,13 +132,18 @@ def main() -> None:
             mse = F.mse_loss(made.detach().float().clamp(-1, 1), pixels.float()).item() / 4
             pace = (time.monotonic() - last) / 25
             last = time.monotonic()
-            print(f"step {step} {spent_s:.0f} s loss {loss.item():.4f} psnr {-10 * math.log10(mse):.2f} dB {pace:.3f} s/step", flush=True)
+            print(
+                f"step {step} {spent_s:.0f} s loss {loss.item():.4f} psnr {-10 * math.log10(mse):.2f} dB {pace:.2f} s/step",
+                flush=True,
+            )
         if step % 200 == 0:
             save(saved, model, average, optimizers, step, spent_s)
     save(saved, model, average, optimizers, step, spent_s)
 
 
-def save(path: Path, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer], step: int, spent_s: float) -> None:
+def save(
+    path: Path, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer], step: int, spent_s: float
+) -> None:
     """Written beside and moved over: a cut never leaves half a file."""
     beside = path.with_suffix(".new")
     torch.save(

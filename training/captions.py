@@ -9,41 +9,142 @@ from training.world import CAMERAS, LIGHTS, MOTIONS, SCENES, SUBJECTS, WEATHERS
 
 VERBS: dict[str, dict[str, tuple[str, ...]]] = {
     "left": {
-        "ground": ("walks to the left", "is walking left", "runs to the left", "is running left", "walks left", "strolls to the left"),
+        "ground": (
+            "walks to the left",
+            "is walking left",
+            "runs to the left",
+            "is running left",
+            "walks left",
+            "strolls to the left",
+        ),
         "air": ("flies to the left", "is flying left", "flies left", "glides to the left"),
         "water": ("swims to the left", "is swimming left", "swims left"),
         "wheels": ("drives to the left", "is driving left", "rolls to the left", "drives left"),
     },
     "right": {
-        "ground": ("walks to the right", "is walking right", "runs to the right", "is running right", "walks right", "strolls to the right"),
+        "ground": (
+            "walks to the right",
+            "is walking right",
+            "runs to the right",
+            "is running right",
+            "walks right",
+            "strolls to the right",
+        ),
         "air": ("flies to the right", "is flying right", "flies right", "glides to the right"),
         "water": ("swims to the right", "is swimming right", "swims right"),
         "wheels": ("drives to the right", "is driving right", "rolls to the right", "drives right"),
     },
 }
 SIDEWAYS = {
-    "ground": ("walks", "is walking", "runs", "is running", "walking", "running", "strolls", "walks along"),
-    "air": ("flies", "is flying", "flying", "flies by", "glides"),
+    "ground": (
+        "walks",
+        "is walking",
+        "runs",
+        "waddles",
+        "gallops",
+        "runs along",
+        "is running",
+        "walking",
+        "running",
+        "strolls",
+        "walks along",
+    ),
+    "air": ("flies", "is flying", "flutters", "flying", "flies by", "glides"),
     "water": ("swims", "is swimming", "swimming", "swims by"),
     "wheels": ("drives", "is driving", "driving", "drives along", "rolls along"),
 }
 ACTS = {
     "stand": ("stands still", "is standing", "waits", "stands", "is waiting", "standing", "rests"),
-    "jump": ("jumps", "is jumping", "jumps up and down", "hops", "is hopping", "jumping", "bounces up and down", "bouncing"),
-    "float": ("floats", "is floating", "hovers", "floats in the air", "floating up and down", "drifts up and down"),
-    "spin": ("spins", "is spinning", "spins around", "turns around and around", "spinning", "does somersaults", "rolls over"),
-    "approach": ("comes closer", "is coming closer", "approaches", "comes towards the camera", "grows bigger", "approaching"),
+    "jump": (
+        "jumps",
+        "is jumping",
+        "jumps up and down",
+        "hops",
+        "is hopping",
+        "jumping",
+        "bounces up and down",
+        "bouncing",
+    ),
+    "float": (
+        "floats",
+        "is floating",
+        "hovers",
+        "floats in the air",
+        "flies up",
+        "flies up and down",
+        "floats over the ground",
+        "floating up and down",
+        "drifts up and down",
+    ),
+    "spin": (
+        "spins",
+        "is spinning",
+        "spins around",
+        "turns around and around",
+        "spinning",
+        "does somersaults",
+        "rolls over",
+    ),
+    "approach": (
+        "comes closer",
+        "is coming closer",
+        "approaches",
+        "comes towards the camera",
+        "moves towards the camera",
+        "floats towards the camera",
+        "flies towards the camera",
+        "grows bigger",
+        "approaching",
+    ),
     "dance": ("dances", "is dancing", "dancing", "wiggles", "sways", "dances happily", "wobbles"),
 }
 PLACES = {
-    "beach": ("on the beach", "on a sandy beach", "at the seaside", "by the sea", "at the beach"),
+    "beach": ("on the beach", "along the beach", "on a sandy beach", "at the seaside", "by the sea", "at the beach"),
     "underwater": ("underwater", "under the sea", "at the bottom of the sea", "in the deep ocean", "under water"),
-    "forest": ("in the forest", "in a forest", "in the woods", "between trees", "in a green forest"),
-    "desert": ("in the desert", "in a sandy desert", "among cacti", "in a hot desert"),
-    "snow": ("in the snow", "on a snowy field", "in a snowy landscape", "in winter", "on the ice"),
-    "meadow": ("in a meadow", "on the grass", "in a flower meadow", "on a green field", "in the meadow"),
-    "city": ("in the city", "on a city street", "in a big city", "on the street", "in town", "in front of skyscrapers"),
-    "space": ("in space", "in outer space", "among the planets", "among the stars"),
+    "forest": (
+        "in the forest",
+        "through the forest",
+        "in a forest",
+        "in the woods",
+        "between trees",
+        "in a green forest",
+    ),
+    "desert": ("in the desert", "across the desert", "in a sandy desert", "among cacti", "in a hot desert"),
+    "snow": (
+        "in the snow",
+        "across the snow",
+        "through the snow",
+        "on a snowy field",
+        "in a snowy landscape",
+        "in winter",
+        "on the ice",
+    ),
+    "meadow": (
+        "in a meadow",
+        "over a meadow",
+        "on the grass",
+        "in a flower meadow",
+        "on a green field",
+        "in the meadow",
+    ),
+    "city": (
+        "in the city",
+        "through the city",
+        "on a city street",
+        "in a big city",
+        "on the street",
+        "in town",
+        "in front of skyscrapers",
+    ),
+    "space": (
+        "in space",
+        "in outer space",
+        "through space",
+        "past the stars",
+        "through space past the stars",
+        "among the planets",
+        "among the stars",
+    ),
     "mountains": ("in the mountains", "in front of mountains", "in the alps", "below snowy peaks"),
     "moon": ("on the moon", "on the surface of the moon", "in a lunar landscape"),
 }
@@ -58,9 +159,15 @@ WEATHER_WORDS = {
 }
 CAMERA_WORDS = {
     "static": ("static camera", "the camera stands still", "fixed shot"),
-    "follow": ("the camera follows", "tracking shot", "the camera follows along", "side scrolling view"),
-    "pan left": ("the camera pans left", "camera pans to the left"),
-    "pan right": ("the camera pans right", "camera pans to the right"),
+    "follow": (
+        "the camera follows",
+        "the camera follows it",
+        "tracking shot",
+        "the camera follows along",
+        "side scrolling view",
+    ),
+    "pan left": ("the camera pans left", "while the camera slowly pans left", "camera pans to the left"),
+    "pan right": ("the camera pans right", "while the camera slowly pans right", "camera pans to the right"),
     "zoom in": ("the camera zooms in", "slow zoom in"),
     "zoom out": ("the camera zooms out", "slow zoom out"),
 }
@@ -97,7 +204,7 @@ def caption(film: Film, rng: torch.Generator) -> str:
         extras.append(one(LIGHT_WORDS[outdoors_light]))
     if film.weather and maybe(0.95):
         extras.append(one(WEATHER_WORDS[WEATHERS[film.weather]]))
-    if CAMERAS[film.camera] != "static" and maybe(0.5) or maybe(0.1):
+    if (CAMERAS[film.camera] != "static" and maybe(0.5)) or maybe(0.1):
         extras.append(one(CAMERA_WORDS[CAMERAS[film.camera]]))
     if SCENES[film.scene] in ("space", "moon", "underwater"):
         extras = [words for words in extras if words not in LIGHT_WORDS["day"]]

@@ -1,6 +1,6 @@
 """Render many films at once into plain arrays on disk, with all cores, resumable.
 
-    python -m training.films pixels FOLDER --films 1200     half-second chunks for the autoencoder
+python -m training.films pixels FOLDER --films 1200     half-second chunks for the autoencoder
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def main() -> None:
     pictures = np.lib.format.open_memmap(arguments.folder / "pictures.npy", "w+", np.uint8, shape)
     cover = np.lib.format.open_memmap(arguments.folder / "cover.npy", "w+", np.uint8, (frames, *shape[2:]))
     with Pool(arguments.workers, _begin) as pool:
-        for index, (film, mask) in enumerate(pool.imap(chunks, range(1_000_000, 1_000_000 + arguments.films), chunksize=4)):
+        for index, (film, mask) in enumerate(
+            pool.imap(chunks, range(1_000_000, 1_000_000 + arguments.films), chunksize=4)
+        ):
             at = slice(index * CHUNKS * FRAMES_PER_LATENT, (index + 1) * CHUNKS * FRAMES_PER_LATENT)
             pictures[at], cover[at] = film, mask
             if index % 100 == 0:

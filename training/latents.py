@@ -2,8 +2,8 @@
 
     python -m training.latents RUN_FOLDER/autoencoder.pt LATENTS_FOLDER --films 20000
 
-Shards are written whole and named by number, so that many workers and many runs share one folder; a trainer may read while
-it grows. Every film is kept twice, the second time turned left to right, with words to match.
+Shards are written whole and named by number, so that many workers and many runs share one folder; a trainer may read
+while it grows. Every film is kept twice, the second time turned left to right, with words to match.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 from training import sprites as sprite_store
 from training.captions import caption
 from training.films import SPRITES
-from training.network import Encoder
+from training.network import PATCH, Encoder
 from training.render import draw_film, render
 from training.world import FRAMES_PER_LATENT, GRIDS, held_out
 
@@ -31,13 +31,15 @@ RATIO_SHARE = {"16:9": 6, "9:16": 1, "1:1": 1, "4:3": 1, "3:4": 1}
 def load_encoder(path: Path) -> Encoder:
     state = torch.load(path, weights_only=True)["average"]
     encoder = Encoder()
-    encoder.load_state_dict({k.removeprefix("module.encoder."): v for k, v in state.items() if k.startswith("module.encoder.")})
+    encoder.load_state_dict(
+        {k.removeprefix("module.encoder."): v for k, v in state.items() if k.startswith("module.encoder.")}
+    )
     return encoder.eval().to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
 def encode(encoder: Encoder, pictures: Tensor) -> Tensor:
-    """(frames, 3, H, W) uint8 → (frames / F, C, h, w) float16."""
+    """(frames, 3, H, W) uint8 of `PATCH` pixels to a cell → (frames / F, C, h, w) float16."""
     chunks = pictures.unflatten(0, (-1, FRAMES_PER_LATENT)).flatten(1, 2).float() / 127.5 - 1
     with torch.autocast("cpu", torch.bfloat16):
         return encoder(chunks.contiguous(memory_format=torch.channels_last)).half()
@@ -45,7 +47,7 @@ def encode(encoder: Encoder, pictures: Tensor) -> Tensor:
 
 def emphasis(cover: Tensor) -> Tensor:
     """(frames, H, W) coverage → (frames / F, h, w): how much of each token is subject, as uint8."""
-    pooled = F.avg_pool2d(cover[:, None], 32)[:, 0].unflatten(0, (-1, FRAMES_PER_LATENT)).amax(1)
+    pooled = F.avg_pool2d(cover[:, None], PATCH)[:, 0].unflatten(0, (-1, FRAMES_PER_LATENT)).amax(1)
     return (pooled * 255).to(torch.uint8)
 
 
@@ -59,7 +61,7 @@ def shard(number: int, encoder: Encoder, sprites: list[Tensor]) -> dict[str, obj
         if held_out(*film.key):
             continue
         start_s = 0.0 if float(torch.rand((), generator=rng)) < 0.5 else float(torch.rand((), generator=rng)) * 4
-        pictures, cover = render(film, sprites, rows, cols, start_s, WINDOW * FRAMES_PER_LATENT)
+        pictures, cover = render(film, sprites, rows, cols, start_s, WINDOW * FRAMES_PER_LATENT, PATCH)
         turned = film.mirrored()
         for shown, images, mask in ((film, pictures, cover), (turned, pictures.flip(3), cover.flip(2))):
             if held_out(*shown.key):
@@ -81,7 +83,8 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    encoder, sprites = load_encoder(arguments.autoencoder), sprite_store.load(SPRITES)
+    encoder = load_encoder(arguments.autoencoder)
+    sprites = [F.avg_pool2d(frames, 32 // PATCH) for frames in sprite_store.load(SPRITES)]
     for number in range(arguments.first, arguments.films // SHARD_FILMS, arguments.every):
         path = arguments.folder / f"shard-{number:05d}.pt"
         if not path.exists():

@@ -16,7 +16,9 @@ from torch import Tensor
 from training.scenes import TINTS, draw_scene
 from training.world import CAMERAS, FPS, LIGHTS, LIT_BY_SPACE, MOTIONS, SCENES, SUBJECTS, WEATHERS
 
-PATCH_PX = 160  # square that a sprite is warped into: the largest subject (0.8 of 160 px) with room to turn
+PATCH_CELLS = (
+    5  # side, in latent cells, of the square that a sprite is warped into: the largest subject with room to turn
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class Film:
         """What this film shows when its pictures are turned left to right."""
         swap = {"left": "right", "right": "left", "pan left": "pan right", "pan right": "pan left"}
         motion, camera = MOTIONS[self.motion], CAMERAS[self.camera]
-        return replace(self, motion=MOTIONS.index(swap.get(motion, motion)), camera=CAMERAS.index(swap.get(camera, camera)))
+        return replace(
+            self, motion=MOTIONS.index(swap.get(motion, motion)), camera=CAMERAS.index(swap.get(camera, camera))
+        )
 
 
 def _choose(rng: torch.Generator, weights: list[float]) -> int:
@@ -79,7 +83,7 @@ def draw_film(rng: torch.Generator) -> Film:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the subject is in every frame, each (frames,): middle in picture widths and heights, height, turn, mirrored."""
+    """Where the subject is in every frame, each (frames,): middle in picture widths and heights, height, turn."""
 
     x: Tensor
     y: Tensor
@@ -134,7 +138,7 @@ def pose(film: Film, ground: float | None, time_s: Tensor) -> Pose:
 
 
 def _scrolled(layer_CHP: Tensor, scroll_px: Tensor, width: int) -> Tensor:
-    """Windows of a closed panorama moved by fractions of a pixel: (frames, C, H, width), or one frame if nothing moves."""
+    """Windows of a closed panorama moved by parts of a pixel: (frames, C, H, width); one frame if nothing moves."""
     closed = torch.cat([layer_CHP, layer_CHP[:, :, : width + 1]], 2)
     start_px = torch.remainder(scroll_px, layer_CHP.shape[2])
     if bool((scroll_px == scroll_px[0]).all()):
@@ -142,7 +146,9 @@ def _scrolled(layer_CHP: Tensor, scroll_px: Tensor, width: int) -> Tensor:
     windows = []
     for start in start_px.tolist():
         left = int(start)
-        windows.append(torch.lerp(closed[:, :, left : left + width], closed[:, :, left + 1 : left + width + 1], start - left))
+        windows.append(
+            torch.lerp(closed[:, :, left : left + width], closed[:, :, left + 1 : left + width + 1], start - left)
+        )
     return torch.stack(windows)
 
 
@@ -150,14 +156,14 @@ def _over(picture: Tensor, layer: Tensor) -> Tensor:
     return picture * (1 - layer[:, 3:]) + layer[:, :3]
 
 
-def _warped(sprite_frames: Tensor, where: Pose, height: int) -> Tensor:
-    """The sprite scaled and turned into (frames, 4, PATCH_PX, PATCH_PX), premultiplied."""
-    scale = PATCH_PX / (where.size * height)
+def _warped(sprite_frames: Tensor, where: Pose, height: int, side: int) -> Tensor:
+    """The sprite scaled and turned into (frames, 4, side, side), premultiplied."""
+    scale = side / (where.size * height)
     cos, sin = torch.cos(where.turn) * scale, torch.sin(where.turn) * scale
     flip = -1.0 if where.mirror else 1.0
     zero = torch.zeros_like(cos)
     affine = torch.stack([torch.stack([flip * cos, flip * sin, zero], 1), torch.stack([-sin, cos, zero], 1)], 1)
-    grid = F.affine_grid(affine, [len(cos), 4, PATCH_PX, PATCH_PX], align_corners=False)
+    grid = F.affine_grid(affine, [len(cos), 4, side, side], align_corners=False)
     return F.grid_sample(sprite_frames, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
@@ -171,8 +177,13 @@ def _stamp(picture: Tensor, patch: Tensor, x_px: int, y_px: int) -> tuple[slice,
     return slice(top, bottom), slice(left, right), slice(top - y_px, bottom - y_px), slice(left - x_px, right - x_px)
 
 
-def _weather(name: str, height: int, width: int, time_s: Tensor, rng: torch.Generator) -> Tensor:
-    """Coverage of falling rain or snow, (frames, 1, height, width), from one closed texture that slides down."""
+def _weather(name: str, height: int, width: int, cell: int, time_s: Tensor, rng: torch.Generator) -> Tensor:
+    """Coverage of falling rain or snow, (frames, 1, height, width), from one closed texture that slides down.
+
+    Drawn at 32 pixels to a cell whatever the picture's size, so that drops are as thick in small pictures.
+    """
+    shrink = 32 // cell
+    height, width = height * shrink, width * shrink
     texture = torch.zeros(height, width)
     count = 60 if name == "rain" else 50
     rows = torch.randint(height, (count,), generator=rng)
@@ -189,15 +200,17 @@ def _weather(name: str, height: int, width: int, time_s: Tensor, rng: torch.Gene
     down = (time_s * fall * height).round().long()
     across = (time_s * drift * height).round().long()
     frames = [torch.roll(texture, (int(d), int(a)), (0, 1)) for d, a in zip(down, across, strict=True)]
-    return torch.stack(frames)[:, None]
+    return F.avg_pool2d(torch.stack(frames)[:, None], shrink)
 
 
-def render(film: Film, sprites: list[Tensor], rows: int, cols: int, start_s: float, frames: int) -> tuple[Tensor, Tensor]:
-    """Frames of the film from `start_s` on.
+def render(
+    film: Film, sprites: list[Tensor], rows: int, cols: int, start_s: float, frames: int, cell: int = 32
+) -> tuple[Tensor, Tensor]:
+    """Frames of the film from `start_s` on, drawn with `cell` pixels to the side of a latent.
 
-    Returns  pictures (frames, 3, 32·rows, 32·cols), uint8, and the subject's coverage (frames, 32·rows, 32·cols), 0 to 1.
+    Returns  pictures (frames, 3, cell·rows, cell·cols), uint8, the subject's coverage (frames, cell·rows, cell·cols).
     """
-    height, width = rows * 32, cols * 32
+    height, width, side = rows * cell, cols * cell, PATCH_CELLS * cell
     device = sprites[0].device
     rng = torch.Generator().manual_seed(film.seed)
     light = LIGHTS[film.light]
@@ -211,16 +224,16 @@ def render(film: Film, sprites: list[Tensor], rows: int, cols: int, start_s: flo
 
     loop = sprites[film.subject]
     index = torch.remainder((time_s * FPS * film.speed + film.phase * len(loop)).round().long(), len(loop))
-    patch = _warped(loop[index], where, height)
+    patch = _warped(loop[index], where, height, side)
     glow = 0.5 + 0.5 * torch.tensor(TINTS[light], device=device)[:, None, None]
     cover = torch.zeros(frames, height, width, device=device)
-    ys = torch.linspace(-1, 1, PATCH_PX, device=device)[:, None]
-    xs = torch.linspace(-1, 1, PATCH_PX, device=device)[None]
+    ys = torch.linspace(-1, 1, side, device=device)[:, None]
+    xs = torch.linspace(-1, 1, side, device=device)[None]
     for t in range(frames):
-        x_px = int(round(float((where.x[t] + 0.5) * width - PATCH_PX / 2)))
-        y_px = int(round(float(where.y[t] * height - PATCH_PX / 2)))
-        wide = float(where.size[t]) * height / PATCH_PX * 0.8
-        floor_px = int(float(where.ground_y[t]) * height - PATCH_PX / 2)
+        x_px = round(float((where.x[t] + 0.5) * width - side / 2))
+        y_px = round(float(where.y[t] * height - side / 2))
+        wide = float(where.size[t]) * height / side * 0.8
+        floor_px = int(float(where.ground_y[t]) * height - side / 2)
         if (box := _stamp(picture[t], patch[t], x_px, floor_px)) is not None:
             shadow = (1.2 - torch.sqrt((xs / wide) ** 2 + (ys / (wide * 0.16)) ** 2) * 1.2).clamp(0, 1) * 0.35
             picture[t, :, box[0], box[1]] *= 1 - shadow[box[2], box[3]]
@@ -238,6 +251,6 @@ def render(film: Film, sprites: list[Tensor], rows: int, cols: int, start_s: flo
         both = F.grid_sample(torch.cat([picture, cover[:, None]], 1), grid, align_corners=False, padding_mode="border")
         picture, cover = both[:, :3], both[:, 3]
     if film.weather:
-        fall = _weather(WEATHERS[film.weather], height, width, time_s.cpu(), rng).to(device)
+        fall = _weather(WEATHERS[film.weather], height, width, cell, time_s.cpu(), rng).to(device)
         picture = picture * (1 - fall) + fall * 0.92
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8), cover

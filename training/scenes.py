@@ -136,7 +136,9 @@ def _empty(canvas: Canvas) -> Tensor:
 
 
 def beach(canvas: Canvas, light: str) -> Layers:
-    far = paint(_empty(canvas), shade(canvas, (0.12, 0.50, 0.78), (0.30, 0.80, 0.85), 0.5), canvas.soft(canvas.y - 0.52))
+    far = paint(
+        _empty(canvas), shade(canvas, (0.12, 0.50, 0.78), (0.30, 0.80, 0.85), 0.5), canvas.soft(canvas.y - 0.52)
+    )
     waves = torch.sin(math.tau * (canvas.u * 14 + 6 * canvas.y)) * torch.sin(canvas.y * 160)
     far = paint(far, (0.85, 0.97, 1.0), (waves > 0.75).float() * canvas.soft(canvas.y - 0.54) * 0.7)
     near = paint(_empty(canvas), (0.95, 0.98, 1.0), canvas.hills(0.70, 0.012, (7, 11)))
@@ -157,7 +159,9 @@ def underwater(canvas: Canvas, light: str) -> Layers:
         ray = canvas.soft(0.05 - (canvas.x - x - lean * canvas.y).abs()) * (0.8 - canvas.y).clamp(0, 1) * 0.35
         back = paint(back, (0.75, 0.95, 1.0), ray)
     far = paint(_empty(canvas), (0.05, 0.30, 0.50), canvas.hills(0.68, 0.10, (3, 5, 8)))
-    near = paint(_empty(canvas), shade(canvas, (0.80, 0.74, 0.52), (0.55, 0.50, 0.38), 0.8), canvas.hills(0.86, 0.02, (4, 9)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.80, 0.74, 0.52), (0.55, 0.50, 0.38), 0.8), canvas.hills(0.86, 0.02, (4, 9))
+    )
     across, high, other = canvas.row(12, 0.6)
     sway = 0.02 * torch.sin(canvas.y * 30 + other * 6)
     near = paint(near, (0.10, 0.55, 0.32), canvas.box(across + sway, 0.78 - 0.22 * high, 0.9, 0.028))
@@ -170,8 +174,12 @@ def forest(canvas: Canvas, light: str) -> Layers:
     far = paint(_empty(canvas), (0.14, 0.36, 0.24), canvas.hills(0.55, 0.03, (5, 9)))
     across, high, _ = canvas.row(22, 0.5)
     top = 0.22 + 0.16 * high
-    far = paint(far, (0.10, 0.32, 0.22), canvas.soft(torch.minimum((canvas.y - top) * 0.28 - across.abs(), 0.7 - canvas.y)))
-    near = paint(_empty(canvas), shade(canvas, (0.36, 0.56, 0.22), (0.22, 0.40, 0.16), 0.72), canvas.hills(0.74, 0.012, (6, 10)))
+    far = paint(
+        far, (0.10, 0.32, 0.22), canvas.soft(torch.minimum((canvas.y - top) * 0.28 - across.abs(), 0.7 - canvas.y))
+    )
+    near = paint(
+        _empty(canvas), shade(canvas, (0.36, 0.56, 0.22), (0.22, 0.40, 0.16), 0.72), canvas.hills(0.74, 0.012, (6, 10))
+    )
     across, high, _ = canvas.row(5, 0.5)
     near = paint(near, (0.40, 0.26, 0.15), canvas.box(across, 0.3, 0.78, 0.05))
     for dx, dy, r in ((-0.08, 0.06, 0.11), (0.08, 0.06, 0.11), (0.0, 0.0, 0.13)):
@@ -181,7 +189,9 @@ def forest(canvas: Canvas, light: str) -> Layers:
 
 def desert(canvas: Canvas, light: str) -> Layers:
     far = paint(_empty(canvas), (0.90, 0.66, 0.38), canvas.hills(0.60, 0.07, (2, 3, 5)))
-    near = paint(_empty(canvas), shade(canvas, (0.93, 0.74, 0.45), (0.84, 0.58, 0.30), 0.7), canvas.hills(0.74, 0.025, (3, 7)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.93, 0.74, 0.45), (0.84, 0.58, 0.30), 0.7), canvas.hills(0.74, 0.025, (3, 7))
+    )
     across, high, other = canvas.row(6, 0.6)
     top, side = 0.42 + 0.12 * high, torch.where(other > 0.5, 1.0, -1.0)
     green = (0.22, 0.52, 0.26)
@@ -198,14 +208,18 @@ def snow(canvas: Canvas, light: str) -> Layers:
     pine = torch.minimum((canvas.y - top) * 0.35 - across.abs(), 0.72 - canvas.y)
     far = paint(far, (0.16, 0.42, 0.36), canvas.soft(pine))
     far = paint(far, (0.97, 0.99, 1.0), canvas.soft(torch.minimum(pine, top + 0.10 - canvas.y)))
-    near = paint(_empty(canvas), shade(canvas, (0.98, 0.99, 1.0), (0.80, 0.88, 0.97), 0.7), canvas.hills(0.73, 0.02, (3, 7)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.98, 0.99, 1.0), (0.80, 0.88, 0.97), 0.7), canvas.hills(0.73, 0.02, (3, 7))
+    )
     return Layers(sky(canvas, light), far, near, 0.88)
 
 
 def meadow(canvas: Canvas, light: str) -> Layers:
     far = paint(_empty(canvas), (0.52, 0.78, 0.40), canvas.hills(0.56, 0.06, (2, 3, 5)))
     far = paint(far, (0.42, 0.70, 0.34), canvas.hills(0.64, 0.04, (3, 4)))
-    near = paint(_empty(canvas), shade(canvas, (0.40, 0.72, 0.28), (0.24, 0.54, 0.20), 0.7), canvas.hills(0.74, 0.012, (5, 9)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.40, 0.72, 0.28), (0.24, 0.54, 0.20), 0.7), canvas.hills(0.74, 0.012, (5, 9))
+    )
     for count, y, rgb in ((17, 0.80, (1.0, 0.85, 0.25)), (13, 0.92, (0.98, 0.45, 0.60)), (19, 0.96, (1.0, 1.0, 1.0))):
         across, high, _ = canvas.row(count, 0.7)
         near = paint(near, rgb, canvas.soft(0.018 - torch.hypot(across, canvas.y - y - 0.03 * high)))
@@ -235,7 +249,9 @@ def space(canvas: Canvas, light: str) -> Layers:
     back = stars(canvas, stars(canvas, back, 30), 10)
     far = _empty(canvas)
     across, high, other = canvas.row(3, 0.3)
-    rgb = torch.stack([(0.9 - 0.5 * other).expand_as(across), 0.45 + 0.3 * high + 0 * across, 0.35 + 0.6 * other + 0 * across])
+    rgb = torch.stack(
+        [(0.9 - 0.5 * other).expand_as(across), 0.45 + 0.3 * high + 0 * across, 0.35 + 0.6 * other + 0 * across]
+    )
     y = 0.25 + 0.45 * high
     far = paint(far, rgb, canvas.soft(0.13 - torch.hypot(across, canvas.y - y)))
     ring = canvas.ellipse(across, y, 0.22, 0.045) * (1 - canvas.ellipse(across, y, 0.18, 0.03))
@@ -249,7 +265,9 @@ def mountains(canvas: Canvas, light: str) -> Layers:
     far = paint(paint(far, (0.42, 0.46, 0.58), body), (0.97, 0.98, 1.0), caps)
     body, caps = canvas.peaks(0.78, 0.42, 6)
     far = paint(paint(far, (0.34, 0.38, 0.48), body), (0.92, 0.95, 1.0), caps)
-    near = paint(_empty(canvas), shade(canvas, (0.46, 0.60, 0.36), (0.30, 0.42, 0.26), 0.72), canvas.hills(0.74, 0.02, (4, 9)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.46, 0.60, 0.36), (0.30, 0.42, 0.26), 0.72), canvas.hills(0.74, 0.02, (4, 9))
+    )
     across, high, _ = canvas.row(9, 0.7)
     near = paint(near, (0.50, 0.50, 0.52), canvas.ellipse(across, 0.80 + 0.12 * high, 0.05, 0.03))
     return Layers(sky(canvas, light), far, near, 0.87)
@@ -263,7 +281,9 @@ def moon(canvas: Canvas, light: str) -> Layers:
     back = paint(back, (0.20, 0.45, 0.85), canvas.soft(0.10 - torch.hypot(canvas.x - x, canvas.y - 0.22)))
     back = paint(back, (0.30, 0.65, 0.35), canvas.ellipse(canvas.x - x - 0.02, 0.20, 0.05, 0.03))
     far = paint(_empty(canvas), (0.40, 0.40, 0.44), canvas.hills(0.62, 0.05, (3, 5, 8)))
-    near = paint(_empty(canvas), shade(canvas, (0.72, 0.72, 0.74), (0.52, 0.52, 0.56), 0.7), canvas.hills(0.72, 0.02, (3, 7)))
+    near = paint(
+        _empty(canvas), shade(canvas, (0.72, 0.72, 0.74), (0.52, 0.52, 0.56), 0.7), canvas.hills(0.72, 0.02, (3, 7))
+    )
     for count, y in ((8, 0.80), (7, 0.93)):
         across, high, _ = canvas.row(count, 0.6)
         near = paint(near, (0.46, 0.46, 0.50), canvas.ellipse(across, y, 0.05 + 0.05 * high, 0.022))

@@ -36,7 +36,7 @@ def pack(assets: Path, target: Path) -> None:
 
 
 def load(folder: Path) -> list[torch.Tensor]:
-    """Frames per subject in the order of `world.SUBJECTS`: (frames, 4, FRAME_PX, FRAME_PX), RGB premultiplied, 0 to 1."""
+    """Frames per subject in the order of `world.SUBJECTS`: (frames, 4, px, px), RGB premultiplied, 0 to 1."""
     loaded = []
     for subject in SUBJECTS:
         strip = np.asarray(Image.open(folder / f"{subject.name}.webp").convert("RGBA"), dtype=np.float32) / 255

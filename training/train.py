@@ -2,8 +2,8 @@
 
     python -m training.train LATENTS_FOLDER RUN_FOLDER --minutes 90
 
-Flow matching with one noise level per latent frame (diffusion forcing, Chen et al. 2024): a frame that the person gives is
-simply clean, so continuation needs no second network. The network predicts the clean latent; the loss is that of velocity.
+Flow matching with one noise level per latent frame (diffusion forcing, Chen et al. 2024): a frame that the person gives
+is simply clean, so continuation needs no second network. The network predicts the clean latent, the loss is velocity's.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from training.captions import vocabulary
 from training.network import LATENT_CHANNELS, Transformer, positions
 
 MAX_WORDS = 32
+SHORT = 0.1  # share of batches with clips of one to two seconds, for requests as short
 SILENT = 0.12  # share of clips trained without their words, for guidance
 SHIFT = 2.0  # towards noise: the layout of a film is settled there
 FLOOR = 0.25  # noise level under which the loss no longer grows: details are the decoder's work
@@ -55,7 +56,9 @@ class Shards:
             if path.name in self.seen:
                 continue
             shard = torch.load(path, weights_only=True)
-            ids = torch.tensor([[self.tokenizer.encode(text) for text in texts] for texts in shard["captions"]], dtype=torch.int16)
+            ids = torch.tensor(
+                [[self.tokenizer.encode(text) for text in texts] for texts in shard["captions"]], dtype=torch.int16
+            )
             self.shards.append((shard["latents"], shard["weights"], ids))
             self.seen.add(path.name)
         return sum(len(latents) for latents, _, _ in self.shards)
@@ -63,6 +66,10 @@ class Shards:
     def batch(self, size: int) -> tuple[Tensor, Tensor, Tensor]:
         """Clean latents (B, T, C, h, w), emphasis (B, T, h, w) and word ids (B, L)."""
         latents, weights, ids = random.choice(self.shards)
+        if random.random() < SHORT:
+            frames = random.choice((2, 3, 4))
+            start = random.randrange(latents.shape[1] - frames + 1)
+            latents, weights = latents[:, start : start + frames], weights[:, start : start + frames]
         pick = torch.randint(len(latents), (size,))
         said = ids[pick, torch.randint(ids.shape[1], (size,))].long()
         said[torch.rand(size) < SILENT] = 0
@@ -83,11 +90,17 @@ def main() -> None:
     saved = arguments.run / "transformer.pt"
     words = vocabulary()
     (arguments.run / "transformer.json").write_text(
-        json.dumps({"vocabulary": words, "width": arguments.width, "depth": arguments.depth, "heads": arguments.width // 64})
+        json.dumps(
+            {"vocabulary": words, "width": arguments.width, "depth": arguments.depth, "heads": arguments.width // 64}
+        )
     )
     torch.manual_seed(0)
     model = Transformer(len(words), arguments.width, arguments.depth, arguments.width // 64)
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith(("blocks", "readers")) and "offset" not in n]
+    matrices = [
+        p
+        for n, p in model.named_parameters()
+        if p.ndim == 2 and n.startswith(("blocks", "readers")) and "offset" not in n
+    ]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizers = [
@@ -137,7 +150,10 @@ def main() -> None:
         step += 1
         if step % 100 == 0:
             pace = (time.monotonic() - last) / 100
-            print(f"step {step} {spent_s:.0f} s loss {loss.item():.4f} error {running / 100:.4f} {pace:.3f} s/step {films} films", flush=True)
+            print(
+                f"step {step} {spent_s:.0f} s loss {loss.item():.4f} error {running / 100:.4f} {pace:.3f} s/step {films} films",
+                flush=True,
+            )
             last, running = time.monotonic(), 0.0
             films = shards.refresh()
         if step % 300 == 0:

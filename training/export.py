@@ -1,0 +1,144 @@
+"""Turn trained weights into what the package ships: two ONNX graphs and `mini.json`.
+
+    python -m training.export RUN_FOLDER src/rushes/models/mini/weights
+
+The transformer's matrices are stored as int8, its arithmetic is dynamic int8; the decoder's convolutions are stored as
+float16 and computed in float32, so that both travel in well under 40 MB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import Tensor, nn
+
+from training.autoencoder import Autoencoder
+from training.network import LATENT_CHANNELS, Transformer, positions
+from training.train import MAX_WORDS, SHIFT
+from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, SCENES, SPATIAL, SUBJECTS
+
+OPSET = 18
+
+
+class Pictures(nn.Module):
+    """The decoder with its last chore: (B, C, h, w) latents → (B, F, H, W, 3) uint8 frames."""
+
+    def __init__(self, decoder: nn.Module) -> None:
+        super().__init__()
+        self.decoder = decoder
+
+    def forward(self, latent: Tensor) -> Tensor:
+        frames = self.decoder(latent).unflatten(1, (FRAMES_PER_LATENT, 3)).permute(0, 1, 3, 4, 2)
+        return ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def averaged(path: Path, model: nn.Module) -> nn.Module:
+    """`model` with the running average of its weights, on one CPU thread's worth of float32."""
+    state = torch.load(path, weights_only=True, map_location="cpu")["average"]
+    model.load_state_dict(
+        {k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")}, strict=False
+    )
+    return model.eval()
+
+
+def export(
+    model: nn.Module, inputs: dict[str, Tensor], output: str, axes: dict[str, dict[int, str]], path: Path
+) -> None:
+    torch.onnx.export(
+        model, tuple(inputs.values()), str(path), input_names=list(inputs), output_names=[output],
+        dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+    )  # fmt: skip
+
+
+def halve(path: Path) -> None:
+    """Store large float32 constants as float16 with a cast behind them: half the file, the same float32 arithmetic."""
+    model = onnx.load(path)
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 4096:
+            continue
+        name, small = tensor.name, f"{tensor.name}_half"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), small))
+        casts.append(helper.make_node("Cast", [small], [name], to=TensorProto.FLOAT))
+    nodes = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend(casts + nodes)
+    onnx.save(model, path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("autoencoder", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("target", type=Path)
+    arguments = parser.parse_args()
+    arguments.target.mkdir(parents=True, exist_ok=True)
+    shape = json.loads((arguments.run / "transformer.json").read_text())
+    words = shape.pop("vocabulary")
+    transformer = averaged(arguments.run / "transformer.pt", Transformer(len(words), **shape))
+    decoder = Pictures(averaged(arguments.autoencoder, Autoencoder()).decoder)
+    rows, cols = GRIDS["16:9"]
+    count = 6 * rows * cols
+    inputs = {
+        "latent": torch.randn(1, count, LATENT_CHANNELS),
+        "sigma": torch.rand(1, count),
+        "position": positions(6, rows, cols)[None],
+        "words": torch.randint(1, len(words), (1, MAX_WORDS)),
+    }
+    axes = {
+        "latent": {0: "B", 1: "N"},
+        "sigma": {0: "B", 1: "N"},
+        "position": {0: "B", 1: "N"},
+        "words": {0: "B"},
+        "clean": {0: "B", 1: "N"},
+    }
+    full = arguments.target / "transformer.fp32.onnx"
+    with torch.no_grad():
+        export(transformer, inputs, "clean", axes, full)
+        sample = {"latent": torch.randn(1, LATENT_CHANNELS, rows, cols)}
+        decoder_axes = {"latent": {0: "B", 2: "h", 3: "w"}, "frames": {0: "B", 2: "H", 3: "W"}}
+        export(decoder, sample, "frames", decoder_axes, arguments.target / "decoder.onnx")
+    quantize_dynamic(
+        full,
+        arguments.target / "transformer.onnx",
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=["MatMul"],
+    )
+    full.unlink()
+    halve(arguments.target / "decoder.onnx")
+    digest = sha256()
+    for name in ("transformer.onnx", "decoder.onnx"):
+        digest.update((arguments.target / name).read_bytes())
+    card = {
+        "revision": f"pocket-{digest.hexdigest()[:12]}",
+        "channels": LATENT_CHANNELS,
+        "spatial": SPATIAL,
+        "frames_per_latent": FRAMES_PER_LATENT,
+        "fps": FPS,
+        "max_words": MAX_WORDS,
+        "window": 6,
+        "overlap": 2,
+        "shift": SHIFT,
+        "grids": {name: list(grid) for name, grid in GRIDS.items()},
+        "vocabulary": words,
+        "subjects": [subject.name for subject in SUBJECTS],
+        "scenes": list(SCENES),
+        "motions": list(MOTIONS),
+    }
+    (arguments.target / "mini.json").write_text(json.dumps(card, indent=1) + "\n")
+    for path in sorted(arguments.target.iterdir()):
+        print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
