@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.checkpoint import save
 from training.network import LATENT_CHANNELS, PATCH, Decoder, Encoder
 from training.world import FRAMES_PER_LATENT
 
@@ -133,30 +134,12 @@ def main() -> None:
             pace = (time.monotonic() - last) / 25
             last = time.monotonic()
             print(
-                f"step {step} {spent_s:.0f} s loss {loss.item():.4f} psnr {-10 * math.log10(mse):.2f} dB {pace:.2f} s/step",
+                f"step {step} {spent_s:.0f} s psnr {-10 * math.log10(mse):.2f} dB {pace:.2f} s/step",
                 flush=True,
             )
         if step % 200 == 0:
             save(saved, model, average, optimizers, step, spent_s)
     save(saved, model, average, optimizers, step, spent_s)
-
-
-def save(
-    path: Path, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer], step: int, spent_s: float
-) -> None:
-    """Written beside and moved over: a cut never leaves half a file."""
-    beside = path.with_suffix(".new")
-    torch.save(
-        {
-            "model": model.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": [optimizer.state_dict() for optimizer in optimizers],
-            "step": step,
-            "spent_s": spent_s,
-        },
-        beside,
-    )
-    beside.replace(path)
 
 
 if __name__ == "__main__":

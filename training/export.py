@@ -1,6 +1,6 @@
 """Turn trained weights into what the package ships: two ONNX graphs and `mini.json`.
 
-    python -m training.export RUN_FOLDER src/rushes/models/mini/weights
+    python -m training.export AUTOENCODER_RUN TRANSFORMER_RUN src/rushes/models/mini/weights
 
 The transformer's matrices are stored as int8, its arithmetic is dynamic int8; the decoder's convolutions are stored as
 float16 and computed in float32, so that both travel in well under 40 MB.
@@ -20,7 +20,8 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from training.autoencoder import Autoencoder
+from training.checkpoint import averaged
+from training.enlarge import Painter
 from training.network import LATENT_CHANNELS, Transformer, positions
 from training.train import MAX_WORDS, SHIFT
 from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, SCENES, SPATIAL, SUBJECTS
@@ -29,24 +30,15 @@ OPSET = 18
 
 
 class Pictures(nn.Module):
-    """The decoder with its last chore: (B, C, h, w) latents → (B, F, H, W, 3) uint8 frames."""
+    """The painter with its last chore: (B, C, h, w) latents → (B, F, H, W, 3) uint8 frames."""
 
-    def __init__(self, decoder: nn.Module) -> None:
+    def __init__(self, painter: nn.Module) -> None:
         super().__init__()
-        self.decoder = decoder
+        self.painter = painter
 
     def forward(self, latent: Tensor) -> Tensor:
-        frames = self.decoder(latent).unflatten(1, (FRAMES_PER_LATENT, 3)).permute(0, 1, 3, 4, 2)
+        frames = self.painter(latent).unflatten(1, (FRAMES_PER_LATENT, 3)).permute(0, 1, 3, 4, 2)
         return ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-
-
-def averaged(path: Path, model: nn.Module) -> nn.Module:
-    """`model` with the running average of its weights, on one CPU thread's worth of float32."""
-    state = torch.load(path, weights_only=True, map_location="cpu")["average"]
-    model.load_state_dict(
-        {k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")}, strict=False
-    )
-    return model.eval()
 
 
 def export(
@@ -85,7 +77,7 @@ def main() -> None:
     shape = json.loads((arguments.run / "transformer.json").read_text())
     words = shape.pop("vocabulary")
     transformer = averaged(arguments.run / "transformer.pt", Transformer(len(words), **shape))
-    decoder = Pictures(averaged(arguments.autoencoder, Autoencoder()).decoder)
+    decoder = Pictures(averaged(arguments.autoencoder / "enlarger.pt", Painter()))
     rows, cols = GRIDS["16:9"]
     count = 6 * rows * cols
     inputs = {
@@ -136,6 +128,9 @@ def main() -> None:
         "motions": list(MOTIONS),
     }
     (arguments.target / "mini.json").write_text(json.dumps(card, indent=1) + "\n")
+    names = ("decoder.onnx", "mini.json", "transformer.onnx")
+    sums = [f"{sha256((arguments.target / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (arguments.target / "SHA256SUMS").write_text("".join(sums))
     for path in sorted(arguments.target.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 

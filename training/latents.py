@@ -16,7 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training import sprites as sprite_store
+from training.autoencoder import Autoencoder
 from training.captions import caption
+from training.checkpoint import averaged
 from training.films import SPRITES
 from training.network import PATCH, Encoder
 from training.render import draw_film, render
@@ -26,15 +28,6 @@ WINDOW = 6  # latents of a training clip: three seconds
 SHARD_FILMS = 60
 CAPTIONS = 6  # ways to say the same film, kept with it
 RATIO_SHARE = {"16:9": 6, "9:16": 1, "1:1": 1, "4:3": 1, "3:4": 1}
-
-
-def load_encoder(path: Path) -> Encoder:
-    state = torch.load(path, weights_only=True)["average"]
-    encoder = Encoder()
-    encoder.load_state_dict(
-        {k.removeprefix("module.encoder."): v for k, v in state.items() if k.startswith("module.encoder.")}
-    )
-    return encoder.eval().to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()
@@ -83,7 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    encoder = load_encoder(arguments.autoencoder)
+    encoder = averaged(arguments.autoencoder, Autoencoder()).encoder.to(memory_format=torch.channels_last)
     sprites = [F.avg_pool2d(frames, 32 // PATCH) for frames in sprite_store.load(SPRITES)]
     for number in range(arguments.first, arguments.films // SHARD_FILMS, arguments.every):
         path = arguments.folder / f"shard-{number:05d}.pt"

@@ -96,7 +96,37 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latent: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.unproject(latent), PATCH) + F.pixel_shuffle(self.layers(latent), FOLD)
+        return self.picture(latent, self.features(latent))
+
+    def features(self, latent: Tensor) -> Tensor:
+        return self.layers[:-1](latent)
+
+    def picture(self, latent: Tensor, features: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.unproject(latent), PATCH) + F.pixel_shuffle(self.layers[-1](features), FOLD)
+
+
+class Enlarger(nn.Module):
+    """The decoder's picture at twice the size: (B, 3F, H, W) and its features → (B, 3F, 2H, 2W).
+
+    Plain enlargement plus what a small network draws over it; trained with the decoder after the encoder has stopped.
+    """
+
+    WIDTH = 80
+
+    def __init__(self) -> None:
+        super().__init__()
+        values = PATCH_VALUES // PATCH**2 * FOLD**2
+        self.layers = nn.Sequential(
+            Conv(WIDTHS[0], 4 * self.WIDTH),
+            nn.PixelShuffle(2),
+            Residual(self.WIDTH),
+            Residual(self.WIDTH),
+            Conv(self.WIDTH, values, start=0.02),
+        )
+
+    def forward(self, picture: Tensor, features: Tensor) -> Tensor:
+        plain = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return plain + F.pixel_shuffle(self.layers(features), FOLD)
 
 
 class Attention(nn.Module):

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from rushes.models.mini.text import Tokenizer
-from training.autoencoder import save
 from training.captions import vocabulary
+from training.checkpoint import save
 from training.network import LATENT_CHANNELS, Transformer, positions
 
 MAX_WORDS = 32
@@ -151,7 +151,7 @@ def main() -> None:
         if step % 100 == 0:
             pace = (time.monotonic() - last) / 100
             print(
-                f"step {step} {spent_s:.0f} s loss {loss.item():.4f} error {running / 100:.4f} {pace:.3f} s/step {films} films",
+                f"step {step} {spent_s:.0f} s error {running / 100:.4f} {pace:.2f} s/step {films} films",
                 flush=True,
             )
             last, running = time.monotonic(), 0.0
