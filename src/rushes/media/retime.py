@@ -8,7 +8,8 @@ every second frame dropped and made again, mean PSNR and SSIM of the made frames
     follow the motion              33.6 dB  0.965    12 ms a native pair on one core; better on each clip
 
 So FFmpeg's `minterpolate` does it: block motion both ways, blocks of 8, overlapped. It is plain C on integers:
-same bytes with every CPU extension off, and on one core.
+same bytes with every CPU extension off, and on one core. One part of it is not plain C: the sum that finds cuts is
+taken a SIMD register at a time and reads past the end of rows that are shorter, so small frames are enlarged first.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ from numpy.typing import NDArray
 from rushes.errors import GenerationFailed
 
 LARGEST_DENOMINATOR = 1001  # 24000/1001 and its kin are the crookedest rates in use
+
+LEAST_WIDTH = 64
+"""Bytes in an AVX-512 register, the widest that FFmpeg has code for. In narrower frames the search for cuts reads what
+happens to lie behind each row: the same film was cut differently from one run to the next (seen at 16 to 63 pixels)."""
+
+LEAST_HEIGHT = 32
+"""The motion search looks at 16 × 16 pixels around a block; below 17 rows or columns it begins before the picture."""
 
 FRAMES_AHEAD = 3
 """The filter looks at two frames on either side of a gap, and keeps one more before it speaks."""
@@ -66,14 +74,18 @@ def _between(frames: Iterator[NDArray[np.uint8]], rate: Fraction, fps: int) -> I
     if first is None:
         return
     height, width, _ = first.shape
-    graph = _graph(width, height, rate, fps)
+    # Enlarged to the right and below by repeating the edge: it does not move otherwise than what it continues.
+    more = ((0, max(0, LEAST_HEIGHT - height)), (0, max(0, LEAST_WIDTH - width)), (0, 0))
+    graph = _graph(width + more[1][1], height + more[0][1], rate, fps)
     # Room for a frame before the first one: `lead_in` native frames last exactly `lead_out` output frames.
     lead_in, lead_out = (rate / fps).as_integer_ratio()
     index = 0
 
     def push(frame: NDArray[np.uint8], at: int) -> None:
         # Motion is searched in the first plane only, and green is the plane closest to brightness.
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:, :, (1, 2, 0)].transpose(2, 0, 1)), "yuv444p")
+        enlarged = np.pad(frame, more, mode="edge")
+        planes = np.ascontiguousarray(enlarged[:, :, (1, 2, 0)].transpose(2, 0, 1))
+        picture = av.VideoFrame.from_ndarray(planes, "yuv444p")
         picture.pts = lead_in + at
         picture.time_base = 1 / rate
         graph.vpush(picture)
@@ -85,7 +97,8 @@ def _between(frames: Iterator[NDArray[np.uint8]], rate: Fraction, fps: int) -> I
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
             if picture.pts is not None and picture.pts >= lead_out:
-                yield np.stack([_pixels(picture.planes[plane]) for plane in (2, 0, 1)], axis=-1)
+                planes = [_pixels(picture.planes[plane])[:height, :width] for plane in (2, 0, 1)]
+                yield np.stack(planes, axis=-1)
 
     # The filter wants neighbours on both sides of a gap: the first and the last frame stand in for them.
     push(first, -1)
