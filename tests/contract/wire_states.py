@@ -30,7 +30,7 @@ REQUEST = ResolvedRequest(
         Note("warning", "request", "foo: not a field of this API; ignored"),
         Note("default", "seconds", "6 seconds, the model's default"),
         Note("advice", "guidance_scale", "above 12 the motion turns unnatural", "lower it to 6 to 10"),
-        Note("made", "size", "made at 448x256 and resized"),
+        Note("made", "model", "minimax/hailuo-02 is not on this server; rushes/mini stands in for it"),
     ),
 )
 

@@ -38,7 +38,9 @@ class Native(BaseModel):
 
 class Made(BaseModel):
     native: Native = Field(description="What the model itself made, before resizing and retiming.")
-    changes: list[NoteReply] = Field(description="What was done to it to give the asked size and rate.")
+    changes: list[NoteReply] = Field(
+        description="What was done to it to give the asked size and rate, and what stood in for what."
+    )
     width: int
     height: int
     fps: int

@@ -15,7 +15,7 @@ from rushes.api.media_fields import DEPRECATED, parse_media
 from rushes.api.remarks import Remarks
 from rushes.api.replies import Made, Native, NoteReply, Outputs, Remark, Status, VideoError, VideoReply
 from rushes.contract.job import Job, JobState
-from rushes.contract.request import VideoRequest
+from rushes.contract.request import Note, VideoRequest
 from rushes.errors import InvalidValue
 
 MAX_PROMPT_CHARS = 32_000
@@ -157,7 +157,7 @@ def _made(job: Job) -> Made | None:
     native = artifact.native
     return Made(
         native=Native(width=native.width, height=native.height, fps=native.fps, num_frames=native.num_frames),
-        changes=_notes(job, "made"),
+        changes=[*_notes(job, "made"), *(_note_reply(note) for note in artifact.changes())],
         width=artifact.width,
         height=artifact.height,
         fps=artifact.fps,
@@ -170,8 +170,8 @@ def _made(job: Job) -> Made | None:
 
 
 def _notes(job: Job, kind: str) -> list[NoteReply]:
-    return [
-        NoteReply(field=note.field, message=note.message, suggestion=note.suggestion)
-        for note in job.request.notes
-        if note.kind == kind
-    ]
+    return [_note_reply(note) for note in job.request.notes if note.kind == kind]
+
+
+def _note_reply(note: Note) -> NoteReply:
+    return NoteReply(field=note.field, message=note.message, suggestion=note.suggestion)

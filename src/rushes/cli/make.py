@@ -99,5 +99,5 @@ def _outcome(path: Path, resolved: ResolvedRequest, artifact: Artifact, elapsed_
         "elapsed_s": round(elapsed_s, 3),
         "artifact": facts,
         "request": {k: v for k, v in resolved.to_json().items() if k not in ("notes", "media")},
-        "notes": [dataclasses.asdict(note) for note in resolved.notes],
+        "notes": [dataclasses.asdict(note) for note in (*resolved.notes, *artifact.changes())],
     }

@@ -39,16 +39,13 @@ def tell_notes(resolved: ResolvedRequest) -> None:
 def tell_facts(path: Path, resolved: ResolvedRequest, artifact: Artifact, elapsed_s: float) -> None:
     """The finished file in a few lines; its path alone on stdout, so that a script can take it."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    native = artifact.native
     console.print(
         f"{artifact.num_frames} frames, {artifact.width}×{artifact.height}, {artifact.fps} fps, "
         f"{artifact.num_frames / artifact.fps:g} s, {size(artifact.size_bytes)}, made in {elapsed_s:.1f} s"
     )
-    console.print(
-        f"the model drew {native.num_frames} frames, {native.width}×{native.height}, {native.fps:g} fps; "
-        f"again: --seed {resolved.seed}",
-        style="dim",
-    )
+    for note in artifact.changes():
+        console.print(note.message, style="dim")
+    console.print(f"the same again: --seed {resolved.seed}", style="dim")
     print(path)
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from rushes.contract.request import Note
+
+LEAST_LOSS_SHOWN = 0.005  # of a side; half a percent rounds to one, and less is a row or two of pixels
+
 
 @dataclass(frozen=True, slots=True)
 class Native:
@@ -30,6 +34,23 @@ class Artifact:
     num_frames: int
     has_audio: bool
     native: Native
+
+    def changes(self) -> tuple[Note, ...]:
+        """What was done to the model's own frames to give the asked size and rate: notes of kind "made", in words."""
+        notes, native = [], self.native
+        if (native.width, native.height) != (self.width, self.height):
+            scaled = f"made at {native.width}×{native.height}; scaled to {self.width}×{self.height}{self._cut_off()}"
+            notes.append(Note("made", "width", scaled))
+        if native.fps != self.fps:
+            notes.append(Note("made", "fps", f"made at {native.fps:g} fps; retimed to {self.fps} fps"))
+        return tuple(notes)
+
+    def _cut_off(self) -> str:
+        """Frames are scaled until they cover the asked size; another shape loses both ends of one side."""
+        across, down = self.width / self.native.width, self.height / self.native.height
+        lost = 1 - min(across, down) / max(across, down)
+        side = "height" if across > down else "width"
+        return f", which cuts off {lost:.0%} of the {side}" if lost >= LEAST_LOSS_SHOWN else ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

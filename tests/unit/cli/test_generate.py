@@ -38,7 +38,9 @@ def test_it_says_what_it_will_make_what_was_not_asked_for_and_what_came_out(tmp_
     assert "not asked for, so the model's own: " in said
     assert "steps" in said.partition("model's own: ")[2].partition("\n")[0]
     assert "15 frames, 96×64, 15 fps, 1 s, " in said
-    assert "the model drew 8 frames, 64×36, 8 fps; again: --seed 7" in said
+    assert "made at 64×36; scaled to 96×64, which cuts off 16% of the width\n" in said
+    assert "made at 8 fps; retimed to 15 fps\n" in said
+    assert "the same again: --seed 7" in said
 
 
 def test_advice_is_given_before_the_work_and_the_work_is_done_all_the_same(tmp_path: Path) -> None:
@@ -76,6 +78,7 @@ def test_with_json_stdout_is_one_object_with_the_file_the_facts_and_every_settle
     assert said["request"]["seed"] == 7
     assert said["request"]["steps"] == 20
     assert {note["field"] for note in said["notes"]} >= {"steps", "guidance_scale"}
+    assert [note["field"] for note in said["notes"] if note["kind"] == "made"] == ["width", "fps"]
     assert done.stderr == ""
 
 
