@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.remarks import remarked
 from rushes.catalogue.resolve import random_seed, resolve
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Job
@@ -41,7 +42,7 @@ class Videos:
     def create(self, owner: str, request: VideoRequest) -> Job:
         """Accept the request, or refuse it with field, given and allowed. The job is durable when this returns."""
         offer = self.catalogue.find(request.model)
-        resolved = resolve(request, offer, self._draw_seed)
+        resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
         return self._store.add(owner, resolved)
 
     def get(self, owner: str, id: str) -> Job:

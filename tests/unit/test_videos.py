@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tiny_model import CARD
 
+from rushes.catalogue.card import Card
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact, Native
 from rushes.contract.job import Job, JobState
-from rushes.contract.request import VideoRequest
+from rushes.contract.request import Note, VideoRequest
 from rushes.errors import InvalidValue, JobNotFound, ModelNotFound
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
@@ -113,3 +115,32 @@ def test_cancel_ends_a_waiting_video_for_its_owner_only(videos: Videos) -> None:
     with pytest.raises(JobNotFound):
         videos.cancel("bob", job.id)
     assert videos.cancel("ann", job.id).state is JobState.CANCELLED
+
+
+def by(model: Card, store: JobStore, storage: LocalStorage) -> Videos:
+    return Videos(Catalogue([model]), store, storage)
+
+
+def test_what_the_model_says_of_the_prompt_is_on_the_job(store: JobStore, storage: LocalStorage) -> None:
+    job = by(replace(CARD, remarks=f"{__name__}:echo"), store, storage).create("ann", ASKED)
+    assert job.request.notes[-1] == Note("advice", "prompt", "a fox runs?")
+
+
+def echo(prompt: str) -> tuple[Note, ...]:
+    return (Note("advice", "prompt", f"{prompt}?"),)
+
+
+def broken(prompt: str) -> tuple[Note, ...]:
+    raise MemoryError(prompt)
+
+
+@pytest.mark.parametrize(
+    "named", ["no.such.module:remarks", f"{__name__}:no_such", f"{__name__}:broken", "", ":", ".:x"]
+)
+def test_remarks_that_fail_never_cost_the_video(
+    named: str, store: JobStore, storage: LocalStorage, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = by(replace(CARD, remarks=named), store, storage).create("ann", ASKED)
+    assert job.state is JobState.QUEUED
+    assert "test/tiny has no remarks on prompts" in caplog.text
+    assert "a fox" not in caplog.text

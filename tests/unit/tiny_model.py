@@ -17,7 +17,9 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.adapter import Chunk
 
-CARD = replace(mini.CARD, id="test/tiny", display_name="Tiny", adapter="tiny_model:TinyAdapter", revision="t1")
+CARD = replace(
+    mini.CARD, id="test/tiny", display_name="Tiny", adapter="tiny_model:TinyAdapter", revision="t1", remarks=None
+)
 FPS = 8
 
 

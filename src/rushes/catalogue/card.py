@@ -177,7 +177,11 @@ def _with_default(limit: Limit, other: Limit) -> Limit:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A model that is really here. `adapter` is the dotted name `package.module:Class` that the engine loads."""
+    """A model that is really here. `adapter` is the dotted name `package.module:Class` that the engine loads.
+
+    `remarks` is the dotted name of a function `(prompt) -> tuple[Note, ...]`, for a model that can say before it works
+    what it makes of a prompt. Whoever accepts a request calls it, so it imports no tensor library and is quick.
+    """
 
     id: str
     display_name: str
@@ -187,3 +191,4 @@ class Card:
     description: str
     rules: Rules
     created: int  # Unix seconds, for the models list
+    remarks: str | None = None

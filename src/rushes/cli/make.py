@@ -14,6 +14,7 @@ from typing import Any
 from rushes.api.together import parse_request
 from rushes.assemble import build_catalogue, build_engine
 from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.remarks import remarked
 from rushes.catalogue.resolve import random_seed, resolve
 from rushes.cli.progress import shown_progress
 from rushes.cli.told import tell_facts, tell_notes
@@ -35,7 +36,8 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
     """
     catalogue = build_catalogue(Settings.load())
     request = parse_request(json.dumps(body).encode(), strict=True)
-    resolved = resolve(request, catalogue.find(request.model), random_seed)
+    offer = catalogue.find(request.model)
+    resolved = remarked(resolve(request, offer, random_seed), offer.card)
     path = _place(output, resolved)
     if not as_json:
         tell_notes(resolved)

@@ -12,6 +12,7 @@ CARD = Card(
     id="rushes/mini",
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
+    remarks="rushes.models.mini.remarks:remarks",
     revision="1",
     licence="Apache-2.0",
     description=(
