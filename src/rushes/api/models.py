@@ -100,6 +100,7 @@ def _row(offer: Offer) -> ModelRow:
         revision=card.revision,
         description=card.description,
         limits=limits(offer.rules),
+        unmakeable=offer.unmakeable,
     )
 
 
@@ -119,6 +120,7 @@ def _supported_row(offer: Offer) -> SupportedModel:
         createdAt=created,
         updatedAt=created,
         limits=limits(offer.rules),
+        unmakeable=offer.unmakeable,
     )
 
 

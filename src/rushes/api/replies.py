@@ -122,6 +122,7 @@ class ModelRow(BaseModel):
     revision: str
     description: str
     limits: dict[str, Any] = Field(description="What this model takes: ranges, defaults and allowed values.")
+    unmakeable: str | None = Field(description="Why no request for this id can be made here; null where some can.")
 
 
 class SupportedModel(BaseModel):
@@ -144,6 +145,7 @@ class SupportedModel(BaseModel):
     baseModelId: str = ""
     deploymentProfiles: list[dict[str, Any]] = []
     limits: dict[str, Any]
+    unmakeable: str | None = Field(description="Why no request for this id can be made here; null where some can.")
 
 
 class SupportedModels(BaseModel):

@@ -93,6 +93,7 @@ def listener(host: str, port: int) -> socket.socket:
 def banner(settings: Settings, port: int, key: str | None, offers: Iterable[Offer]) -> str:
     """What a person needs to make the first call; the key only when it was made just now."""
     root = settings.door.public_url or f"http://{reachable(settings.door.host)}:{port}"
+    offers = tuple(offers)
     names = [f"{o.asked_id} (made by {o.card.id})" if o.hosted else o.asked_id for o in offers]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
     lines = [
@@ -105,6 +106,8 @@ def banner(settings: Settings, port: int, key: str | None, offers: Iterable[Offe
         f"  models   {shown}",
         f"  data     {settings.storage.data}",
     ]
+    # Not refused: an operator may map every id at once and wait for a model that takes the rest.
+    lines += [f"  warning  every request will be refused: {o.unmakeable}" for o in offers if o.unmakeable]
     if not settings.jobs.workers:
         lines.append("  workers  none here: videos wait until a `rushes worker` takes them")
     if key is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -47,6 +48,9 @@ def models(
                 ", ".join(rules.media.taken()) or "–",
             )
         Console(soft_wrap=True).print(table)
+        for offer in offers:
+            if offer.unmakeable is not None:
+                print(f"cannot be made here: {offer.unmakeable}", file=sys.stderr)
 
 
 def row(offer: Offer) -> dict[str, Any]:
@@ -60,4 +64,5 @@ def row(offer: Offer) -> dict[str, Any]:
         "licence": card.licence,
         "description": card.description,
         "limits": limits(offer.rules),
+        "unmakeable": offer.unmakeable,
     }

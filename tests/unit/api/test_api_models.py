@@ -43,6 +43,14 @@ def test_a_mapped_id_says_what_makes_it(client: httpx.Client) -> None:
     assert rows["rushes/mini"]["made_by"] == "rushes/mini"
 
 
+def test_a_mapped_id_that_no_request_can_meet_says_why(client: httpx.Client) -> None:
+    old = {row["id"]: row["unmakeable"] for row in client.get("/v1/models").json()}
+    new = {row["id"]: row["unmakeable"] for row in client.get("/v2/supported-models").json()["data"]}
+    assert old == new
+    assert (old["rushes/mini"], old["minimax/hailuo-02"]) == (None, None)
+    assert old["Wan-AI/wan2.7-i2v"].endswith("which rushes/mini does not take")
+
+
 @pytest.mark.parametrize("prefix", ["/v2", "/v1/v2", "/v2/v2"])
 def test_new_clients_page_to_the_end(client: httpx.Client, prefix: str) -> None:
     seen: list[str] = []

@@ -156,6 +156,13 @@ def test_a_hosted_id_is_served_as_told(serve: Callable[..., Server]) -> None:
     assert job["made_by"] == TINY
 
 
+def test_a_hosted_id_that_no_request_can_meet_is_served_with_a_warning(serve: Callable[..., Server]) -> None:
+    server = serve("--no-auth", "--serve-as", f"Wan-AI/wan2.7-i2v={TINY}")
+    assert "warning  every request will be refused: Wan-AI/wan2.7-i2v needs media." in server.banner
+    refusal = server.ask("POST", "/v2/videos", json={"model": "Wan-AI/wan2.7-i2v", "prompt": "a canary sings"})
+    assert refusal.json()["error"]["code"] == "unsupportedParameter"
+
+
 def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
