@@ -43,7 +43,7 @@ serve: $(VENV)/.installed
 	$(BIN)/rushes serve --port $(PORT)
 
 test: check clients
-	$(BIN)/python -m pytest
+	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -7,13 +7,14 @@
 Client 3.x wants http://127.0.0.1:8000, client 2.x wants http://127.0.0.1:8000/v2, client 1.5 takes either.
 """
 
+import os
 import time
 from pathlib import Path
 
 import httpx
 from together import Together
 
-client = Together(base_url="http://127.0.0.1:8000")
+client = Together(base_url=os.environ.get("TOGETHER_BASE_URL", "http://127.0.0.1:8000"))
 
 job = client.videos.create(
     model="rushes/mini",
@@ -27,7 +28,7 @@ print("job", job.id)
 while job.status not in ("completed", "failed"):
     time.sleep(1)
     job = client.videos.retrieve(job.id)
-    print(job.status, getattr(job, "progress", ""))
+    print(job.status, f"{job.progress} %")
 
 if job.status == "failed":
     raise SystemExit(f"{job.error.code}: {job.error.message}")

@@ -7,7 +7,7 @@
 import { writeFile } from "node:fs/promises";
 import Together from "together-ai";
 
-const client = new Together({ baseURL: "http://127.0.0.1:8000/v2" });
+const client = new Together({ baseURL: process.env.TOGETHER_BASE_URL ?? "http://127.0.0.1:8000/v2" });
 
 let job = await client.videos.create({
   model: "rushes/mini",
@@ -21,7 +21,7 @@ console.log("job", job.id);
 while (!["completed", "failed"].includes(job.status)) {
   await new Promise((resolve) => setTimeout(resolve, 1000));
   job = await client.videos.retrieve(job.id);
-  console.log(job.status, job.progress ?? "");
+  console.log(job.status, `${job.progress} %`);
 }
 
 if (job.status === "failed") throw new Error(`${job.error.code}: ${job.error.message}`);
