@@ -41,6 +41,7 @@ WAITING = Job(
     state=JobState.QUEUED,
     secret="s3cret",
     created_at=1_795_359_476.9,
+    waiting_ahead=3,
 )
 RUNNING = replace(
     WAITING,

@@ -116,6 +116,7 @@ def video_reply(job: Job, video_url: str) -> VideoReply:
         error=_error(job),
         progress=100 if job.state is JobState.SUCCEEDED else min(99, max(0, int(job.progress * 100))),
         stage=job.stage,
+        queue_position=job.waiting_ahead if job.state is JobState.QUEUED else None,
         step=job.step,
         steps=job.steps or request.steps,  # the worker counts only once it has begun
         fps=request.fps,

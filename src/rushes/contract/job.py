@@ -47,3 +47,5 @@ class Job:
     cancel_requested: bool = False
     artifact: Artifact | None = None
     error: JobError | None = None
+    waiting_ahead: int | None = None
+    """How many waiting jobs go before this one; None when it does not wait, or nobody looked."""

@@ -31,7 +31,7 @@ from rushes.jobs.database import PATIENCE_S, Database
 from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
 from rushes.jobs.rescue import Rescued, rescue_dead
-from rushes.jobs.rows import Where, ended, hash_of, job_from, move, requeued, write_event
+from rushes.jobs.rows import WAITING_AHEAD, Where, ended, hash_of, job_from, move, requeued, write_event
 from rushes.jobs.tables import job_events, jobs
 
 LEASE_S = 30.0
@@ -104,7 +104,7 @@ class JobStore:
                 .returning(jobs)
             ).one()
             write_event(connection, now, row, "queued", {})
-            return row
+            return _found(_row(connection, (jobs.c.id == row.id,)), row.id)
 
         return job_from(self._database.write(work))
 
@@ -114,7 +114,7 @@ class JobStore:
 
     def list(self, owner: str, *, limit: int = 20, after: str | None = None, newest: bool = True) -> tuple[Job, ...]:
         """The owner's jobs from the newest back, or from the oldest on, beginning behind the id `after`."""
-        query = select(jobs).where(jobs.c.owner == owner).limit(limit)
+        query = select(jobs, WAITING_AHEAD).where(jobs.c.owner == owner).limit(limit)
         query = query.order_by(jobs.c.id.desc() if newest else jobs.c.id.asc())
         if after is not None:
             query = query.where(jobs.c.id < after if newest else jobs.c.id > after)
@@ -255,7 +255,7 @@ def _held(claim: Claim) -> Where:
 
 
 def _row(connection: Connection, where: Where) -> Row[Any] | None:
-    return connection.execute(select(jobs).where(*where)).one_or_none()
+    return connection.execute(select(jobs, WAITING_AHEAD).where(*where)).one_or_none()
 
 
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:

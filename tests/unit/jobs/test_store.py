@@ -73,6 +73,19 @@ def test_the_oldest_waiting_job_goes_first_and_a_smaller_priority_before_it(stor
     assert store.claim("w1", [MODEL]) is None
 
 
+def test_a_waiting_job_knows_how_many_go_before_it(store: JobStore) -> None:
+    first, second, third = (store.add(owner, asked()) for owner in ("ann", "bob", "ann"))
+    assert [job.waiting_ahead for job in (first, second, third)] == [0, 1, 2]
+    urgent = store.add("eve", asked(), priority=-1)
+    assert urgent.waiting_ahead == 0
+    assert [job.waiting_ahead for job in store.list("ann")] == [3, 1]
+
+    assert claimed(store).job.waiting_ahead is None  # the urgent one: nobody waits for what is being made
+    assert store.get(urgent.id).waiting_ahead is None
+    store.cancel(second.id)
+    assert [store.get(job.id).waiting_ahead for job in (first, second, third)] == [0, None, 1]
+
+
 def test_a_worker_gets_only_what_its_models_can_make(store: JobStore) -> None:
     job = store.add("ann", asked(model="hosted/id", made_by="big/model"))
     assert store.claim("w1", [MODEL]) is None
