@@ -24,7 +24,9 @@ def listening(app: FastAPI) -> Iterator[str]:
     """`app` behind uvicorn on a free port of this machine; yields its address."""
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", http="h11"))
+    from rushes.api.unreadable import EnvelopedHttp
+
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", http=EnvelopedHttp))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

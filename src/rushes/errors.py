@@ -7,7 +7,8 @@
     │   ├── UnsupportedField        a field this model does not take
     │   ├── InvalidDuration         seconds outside the model's range
     │   ├── UnknownField            a key nobody knows, in strict mode
-    │   └── MalformedBody           not a JSON object
+    │   ├── MalformedBody           not a JSON object
+    │   └── MalformedRequest        not even HTTP
     ├── BodyTooLarge           413
     ├── WrongContentType       415
     ├── NotAuthorized          401
@@ -112,6 +113,11 @@ class UnknownField(Refused):
 class MalformedBody(Refused):
     code = "malformed_body"
     summary = "the body must be a JSON object"
+
+
+class MalformedRequest(Refused):
+    code = "malformed_request"
+    summary = "the request is not HTTP that can be read"
 
 
 class BodyTooLarge(Refused):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 import uvicorn
 
 from rushes import __version__
+from rushes.api.unreadable import EnvelopedHttp
 from rushes.assemble import build_catalogue, build_door, build_host, build_store, first_key
 from rushes.catalogue.lookup import Offer
 from rushes.errors import WrongSetup
@@ -36,8 +37,9 @@ def keep_open(settings: Settings) -> None:
             # log_config None: the lines go where ours go. The header names a library and helps nobody.
             uvicorn.Config(
                 door,
+                http=EnvelopedHttp,
                 log_config=None,
-                access_log=False,
+                access_log=False,  # its lines would hold the files' addresses, and with them their secrets
                 server_header=False,
                 timeout_graceful_shutdown=LAST_REPLIES_S,
             ),

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, insert, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, insert, literal_column, select, tuple_, update
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Job, JobError, JobState
@@ -16,7 +16,7 @@ from rushes.jobs.tables import job_events, jobs
 Where = tuple[ColumnElement[bool], ...]
 
 _other = jobs.alias("other")
-_queued = literal_column(f"'{JobState.QUEUED}'")  # spelled out, so that the partial index of waiting rows is seen to fit
+_queued = literal_column(f"'{JobState.QUEUED}'", Text)  # no parameter: the waiting rows' partial index is seen to fit
 
 WAITING_AHEAD = case(
     (

@@ -114,6 +114,27 @@ def test_a_client_that_waits_to_be_let_in_is_refused_before_it_sends(client: htt
         assert raw.recv(4096).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),  # https where http is spoken
+        b"GET /v2/videos/\xff HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nhost x\r\n\r\n",
+        b"POST /v2/videos HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+    ],
+    ids=["words", "tls", "path", "header", "length"],
+)
+def test_what_is_no_http_is_answered_in_the_envelope_too(client: httpx.Client, said: bytes) -> None:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=5) as raw:
+        raw.sendall(said)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    reply = httpx.Response(int(status.split()[1]), headers=[line.split(": ", 1) for line in lines], content=body)
+    assert envelope(reply, 400)["code"] == "malformed_request"
+
+
 def test_a_body_just_below_the_limit_is_read(client: httpx.Client) -> None:
     room = 100_000 - len(json.dumps({**BODY, "x": ""}))
     reply = client.post("/v2/videos", json={**BODY, "x": "y" * (room - 100)})

@@ -95,12 +95,15 @@ def test_it_makes_a_video_and_ctrl_c_leaves_no_process_behind(serve: Callable[..
     job = server.finished(server.ask("POST", "/v2/videos", json=BODY).json()["id"])
     assert job["status"] == "completed", job
     assert httpx.get(job["outputs"]["video_url"]).headers["content-type"] == "video/mp4"
+    assert httpx.get(job["outputs"]["video_url"].replace(".mp4", ".webm")).status_code == 404
 
     workers = server.children()
     assert workers
     code, said = server.stop()
     assert code == 0, said
     assert "Traceback" not in said
+    secret = job["outputs"]["video_url"].rpartition("/")[2].removesuffix(".mp4")
+    assert secret not in said
     assert not any(alive(pid) for pid in workers)
 
 
