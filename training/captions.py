@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from training.render import Film
-from training.world import CAMERAS, LIGHTS, MOTIONS, SCENES, SUBJECTS, WEATHERS
+from training.world import CAMERAS, LIGHTS, MOTIONS, POCKET, SCENES, SUBJECTS, WEATHERS
 
 VERBS: dict[str, dict[str, tuple[str, ...]]] = {
     "left": {
@@ -231,7 +231,8 @@ def vocabulary() -> list[str]:
     """Every word the grammar can say, in a fixed order; 0 is padding and 1 an unknown word."""
     from rushes.models.mini.text import split
 
-    texts = [s.name for s in SUBJECTS] + [w for s in SUBJECTS for w in s.words] + list(STYLE) + ["a an the one"]
+    known = [subject for subject in SUBJECTS if subject.name in POCKET]
+    texts = [s.name for s in known] + [w for s in known for w in s.words] + list(STYLE) + ["a an the one"]
     for table in (SIDEWAYS, ACTS, PLACES, LIGHT_WORDS, WEATHER_WORDS, CAMERA_WORDS, PACE, *VERBS.values()):
         texts += [phrase for phrases in table.values() for phrase in phrases]
     return ["<pad>", "<unk>", *sorted({word for text in texts for word in split(text)} | set(",.:"))]

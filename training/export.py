@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from training.checkpoint import averaged
 from training.enlarge import Painter
 from training.network import LATENT_CHANNELS, Transformer, positions
-from training.train import MAX_WORDS, SHIFT
-from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, SCENES, SPATIAL, SUBJECTS
+from training.train import MAX_WORDS, SHIFT, WINDOW
+from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES, SPATIAL
 
 OPSET = 18
 
@@ -79,11 +79,11 @@ def main() -> None:
     transformer = averaged(arguments.run / "transformer.pt", Transformer(len(words), **shape))
     decoder = Pictures(averaged(arguments.autoencoder / "enlarger.pt", Painter()))
     rows, cols = GRIDS["16:9"]
-    count = 6 * rows * cols
+    count = WINDOW * rows * cols
     inputs = {
         "latent": torch.randn(1, count, LATENT_CHANNELS),
         "sigma": torch.rand(1, count),
-        "position": positions(6, rows, cols)[None],
+        "position": positions(WINDOW, rows, cols)[None],
         "words": torch.randint(1, len(words), (1, MAX_WORDS)),
     }
     axes = {
@@ -118,12 +118,12 @@ def main() -> None:
         "frames_per_latent": FRAMES_PER_LATENT,
         "fps": FPS,
         "max_words": MAX_WORDS,
-        "window": 6,
-        "overlap": 2,
+        "window": WINDOW,
+        "overlap": 1,
         "shift": SHIFT,
         "grids": {name: list(grid) for name, grid in GRIDS.items()},
         "vocabulary": words,
-        "subjects": [subject.name for subject in SUBJECTS],
+        "subjects": list(POCKET),
         "scenes": list(SCENES),
         "motions": list(MOTIONS),
     }

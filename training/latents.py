@@ -24,7 +24,7 @@ from training.network import PATCH, Encoder
 from training.render import draw_film, render
 from training.world import FRAMES_PER_LATENT, GRIDS, held_out
 
-WINDOW = 6  # latents of a training clip: three seconds
+LENGTH = 6  # latents kept of a film: three seconds, of which the transformer sees any two
 SHARD_FILMS = 60
 CAPTIONS = 6  # ways to say the same film, kept with it
 RATIO_SHARE = {"16:9": 6, "9:16": 1, "1:1": 1, "4:3": 1, "3:4": 1}
@@ -54,7 +54,7 @@ def shard(number: int, encoder: Encoder, sprites: list[Tensor]) -> dict[str, obj
         if held_out(*film.key):
             continue
         start_s = 0.0 if float(torch.rand((), generator=rng)) < 0.5 else float(torch.rand((), generator=rng)) * 4
-        pictures, cover = render(film, sprites, rows, cols, start_s, WINDOW * FRAMES_PER_LATENT, PATCH)
+        pictures, cover = render(film, sprites, rows, cols, start_s, LENGTH * FRAMES_PER_LATENT, PATCH)
         turned = film.mirrored()
         for shown, images, mask in ((film, pictures, cover), (turned, pictures.flip(3), cover.flip(2))):
             if held_out(*shown.key):

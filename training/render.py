@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.scenes import TINTS, draw_scene
-from training.world import CAMERAS, FPS, LIGHTS, LIT_BY_SPACE, MOTIONS, SCENES, SUBJECTS, WEATHERS
+from training.world import CAMERAS, FPS, LIGHTS, LIT_BY_SPACE, MOTIONS, POCKET, SCENES, SUBJECTS, WEATHERS
 
 PATCH_CELLS = (
     5  # side, in latent cells, of the square that a sprite is warped into: the largest subject with room to turn
@@ -58,14 +58,14 @@ def draw_film(rng: torch.Generator) -> Film:
     def uniform(low: float, high: float) -> float:
         return low + (high - low) * float(torch.rand((), generator=rng))
 
-    subject = _choose(rng, [1.0] * len(SUBJECTS))
+    subject = _choose(rng, [float(each.name in POCKET) for each in SUBJECTS])
     scene = _choose(rng, [1.0] * len(SCENES))
     motion = _choose(rng, [1.0, 1.6, 1.6, 1.2, 1.0, 0.8, 0.8, 0.8])
     outdoors = SCENES[scene] not in LIT_BY_SPACE
-    light = _choose(rng, [3.0, 1.0, 1.0]) if outdoors else 0
-    weather = _choose(rng, [8.0, 1.0, 1.0]) if outdoors else 0
+    light = _choose(rng, [4.0, 1.0, 1.0]) if outdoors else 0
+    weather = _choose(rng, [12.0, 1.0, 1.0]) if outdoors else 0
     moves = MOTIONS[motion] in ("left", "right")
-    camera = _choose(rng, [1.0, 2.0, 0, 0, 0, 0] if moves else [3.0, 0.0, 1.0, 1.0, 0.7, 0.7])
+    camera = _choose(rng, [1.0, 2.0, 0, 0, 0, 0] if moves else [5.0, 0.0, 1.0, 1.0, 0.7, 0.7])
     return Film(
         subject=subject,
         scene=scene,
@@ -73,9 +73,9 @@ def draw_film(rng: torch.Generator) -> Film:
         light=light,
         weather=weather,
         camera=camera,
-        size=uniform(0.48, 0.66) * SUBJECTS[subject].size,
+        size=uniform(0.54, 0.68) * SUBJECTS[subject].size,
         speed=uniform(0.8, 1.25),
-        x=uniform(-0.16, 0.16),
+        x=uniform(-0.12, 0.12),
         phase=uniform(0, 1),
         seed=int(torch.randint(2**31, (), generator=rng)),
     )

@@ -61,6 +61,12 @@ SUBJECTS = (
     Subject("pumpkin", "1f383", "ground", ("jack-o-lantern",), "front", 0.9),
 )
 
+POCKET = (
+    *("penguin", "horse", "dinosaur", "rocket", "butterfly", "rabbit"),
+    *("fish", "taxi", "robot", "ghost", "cat", "elephant"),
+)
+"""The subjects of the pocket tier: few enough that two CPU cores learn to draw them in an hour or two."""
+
 SCENES = ("beach", "underwater", "forest", "desert", "snow", "meadow", "city", "space", "mountains", "moon")
 MOTIONS = ("stand", "left", "right", "jump", "float", "spin", "approach", "dance")
 LIGHTS = ("day", "sunset", "night")
