@@ -116,9 +116,10 @@ class Client:
 
 def started(name: str, root: str, key: str) -> Client:
     """The client `name` at work on the server at `root`; skips the test where it is not installed."""
+    command = command_of(name)
     said = TemporaryFile("w+")  # noqa: SIM115 - lives as long as the client
     process = subprocess.Popen(
-        command_of(name),
+        command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=said,

@@ -62,4 +62,4 @@ def test_more_output_quality_is_a_smaller_file_of_the_same_film(installed: Serve
     coarse = film(installed, tmp_path / "coarse.mp4", output_quality=40)
     assert (tmp_path / "coarse.mp4").stat().st_size < (tmp_path / "fine.mp4").stat().st_size
     assert fine.shape == coarse.shape
-    assert np.abs(fine.astype(float) - coarse).mean() < 20
+    assert np.corrcoef(fine.ravel(), coarse.ravel())[0, 1] > 0.8

@@ -78,7 +78,7 @@ class Served:
         return code
 
 
-def eventually(holds: Callable[[], Any], within_s: float = 30.0) -> Any:
+def eventually(holds: Callable[[], Any], within_s: float = 60.0) -> Any:
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         if found := holds():
