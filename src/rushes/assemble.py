@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from rushes.catalogue.cards import CARDS
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
-from rushes.errors import WrongSetup
 from rushes.jobs.host import Host
 from rushes.jobs.store import JobStore
 from rushes.jobs.worker import Worker
 from rushes.settings import PREFIX, Settings
 from rushes.storage.local import LocalStorage
+from rushes.storage.scratch import own_scratch
 from rushes.videos import Videos
 
 if TYPE_CHECKING:
@@ -101,11 +101,8 @@ def build_worker(settings: Settings) -> Worker:
 
     catalogue = build_catalogue(settings)
     storage = build_storage(settings)
-    scratch = settings.storage.data / "scratch"
-    try:
-        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise WrongSetup(f"the directory {scratch} for unfinished files cannot be made: {error.strerror}") from error
+    storage.sweep()
+    scratch = own_scratch(settings.storage.data / "scratch")
 
     def discard(artifact: Artifact) -> None:
         storage.delete(artifact.key)

@@ -20,6 +20,7 @@
     ├── RangeNotSatisfiable    416  bytes of a file that it does not have
     ├── Busy                   429  retry helps
     ├── Unavailable            503  retry helps
+    │   └── StorageUnavailable      no room for files, or no right to write them
     ├── GenerationFailed       500  the job, not the request, went wrong
     └── WrongSetup             500  this installation cannot run as it is set up; met at the start, not by clients
 
@@ -184,6 +185,11 @@ class Unavailable(RushesError):
     status = 503
     retryable = True
     summary = "the server cannot take this now"
+
+
+class StorageUnavailable(Unavailable):
+    code = "storage_unavailable"
+    summary = "the file could not be written"
 
 
 class GenerationFailed(RushesError):

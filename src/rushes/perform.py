@@ -7,6 +7,8 @@ runs, and the storage makes the file durable. Only then does the worker publish 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +20,7 @@ from rushes.contract.events import Observer, Progress
 from rushes.contract.job import Job
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.engine import Engine
+from rushes.errors import StorageUnavailable
 from rushes.media.encode import encode
 from rushes.media.fit import fit
 from rushes.storage.base import Storage
@@ -28,7 +31,8 @@ def perform(
 ) -> Artifact:
     """Make the video of `job` and put it in storage; nothing is left in `scratch`.
 
-    Errors  what `observe` raises, unchanged; `RushesError` with a message the job's owner may read.
+    Errors  what `observe` raises, unchanged; `RushesError` with a message the job's owner may read,
+            `StorageUnavailable` among them where the disk is full or fails.
     """
     request = job.request
     card = catalogue.find(request.made_by).card
@@ -42,10 +46,10 @@ def perform(
         fps=request.fps,
         num_frames=request.num_frames,
     )
-    with TemporaryDirectory(dir=scratch) as folder:
+    with _workplace(scratch) as folder:
         file = encode(
             frames,
-            Path(folder) / "clip",
+            folder / "clip",
             width=request.width,
             height=request.height,
             fps=request.fps,
@@ -70,6 +74,17 @@ def perform(
         has_audio=file.has_audio,
         native=native,
     )
+
+
+@contextmanager
+def _workplace(scratch: Path) -> Iterator[Path]:
+    try:
+        # A folder that cannot be removed must not cost the finished video; the next worker sweeps it away.
+        made = TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StorageUnavailable(f"there is no room to make the video in: {error.strerror}") from error
+    with made as folder:
+        yield Path(folder)
 
 
 def described(request: ResolvedRequest) -> dict[str, Any]:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +24,8 @@ from rushes.contract.events import STAGES, Cancelled, Observer, Progress
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import VideoRequest
 from rushes.engine.engine import Engine
-from rushes.errors import Unavailable
+from rushes.errors import StorageUnavailable, Unavailable
+from rushes.models.adapter import Chunk
 from rushes.perform import perform
 from rushes.storage.local import LocalStorage
 
@@ -137,6 +142,60 @@ def test_nothing_is_left_of_a_job_that_cannot_be_stored(bench: Bench, monkeypatc
 
     monkeypatch.setattr(bench.storage, "put_file", full)
     with pytest.raises(Unavailable, match="the disk is full"):
+        bench.make(job())
+    assert bench.is_empty()
+
+
+MAKE_WITH_LITTLE_ROOM = """
+import resource, sys
+from pathlib import Path
+import test_perform
+from rushes.errors import StorageUnavailable
+bench = test_perform.Bench(Path(sys.argv[1]))
+asked = test_perform.job(output_quality=0, output_format=sys.argv[2])
+artifact = bench.make(asked)
+bench.storage.delete(artifact.key)
+for share in (0, 0.001, 0.02, 0.2, 0.5, 0.8, 0.999):
+    room_bytes = int(artifact.size_bytes * share)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, resource.RLIM_INFINITY))  # what is written past it fails
+    try:
+        bench.make(asked)
+        print(share, "made")
+    except StorageUnavailable as error:
+        print(share, error.code, bench.is_empty())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="files cannot be kept small there")
+@pytest.mark.parametrize("output_format", ["MP4", "WEBM"])
+def test_a_disk_that_gets_full_at_any_moment_is_said_and_leaves_nothing(tmp_path: Path, output_format: str) -> None:
+    here = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, "-c", MAKE_WITH_LITTLE_ROOM, str(tmp_path), output_format],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parents[1] / "src"), str(here)])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert len(said) == 7
+    assert all(line.endswith(" storage_unavailable True") for line in said), said
+
+
+def test_a_scratch_folder_that_is_gone_is_said(bench: Bench) -> None:
+    bench.scratch.rmdir()
+    with pytest.raises(StorageUnavailable, match="no room to make the video in"):
+        bench.make(job())
+
+
+def test_what_a_model_cannot_read_is_not_blamed_on_the_disk(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(self: TinyAdapter, state: object) -> Iterator[Chunk]:
+        raise PermissionError("weights")
+        yield
+
+    monkeypatch.setattr(TinyAdapter, "decode", unreadable)
+    with pytest.raises(PermissionError, match="weights"):
         bench.make(job())
     assert bench.is_empty()
 

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from rushes.errors import GenerationFailed, InvalidValue
+from rushes.errors import GenerationFailed, InvalidValue, StorageUnavailable
 
 AUDIO_RATE_HZ = 48_000
 
@@ -134,7 +134,7 @@ def encode(
     audio     float32 (samples, 2) at 48 kHz, -1 to 1; cut, or padded with silence, to the length of the picture.
     metadata  stored as one JSON value under `comment`, the key both containers keep.
     Errors    GenerationFailed when the frames are not what was promised; InvalidValue for an unknown format;
-              whatever `frames` raises, unchanged.
+              StorageUnavailable when the disk is full or fails; whatever `frames` raises, unchanged.
     """
     chosen = FORMATS.get(output_format)
     if chosen is None:
@@ -148,7 +148,7 @@ def encode(
         )
     partial = path.with_name(f"{path.name}.partial")
     try:
-        with av.open(str(partial), "w", format=chosen.muxer, options=dict(chosen.muxer_options)) as container:
+        with _created(partial, chosen) as container:
             container.metadata["comment"] = json.dumps(dict(metadata), sort_keys=True, separators=(",", ":"))
             video = cast(
                 av.VideoStream,
@@ -163,17 +163,20 @@ def encode(
             for array in frames:
                 if count == num_frames:
                     raise GenerationFailed(f"the model made more frames than the {num_frames} it promised")
-                container.mux(video.encode(picture.to_yuv(array, count, fps)))
-                count += 1
-                if sound is not None:
-                    sound.write_until(Fraction(count, fps))
+                with _writing():
+                    container.mux(video.encode(picture.to_yuv(array, count, fps)))
+                    count += 1
+                    if sound is not None:
+                        sound.write_until(Fraction(count, fps))
             if count < num_frames:
                 raise GenerationFailed(f"the model made {count} frames of the {num_frames} it promised")
-            container.mux(video.encode(None))
-            if sound is not None:
-                sound.finish()
-        size_bytes, sha256 = _flush_and_hash(partial)
-        partial.replace(path)
+            with _writing():
+                container.mux(video.encode(None))
+                if sound is not None:
+                    sound.finish()
+        with _writing():
+            size_bytes, sha256 = _flush_and_hash(partial)
+            partial.replace(path)
     except BaseException:
         with suppress(FileNotFoundError):
             partial.unlink()
@@ -190,6 +193,30 @@ def encode(
         content_type=chosen.content_type,
         has_audio=audio is not None,
     )
+
+
+@contextmanager
+def _created(path: Path, chosen: Format) -> Iterator[av.container.OutputContainer]:
+    """The container at `path`, complete when the block ends well."""
+    with _writing():
+        container = av.open(str(path), "w", format=chosen.muxer, options=dict(chosen.muxer_options))
+    try:
+        yield container
+    except BaseException:
+        with suppress(OSError):  # closing writes the index; what went wrong before matters more
+            container.close()
+        raise
+    with _writing():
+        container.close()
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Only around what writes: a model that cannot read its weights raises the same kind of error."""
+    try:
+        yield
+    except OSError as error:  # PyAV's own, for an error number of the system, is one too
+        raise StorageUnavailable(f"the video could not be written: {error.strerror}") from error
 
 
 def _describe_picture(video: av.VideoStream, width: int, height: int, fps: int) -> None:

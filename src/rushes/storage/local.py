@@ -6,12 +6,15 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from rushes.errors import Unavailable, WrongSetup
+from rushes.errors import StorageUnavailable, WrongSetup
 
 PIECE_BYTES = 256 * 1024
+LONGEST_PUT_S = 3600.0  # a rename and two fsyncs, or a copy from another disk: seconds
 
 # No segment may begin with a dot: that leaves out "..", ".", hidden files and our own temporary ones.
 _KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){0,7}")
@@ -28,7 +31,10 @@ class LocalStorage:
             raise WrongSetup(f"the directory {root} for finished files cannot be made: {error.strerror}") from error
 
     def put_file(self, key: str, path: Path) -> None:
-        """See `Storage.put_file`. The file at `path` is gone afterwards. Raises `Unavailable` when the disk is full."""
+        """See `Storage.put_file`. The file at `path` is gone afterwards.
+
+        Raises `StorageUnavailable` when the disk is full, for one.
+        """
         target = self._at(key)
         # A rename is atomic only inside one file system, and scratch may be on another: so first move next to the
         # target, make the bytes durable, then rename, then make the new name durable.
@@ -44,7 +50,14 @@ class LocalStorage:
                     break
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise Unavailable(f"the finished file could not be stored: {error.strerror}") from error
+            raise StorageUnavailable(f"the finished file could not be stored: {error.strerror}") from error
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half-put. Only where it is old: another may be at it right now."""
+        for left in self._root.rglob(".*.part"):
+            with suppress(FileNotFoundError):
+                if time.time() - left.stat().st_mtime > LONGEST_PUT_S:
+                    left.unlink()
 
     def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See `Storage.open_range`. The file is opened here and now, so a missing one is noticed at once."""
