@@ -132,7 +132,7 @@ def tiers(sizes: Sizes) -> str:
 def written(value: Any) -> str:
     """A value as a reader wants it in a table's cell."""
     match value:
-        case None | "":
+        case None | "" | ():
             return "–"
         case bool():
             return "true" if value else "false"

@@ -61,6 +61,7 @@ def build_door(settings: Settings, store: JobStore) -> FastAPI:
         public_url=door.public_url,
         strict=door.strict,
         max_body_bytes=door.max_body_bytes,
+        cors_origins=door.cors_origins,
     )
 
 

@@ -66,6 +66,16 @@ def _web_address(given: str) -> str:
     return given.rstrip("/")
 
 
+def _origins(given: str) -> tuple[str, ...]:
+    """`A,B` as origins, spelled as browsers spell them: no path, no slash at the end."""
+    origins = tuple(filter(None, (part.strip() for part in given.split(","))))
+    for origin in origins:
+        parts = urlsplit(origin)
+        if origin != "*" and (not parts.hostname or origin.lower() != f"{parts.scheme}://{parts.netloc}".lower()):
+            raise ValueError
+    return tuple(origin.lower() for origin in origins)
+
+
 def _pairs(given: str) -> dict[str, str]:
     """`A=B,C=D` as a mapping."""
     pairs = {}
@@ -83,7 +93,7 @@ def _written(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ",".join(f"{name}={target}" for name, target in value.items())
-    return str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _setting(default: Any, parse: Callable[[str], Any], allowed: str) -> Any:
@@ -114,6 +124,8 @@ class DoorSettings:
     strict: bool = _setting(False, _switch, "true or false")
     """Whether an unknown key in a body is refused; it is a warning otherwise."""
     auth: bool = _setting(True, _switch, "true or false")
+    cors_origins: tuple[str, ...] = _setting((), _origins, "origins such as https://app.example.org, with commas, or *")
+    """Pages that may call from a browser, where the Together TypeScript client runs too; none unless given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +181,9 @@ class Settings:
     def environment(self) -> dict[str, str]:
         """These settings as variables, for a program that is started with them."""
         values = {f.name: getattr(getattr(self, room), f.name) for room, kind in ROOMS.items() for f in fields(kind)}
-        return {PREFIX + name.upper(): _written(value) for name, value in values.items() if value not in (None, "", {})}
+        return {
+            PREFIX + name.upper(): _written(value) for name, value in values.items() if value not in (None, "", {}, ())
+        }
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
@@ -189,13 +203,19 @@ def _parsed(about: Mapping[str, Any], name: str, text: str) -> Any:
 
 
 def _completed(settings: Settings) -> Settings:
-    """Settings that follow from others, and the one pair that must not be set together."""
+    """Settings that follow from others, and the pairs that must not be set together."""
     door, jobs = settings.door, settings.jobs
     if not door.auth and not is_loopback(door.host):
         raise WrongSetup(
             field="auth",
             given=f"false, with host {door.host}",
             allowed="false only where nobody but this machine can connect: 127.0.0.1, ::1 or localhost",
+        )
+    if not door.auth and "*" in door.cors_origins:
+        raise WrongSetup(
+            field="cors_origins",
+            given="*, with auth false",
+            allowed="origins by name: any page that somebody on this machine opens could otherwise use the server",
         )
     if not jobs.database_url:
         jobs = replace(jobs, database_url=f"sqlite:///{settings.storage.data / 'jobs.db'}")

@@ -113,3 +113,25 @@ def test_keys_may_be_off_only_where_nobody_else_can_connect() -> None:
 def test_no_two_rooms_have_a_setting_of_the_same_name() -> None:
     names = [f.name for kind in ROOMS.values() for f in fields(kind)]
     assert len(names) == len(set(names))
+
+
+def test_origins_are_read_as_browsers_spell_them_and_travel_to_workers() -> None:
+    given = {"RUSHES_CORS_ORIGINS": "https://App.example.org, http://localhost:3000"}
+    settings = Settings.load({}, given)
+    assert settings.door.cors_origins == ("https://app.example.org", "http://localhost:3000")
+    assert Settings.load({}, settings.environment()).door.cors_origins == settings.door.cors_origins
+    assert Settings.load({}, {"RUSHES_CORS_ORIGINS": "*"}).door.cors_origins == ("*",)
+    assert Settings.load({}, {}).door.cors_origins == ()
+    assert "RUSHES_CORS_ORIGINS" not in Settings.load({}, {}).environment()
+
+
+def test_every_page_is_let_in_only_where_keys_are_on() -> None:
+    with pytest.raises(WrongSetup, match="cors_origins: .* with auth false"):
+        Settings.load({"auth": False}, {"RUSHES_CORS_ORIGINS": "*"})
+    assert Settings.load({"auth": False}, {"RUSHES_CORS_ORIGINS": "http://localhost:3000"}).door.cors_origins
+
+
+@pytest.mark.parametrize("given", ["app.example.org", "https://a.example/", "https://a.example/x", "null", "https://"])
+def test_what_is_no_origin_is_refused(given: str) -> None:
+    with pytest.raises(WrongSetup, match="RUSHES_CORS_ORIGINS"):
+        Settings.load({}, {"RUSHES_CORS_ORIGINS": given})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from rushes import __version__
 from rushes.api import files
 from rushes.api.auth import KeyRing
 from rushes.api.body_limit import BodyLimit
+from rushes.api.browsers import Browsers
 from rushes.api.document import publish
 from rushes.api.door import Door
 from rushes.api.failures import Envelope, fold_framework_errors
@@ -36,11 +38,13 @@ def create_app(
     public_url: str | None = None,
     strict: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
+    cors_origins: Sequence[str] = (),
 ) -> FastAPI:
     """The door before `videos`.
 
     `keys` None lets everybody in. `public_url` is where clients reach this server; None takes each request's own Host.
     `strict` refuses unknown keys in bodies, which are otherwise listed in the job's warnings.
+    `cors_origins` are the pages that may call from a browser.
     """
     app = FastAPI(
         title="Rushes",
@@ -62,5 +66,7 @@ def create_app(
     fold_framework_errors(app)
     publish(app, has_keys=keys is not None)
     app.add_middleware(BodyLimit, max_body_bytes=max_body_bytes)
-    app.add_middleware(Envelope)  # added last, so outermost
+    app.add_middleware(Envelope)  # around everything that may fail
+    if cors_origins:
+        app.add_middleware(Browsers, origins=cors_origins)  # outermost: a page may read failures too
     return app
