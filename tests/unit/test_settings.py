@@ -126,7 +126,7 @@ def test_origins_are_read_as_browsers_spell_them_and_travel_to_workers() -> None
 
 
 def test_every_page_is_let_in_only_where_keys_are_on() -> None:
-    with pytest.raises(WrongSetup, match="cors_origins: .* with auth false"):
+    with pytest.raises(WrongSetup, match=r"cors_origins: .* with auth false"):
         Settings.load({"auth": False}, {"RUSHES_CORS_ORIGINS": "*"})
     assert Settings.load({"auth": False}, {"RUSHES_CORS_ORIGINS": "http://localhost:3000"}).door.cors_origins
 
