@@ -30,6 +30,7 @@ SILENT = 0.12  # share of clips trained without their words, for guidance
 SHIFT = 2.0  # towards noise: the layout of a film is settled there
 FLOOR = 0.25  # noise level under which the loss no longer grows: details are the decoder's work
 SUBJECT_WEIGHT = 4.0
+MATRIX_RATE = 3.5e-3  # of Muon, whose steps have the size of AdamW's: short runs like them large
 
 
 def noise_levels(count: int, frames: int) -> Tensor:
@@ -104,7 +105,7 @@ def main() -> None:
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizers = [
-        torch.optim.Muon(matrices, lr=arguments.rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
         torch.optim.AdamW(others, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
@@ -126,9 +127,9 @@ def main() -> None:
     while (spent_s := time.monotonic() - began) < total_s:
         part = spent_s / total_s
         fade = 1.0 if part < 0.6 else 1.0 - 0.97 * (part - 0.6) / 0.4  # constant, then straight down
-        for optimizer in optimizers:
+        for optimizer, rate in zip(optimizers, (MATRIX_RATE, arguments.rate), strict=True):
             for group in optimizer.param_groups:
-                group["lr"] = arguments.rate * min(1.0, (step + 1) / 200) * fade
+                group["lr"] = rate * min(1.0, (step + 1) / 200) * fade
         clean, weight, ids = shards.batch(arguments.batch)
         batch, frames, _, rows, cols = clean.shape
         sigma_BT = noise_levels(batch, frames)

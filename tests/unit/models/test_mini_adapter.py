@@ -14,7 +14,14 @@ from rushes.contract.artifact import Native
 from rushes.errors import Unavailable
 from rushes.models.mini.adapter import MiniAdapter
 
-LONG = {"seconds": 4.5, "steps": 1}  # nine latent frames, hence a window and a continuation
+
+def long(adapter, steps=1):
+    """A request for two latent frames more than the transformer sees at once: a window and a continuation."""
+    return asked(seconds=seconds_of(adapter, adapter.config.window + 2), steps=steps)
+
+
+def seconds_of(adapter, num_latents):
+    return num_latents * adapter.config.frames_per_latent / adapter.config.fps
 
 
 def test_the_card_names_the_class_that_describes_itself_by_it(adapter):
@@ -73,13 +80,13 @@ def test_more_guidance_is_another_film(adapter):
 
 
 def test_a_long_clip_takes_its_steps_in_every_window(adapter):
-    state = adapter.prepare(adapter.encode(asked(seconds=4.5, steps=3)), 7)
+    state = adapter.prepare(adapter.encode(long(adapter, steps=3)), 7)
     assert len(state.condition.windows) == 2
     assert state.num_steps == 6
 
 
 def test_a_continuation_leaves_what_it_continues_as_it_was_to_the_bit(adapter):
-    before, *_, after = list(states(adapter, asked(**LONG)))[1:]  # after the first window, after the second
+    before, *_, after = list(states(adapter, long(adapter)))[1:]  # after the first window, after the second
     first, second = before.condition.windows
     assert first.stop > second.start, "the second window looks at the end of the first"
     assert np.array_equal(after.latent_NPC[: first.stop], before.latent_NPC[: first.stop])
@@ -87,12 +94,13 @@ def test_a_continuation_leaves_what_it_continues_as_it_was_to_the_bit(adapter):
 
 
 def test_a_longer_clip_begins_with_the_shorter_one_of_the_same_seed(adapter):
-    shorter, longer = finished(adapter, asked(seconds=3.0, steps=1)), finished(adapter, asked(**LONG))
+    one_window = asked(seconds=seconds_of(adapter, adapter.config.window), steps=1)
+    shorter, longer = finished(adapter, one_window), finished(adapter, long(adapter))
     assert np.array_equal(longer.latent_NPC[: len(shorter.latent_NPC)], shorter.latent_NPC)
 
 
 def test_a_continuation_depends_on_what_it_continues(adapter):
-    *_, before, after = states(adapter, asked(**LONG))
+    *_, before, after = states(adapter, long(adapter))
     changed = before.latent_NPC.copy()
     changed[before.condition.windows[1].made_from - 1] += 0.5
     other = adapter.step(type(before)(before.condition, changed, before.index), before.index)
