@@ -34,9 +34,9 @@ CELL_WIDTH = 280
 
 NEGATIVES = (
     ("A penguin waddles to the right", "snow, winter, ice"),
-    ("A dog runs through the city", "night, dark, stars"),
+    ("A cat walks through the city", "night, dark, stars"),
     ("A butterfly floats over a meadow", "sunny day, daylight, blue sky"),
-    ("A red car drives to the left", "city, street, skyscrapers"),
+    ("A taxi drives to the left", "city, street, skyscrapers"),
 )
 
 Frame = NDArray[np.uint8]
