@@ -42,9 +42,15 @@ def add_switches(parser: argparse.ArgumentParser, *, weights: bool = True) -> No
 class Record:
     """One run of one benchmark. Made before anything is measured, since it notes how busy the machine is."""
 
-    def __init__(self, name: str, asked: argparse.Namespace) -> None:
-        """Errors  SystemExit where there are no weights, or where `--write` would record others than the package's."""
+    def __init__(self, name: str, asked: argparse.Namespace, pictures: Sequence[str] = ()) -> None:
+        """`pictures` are the values of `--only` that make a picture and no part of the section.
+
+        Errors  SystemExit where there are no weights, where `--write` would record others than the package's, and where
+                it would leave a section with a part missing.
+        """
         self.name, self.write = name, bool(asked.write)
+        if self.write and asked.only not in (None, *pictures):
+            raise SystemExit("--write keeps the whole section: leave --only out")
         self.weights: Path | None = getattr(asked, "weights", None)
         self._needs_weights = hasattr(asked, "weights")
         self._began = datetime.now(UTC)

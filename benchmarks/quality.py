@@ -28,6 +28,7 @@ FILMED = (PROMPTS[0], PROMPTS[4], PROMPTS[6])  # snow; rain, the hardest to comp
 FILMED_S = 1.0
 
 GUIDANCES, STEPS = (1, 4, 8, 12), (10, 20, 40)
+PICTURES = ("guidance", "steps", "negative")
 PICTURED = (PROMPTS[1], PROMPTS[3], PROMPTS[5], PROMPTS[9])
 PICTURE: dict[str, Any] = {"width": 640, "height": 360, "seconds": 3}
 CELL_WIDTH = 280
@@ -55,14 +56,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     add_switches(parser)
     asked = parser.parse_args()
-    if asked.write and asked.only in ("files", "seed"):
-        raise SystemExit("--write keeps the whole section: leave --only out, or name a picture")
-    record = Record("quality", asked)
+    record = Record("quality", asked, PICTURES)
     engine = loaded_engine(record.weights)
     with tempfile.TemporaryDirectory() as folder:
         chosen = [part for name, part in parts.items() if asked.only in (None, name)]
         text = "".join(part(record, engine, asked.seed, Path(folder)) for part in chosen)
-    if asked.only in ("guidance", "steps", "negative"):
+    if asked.only in PICTURES:
         print(text)
     else:
         record.keep(f"## Quality\n\n{text}")

@@ -51,8 +51,9 @@ def main() -> None:
     parser.add_argument("--films", type=Path, help="a folder to keep the clips in")
     add_switches(parser)
     asked = parser.parse_args()
-    record = Record("samples", asked)
+    record = Record("samples", asked, ("sheet",))
     engine = loaded_engine(record.weights)
+    text = ""
     with tempfile.TemporaryDirectory() as folder:
         films: Path = asked.films or Path(folder)
         films.mkdir(parents=True, exist_ok=True)
@@ -63,12 +64,14 @@ def main() -> None:
             ]
             path = record.picture("contact-sheet.png")
             size_bytes = contact_sheet(clips, engine, films, path)
-            print(f"{path.name}: {size_bytes / 1000:.0f} kB, {described(clips[0])}\n")
-        if asked.only != "sheet":
-            requests = [
-                settled(prompt=prompt, seed=asked.seed, **fields) for prompt, fields in zip(PROMPTS, ASKED, strict=True)
-            ]
-            record.keep(measured(requests, engine, films, record.weights))
+            text = f"\n{path.name}: {size_bytes / 1000:.0f} kB, each clip {described(clips[0])}, none left out.\n"
+        if asked.only == "sheet":
+            print(text)
+            return
+        requests = [
+            settled(prompt=prompt, seed=asked.seed, **fields) for prompt, fields in zip(PROMPTS, ASKED, strict=True)
+        ]
+        record.keep(measured(requests, engine, films, record.weights) + text)
 
 
 def contact_sheet(clips: list[ResolvedRequest], engine: Engine, films: Path, path: Path) -> int:
