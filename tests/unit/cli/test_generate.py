@@ -146,7 +146,7 @@ def test_an_unknown_flag_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_while_it_works_it_exits_130_and_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("the one from before")
-    running = started(tmp_path, "generate", "slow 0.2", "-o", "clip.mp4", *SMALL, "--steps", "50")
+    running = started(tmp_path, "generate", "slow 1", "-o", "clip.mp4", *SMALL, "--steps", "50")
     wait_until(lambda: list(tmp_path.glob(".rushes-*/scratch")), "the folder it works in")
     os.kill(running.pid, number)
     _, said = running.communicate(timeout=30)
