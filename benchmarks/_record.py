@@ -24,6 +24,8 @@ PICTURES = ROOT / "docs" / "images"
 TRIAL = ROOT / "build" / "benchmarks"
 """Pictures of a run that is not kept: git ignores the folder."""
 
+BUSY = 1.0  # programs wanting a core; above it the wall clock measures them too
+
 TELLING_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8")
 """What an int8 network is fast or slow by."""
 
@@ -55,6 +57,10 @@ class Record:
         self._needs_weights = hasattr(asked, "weights")
         self._began = datetime.now(UTC)
         self._load = os.getloadavg()[0]
+        if self._load > BUSY:
+            print(
+                f"{name}: this machine is busy (load {self._load:.1f}): trust the processor time only", file=sys.stderr
+            )
         if self._needs_weights:
             if self.write and self.weights is not None:
                 raise SystemExit("--write keeps figures of the package's own weights only: leave --weights out")
