@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -35,3 +36,15 @@ def averaged(path: Path, model: Model) -> Model:
     weights = {name.removeprefix("module."): value for name, value in state.items() if name.startswith("module.")}
     model.load_state_dict(weights, strict=False)  # tables that are computed, not learned, are not kept
     return model.eval()
+
+
+def keep(model: nn.Module, path: Path) -> None:
+    """Store `model`'s weights as float16 safetensors: small enough to travel, exact enough to train on from."""
+    tensors = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
+    save_file(tensors, path)
+
+
+def kept(path: Path, model: Model) -> Model:
+    """`model` with the weights that `keep` stored."""
+    model.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+    return model

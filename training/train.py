@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rushes.models.mini.text import Tokenizer
 from training.captions import vocabulary
-from training.checkpoint import save
+from training.checkpoint import kept, save
 from training.network import LATENT_CHANNELS, Transformer, positions
 
 MAX_WORDS = 24
@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--start", type=Path, help="a kept transformer.safetensors of the same words to go on from")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--depth", type=int, default=8)
     arguments = parser.parse_args()
@@ -97,6 +98,8 @@ def main() -> None:
     )
     torch.manual_seed(0)
     model = Transformer(len(words), arguments.width, arguments.depth, arguments.width // 64)
+    if arguments.start:
+        model = kept(arguments.start, model)
     matrices = [
         p
         for n, p in model.named_parameters()
@@ -115,8 +118,8 @@ def main() -> None:
         state = torch.load(saved, weights_only=True)
         model.load_state_dict(state["model"])
         average.load_state_dict(state["average"])
-        for optimizer, kept in zip(optimizers, state["optimizer"], strict=True):
-            optimizer.load_state_dict(kept)
+        for optimizer, memory in zip(optimizers, state["optimizer"], strict=True):
+            optimizer.load_state_dict(memory)
         step, spent_s = state["step"], state["spent_s"]
     torch.manual_seed(step)
     random.seed(step)

@@ -1,0 +1,28 @@
+"""The card and the weights that it speaks for."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from rushes.catalogue.cards.mini import CARD
+from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
+
+pytestmark = pytest.mark.skipif(
+    not (PACKAGED_WEIGHTS / "mini.json").exists(), reason="the package carries no trained weights yet"
+)
+
+
+def test_the_card_names_the_revision_of_the_weights_that_ship():
+    assert CARD.revision == MiniConfig.load(PACKAGED_WEIGHTS).revision
+
+
+def test_the_weights_are_the_ones_that_were_exported():
+    for line in (PACKAGED_WEIGHTS / "SHA256SUMS").read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256((PACKAGED_WEIGHTS / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_weights_are_at_most_forty_megabytes():
+    assert sum(path.stat().st_size for path in PACKAGED_WEIGHTS.iterdir()) <= 40e6
