@@ -20,11 +20,12 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
+from training.autoencoder import Autoencoder
 from training.checkpoint import averaged
 from training.enlarge import Painter
-from training.network import LATENT_CHANNELS, Transformer, positions
+from training.network import LATENT_CHANNELS, PATCH, Transformer, positions
 from training.train import MAX_WORDS, SHIFT, WINDOW
-from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES, SPATIAL
+from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES
 
 OPSET = 18
 
@@ -77,7 +78,11 @@ def main() -> None:
     shape = json.loads((arguments.run / "transformer.json").read_text())
     words = shape.pop("vocabulary")
     transformer = averaged(arguments.run / "transformer.pt", Transformer(len(words), **shape))
-    decoder = Pictures(averaged(arguments.autoencoder / "enlarger.pt", Painter()))
+    larger = arguments.autoencoder / "enlarger.pt"  # without it the package's resampler does all the enlarging
+    if larger.exists():
+        decoder, spatial = Pictures(averaged(larger, Painter())), 2 * PATCH
+    else:
+        decoder, spatial = Pictures(averaged(arguments.autoencoder / "autoencoder.pt", Autoencoder()).decoder), PATCH
     rows, cols = GRIDS["16:9"]
     count = WINDOW * rows * cols
     inputs = {
@@ -114,7 +119,7 @@ def main() -> None:
     card = {
         "revision": f"pocket-{digest.hexdigest()[:12]}",
         "channels": LATENT_CHANNELS,
-        "spatial": SPATIAL,
+        "spatial": spatial,
         "frames_per_latent": FRAMES_PER_LATENT,
         "fps": FPS,
         "max_words": MAX_WORDS,

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 FPS = 12  # frames a second of a film: animated emoji run at 24, every second frame is enough for a walk cycle
 FRAMES_PER_LATENT = 6  # half a second
-SPATIAL = 32  # pixels of a latent cell's side
 GRIDS = {"16:9": (5, 9), "9:16": (9, 5), "1:1": (7, 7), "4:3": (6, 8), "3:4": (8, 6)}  # latent rows, columns
 
 
