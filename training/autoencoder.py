@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.checkpoint import kept, save
+from training.checkpoint import save
 from training.network import LATENT_CHANNELS, PATCH, Decoder, Encoder
 from training.world import FRAMES_PER_LATENT
 
@@ -82,7 +82,6 @@ def main() -> None:
     parser.add_argument("pixels", type=Path)
     parser.add_argument("run", type=Path)
     parser.add_argument("--minutes", type=float, default=15)
-    parser.add_argument("--start", type=Path, help="a kept autoencoder.safetensors to go on from")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=8e-4)
     arguments = parser.parse_args()
@@ -90,8 +89,6 @@ def main() -> None:
     saved = arguments.run / "autoencoder.pt"
     torch.manual_seed(0)
     model = Autoencoder().to(memory_format=torch.channels_last)
-    if arguments.start:
-        model = kept(arguments.start, model)
     optimizers = [torch.optim.AdamW(model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0)]
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
     step, spent_s = 0, 0.0
@@ -104,7 +101,7 @@ def main() -> None:
         step, spent_s = state["step"], state["spent_s"]
     pictures = np.load(arguments.pixels / "pictures.npy", mmap_mode="r")
     cover = np.load(arguments.pixels / "cover.npy", mmap_mode="r")
-    if step == 0 and arguments.start is None:
+    if step == 0:
         print("principal components …", flush=True)
         start_from(model, batch_of(pictures, cover, np.arange(0, len(pictures), FRAMES_PER_LATENT)[::9])[0])
         average.load_state_dict(

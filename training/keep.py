@@ -2,7 +2,8 @@
 
     python -m training.keep AUTOENCODER_RUN TRANSFORMER_RUN training/kept
 
-Optimizer states stay behind: they are five times the size and come back within a few hundred steps.
+The encoder makes more latents for the transformer to go on with; the decoder stands in `decoder.onnx`. Optimizer states
+stay behind: they are five times the size and come back within a few hundred steps.
 """
 
 from __future__ import annotations
@@ -26,9 +27,8 @@ def main() -> None:
     arguments.target.mkdir(parents=True, exist_ok=True)
     shape = json.loads((arguments.run / "transformer.json").read_text())
     vocabulary = shape.pop("vocabulary")
-    keep(
-        averaged(arguments.autoencoder / "autoencoder.pt", Autoencoder()), arguments.target / "autoencoder.safetensors"
-    )
+    autoencoder = averaged(arguments.autoencoder / "autoencoder.pt", Autoencoder())
+    keep(autoencoder.encoder, arguments.target / "encoder.safetensors")
     keep(
         averaged(arguments.run / "transformer.pt", Transformer(len(vocabulary), **shape)),
         arguments.target / "transformer.safetensors",

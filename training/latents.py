@@ -2,8 +2,9 @@
 
     python -m training.latents RUN_FOLDER/autoencoder.pt LATENTS_FOLDER --films 20000
 
-Shards are written whole and named by number, so that many workers and many runs share one folder; a trainer may read
-while it grows. Every film is kept twice, the second time turned left to right, with words to match.
+Instead of the run's autoencoder.pt, training/kept/encoder.safetensors will do. Shards are written whole and named by
+number, so that many workers and many runs share one folder, and a trainer may read while it grows. Every film is kept
+twice, the second time turned left to right, with words to match.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from torch import Tensor
 from training import sprites as sprite_store
 from training.autoencoder import Autoencoder
 from training.captions import caption
-from training.checkpoint import averaged
+from training.checkpoint import averaged, kept
 from training.films import SPRITES
 from training.network import PATCH, Encoder
 from training.render import draw_film, render
@@ -76,7 +77,11 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    encoder = averaged(arguments.autoencoder, Autoencoder()).encoder.to(memory_format=torch.channels_last)
+    if arguments.autoencoder.suffix == ".safetensors":
+        encoder = kept(arguments.autoencoder, Encoder()).eval()
+    else:
+        encoder = averaged(arguments.autoencoder, Autoencoder()).encoder
+    encoder = encoder.to(memory_format=torch.channels_last)
     sprites = [F.avg_pool2d(frames, 32 // PATCH) for frames in sprite_store.load(SPRITES)]
     for number in range(arguments.first, arguments.films // SHARD_FILMS, arguments.every):
         path = arguments.folder / f"shard-{number:05d}.pt"
