@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.checkpoint import save
+from training.checkpoint import resume, save
 from training.network import LATENT_CHANNELS, PATCH, Decoder, Encoder
 from training.world import FRAMES_PER_LATENT
 
@@ -91,14 +91,7 @@ def main() -> None:
     model = Autoencoder().to(memory_format=torch.channels_last)
     optimizers = [torch.optim.AdamW(model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0)]
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    step, spent_s = 0, 0.0
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        for optimizer, memory in zip(optimizers, state["optimizer"], strict=True):
-            optimizer.load_state_dict(memory)
-        step, spent_s = state["step"], state["spent_s"]
+    step, spent_s = resume(saved, model, average, optimizers)
     pictures = np.load(arguments.pixels / "pictures.npy", mmap_mode="r")
     cover = np.load(arguments.pixels / "cover.npy", mmap_mode="r")
     if step == 0:

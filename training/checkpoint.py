@@ -30,6 +30,20 @@ def save(
     beside.replace(path)
 
 
+def resume(
+    path: Path, model: nn.Module, average: nn.Module, optimizers: list[torch.optim.Optimizer]
+) -> tuple[int, float]:
+    """Put back what `save` wrote; returns its step and the seconds spent, both zero where nothing was saved yet."""
+    if not path.exists():
+        return 0, 0.0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    average.load_state_dict(state["average"])
+    for optimizer, memory in zip(optimizers, state["optimizer"], strict=True):
+        optimizer.load_state_dict(memory)
+    return state["step"], state["spent_s"]
+
+
 def averaged(path: Path, model: Model) -> Model:
     """`model` with the running average of its weights that `save` kept."""
     state = torch.load(path, weights_only=True, map_location="cpu")["average"]

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.autoencoder import LATENT_NOISE, SUBJECT_WEIGHT, Autoencoder, loss_of, seen
-from training.checkpoint import averaged, save
+from training.checkpoint import averaged, resume, save
 from training.network import Decoder, Enlarger
 from training.world import FRAMES_PER_LATENT
 
@@ -52,13 +52,7 @@ def main() -> None:
     model = model.to(memory_format=torch.channels_last)
     optimizers = [torch.optim.AdamW(model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0)]
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.995))
-    step, spent_s = 0, 0.0
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimizers[0].load_state_dict(state["optimizer"][0])
-        step, spent_s = state["step"], state["spent_s"]
+    step, spent_s = resume(saved, model, average, optimizers)
     pictures = np.load(arguments.pixels / "pictures.npy", mmap_mode="r")
     cover = np.load(arguments.pixels / "cover.npy", mmap_mode="r")
     starts = np.arange(0, len(pictures), FRAMES_PER_LATENT)

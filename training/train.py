@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rushes.models.mini.text import Tokenizer
 from training.captions import vocabulary
-from training.checkpoint import kept, save
+from training.checkpoint import kept, resume, save
 from training.network import LATENT_CHANNELS, Transformer, positions
 
 MAX_WORDS = 24
@@ -113,14 +113,7 @@ def main() -> None:
     ]
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
     fused = torch.compile(model, dynamic=False)
-    step, spent_s = 0, 0.0
-    if saved.exists():
-        state = torch.load(saved, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        for optimizer, memory in zip(optimizers, state["optimizer"], strict=True):
-            optimizer.load_state_dict(memory)
-        step, spent_s = state["step"], state["spent_s"]
+    step, spent_s = resume(saved, model, average, optimizers)
     torch.manual_seed(step)
     random.seed(step)
     shards = Shards(arguments.latents, Tokenizer(words, MAX_WORDS))
