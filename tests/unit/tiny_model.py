@@ -15,7 +15,7 @@ from rushes.catalogue.card import Card
 from rushes.catalogue.cards import mini
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
-from rushes.models.adapter import Chunk
+from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 
 CARD = replace(
     mini.CARD, id="test/tiny", display_name="Tiny", adapter="tiny_model:TinyAdapter", revision="t1", remarks=None
@@ -42,7 +42,7 @@ class TinyAdapter:
     def native(self, request: ResolvedRequest) -> Native:
         return Native(64, 36, FPS, max(1, round(request.seconds * FPS)))
 
-    def encode(self, request: ResolvedRequest) -> ResolvedRequest:
+    def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> ResolvedRequest:
         return request
 
     def prepare(self, condition: ResolvedRequest, seed: int) -> State:

@@ -13,6 +13,8 @@ from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 
+Frames = NDArray[np.uint8]
+
 ConditionT = TypeVar("ConditionT")
 StateT = TypeVar("StateT", bound="State")
 
@@ -27,6 +29,24 @@ class Chunk:
 
     frames_THWC: NDArray[np.uint8]
     audio: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """What a request brought along, opened, and fitted to the model's own size and rate (`Adapter.native`).
+
+    Frame numbers count native frames of the clip that comes out, from 0. Pictures are uint8 RGB, (height, width, 3).
+    """
+
+    keyframes: tuple[tuple[int, Frames], ...] = ()  # (native frame, picture), no frame twice
+    lead_in_THWC: Frames | None = None  # the clip to continue: the film begins with it, T below its native frames
+    source_THWC: Frames | None = None  # the clip to edit, from the film's first frame on; it may be shorter
+
+    def __bool__(self) -> bool:
+        return bool(self.keyframes) or self.lead_in_THWC is not None or self.source_THWC is not None
+
+
+NO_INPUTS = Inputs()
 
 
 class State(Protocol):
@@ -53,8 +73,8 @@ class Adapter(Protocol[ConditionT, StateT]):
     def native(self, request: ResolvedRequest) -> Native:
         """The size, rate and number of frames that `decode` will yield for this request."""
 
-    def encode(self, request: ResolvedRequest) -> ConditionT:
-        """Turn the words (and later images, clips and sound) into what the model reads."""
+    def encode(self, request: ResolvedRequest, inputs: Inputs) -> ConditionT:
+        """Turn words, pictures and clips into what the model reads."""
 
     def prepare(self, condition: ConditionT, seed: int) -> StateT:
         """Draw the noise. Same condition and seed give the same start on every machine."""

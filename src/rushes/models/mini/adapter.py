@@ -26,7 +26,7 @@ from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
 from rushes.diffusion.samplers import euler_step, velocity
 from rushes.diffusion.schedules import flow_sigmas
-from rushes.models.adapter import Chunk
+from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
 from rushes.models.mini.graph import Graph
 from rushes.models.mini.text import Tokenizer
@@ -100,7 +100,7 @@ class MiniAdapter:
             num_frames=self.config.num_frames(request.seconds),
         )
 
-    def encode(self, request: ResolvedRequest) -> MiniCondition:
+    def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> MiniCondition:
         rows, cols = self.config.grid(request.width, request.height)
         num_frames = self.config.num_frames(request.seconds)
         num_latents = self.config.num_latents(num_frames)
