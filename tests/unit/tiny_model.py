@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class State:
     pause_s: float = 0.0
 
     def to_bytes(self) -> bytes:
-        raise NotImplementedError
+        return json.dumps(asdict(self)).encode()
 
 
 class TinyAdapter:
@@ -64,4 +65,8 @@ class TinyAdapter:
             yield Chunk(frames)
 
     def restore(self, checkpoint: bytes) -> State:
-        raise NotImplementedError
+        saved = json.loads(checkpoint)
+        return State(**{**saved, "native": Native(**saved["native"])})
+
+    def state_format(self) -> str:
+        return "tiny 1"

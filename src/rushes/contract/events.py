@@ -23,5 +23,9 @@ class Cancelled(Exception):
     """Raised by an observer to end a job; the loop leaves before its next step."""
 
 
+class Interrupted(Exception):
+    """Raised by an observer to end this attempt at a job that somebody goes on with later; the loop saves its state."""
+
+
 Observer = Callable[[Progress], None]
-"""Called by the engine between steps and chunks. May raise `Cancelled`."""
+"""Called by the engine between steps and chunks. May raise `Cancelled` or `Interrupted`."""

@@ -86,7 +86,18 @@ class Adapter(Protocol[ConditionT, StateT]):
         """Frames in order, as soon as each is ready; together exactly `native(request).num_frames`."""
 
     def restore(self, checkpoint: bytes) -> StateT:
-        """The state that `to_bytes` saved, in this or another process."""
+        """The state that `to_bytes` saved, in this or another process.
+
+        Errors  ValueError when these bytes are no such state.
+        """
+        ...
+
+    def state_format(self) -> str:
+        """What decides whether a state that was saved elsewhere goes on to the same bytes here.
+
+        Names at least the layout of `to_bytes`, the weights, the library that runs them and the kind of device.
+        """
+        ...
 
 
 AnyAdapter = Adapter[Any, Any]

@@ -28,11 +28,14 @@ from rushes.diffusion.samplers import euler_step, velocity
 from rushes.diffusion.schedules import flow_sigmas
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
-from rushes.models.mini.graph import Graph
+from rushes.models.mini.graph import Graph, runtime
 from rushes.models.mini.text import Tokenizer
 from rushes.models.mini.windows import Window, positions, windows
 
 Float32s = NDArray[np.float32]
+
+STATE_LAYOUT = "mini 1"
+"""Counts up when `MiniState.to_bytes` is written otherwise, or a step computes otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +167,9 @@ class MiniAdapter:
                 windows=tuple(Window(*numbers) for numbers in saved["windows"].tolist()),
             )
             return MiniState(condition, saved["latent"], int(saved["index"]))
+
+    def state_format(self) -> str:
+        return f"{STATE_LAYOUT} {self.config.revision} {runtime()}"
 
     def _predict_clean(self, seen_NPC: Float32s, condition: MiniCondition, window: Window, sigma: float) -> Float32s:
         """What the noisy part of `seen_NPC` would be without noise, leaning towards the prompt."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,11 @@ class Graph:
         """The network's first output for `inputs`, given by name."""
         (output,) = self._session.run([self._output], inputs)
         return np.asarray(output)
+
+
+def runtime() -> str:
+    """The library that runs a network and the kind of machine: another of either may round otherwise."""
+    return f"onnxruntime {onnxruntime.__version__} cpu {platform.machine()}"
 
 
 def usable_cores() -> int:
