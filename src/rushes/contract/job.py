@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Any
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.request import ResolvedRequest
@@ -28,6 +30,28 @@ class JobError:
 
 
 @dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a half-made job can go on: an object in the storage of checkpoints, and how to know it again.
+
+    `step`    steps that are done in it
+    `format`  what can read it: a hash of package, model revision and everything else that must be the same
+    `sha256`  of the whole object, in hex
+    """
+
+    key: str
+    step: int
+    format: str
+    sha256: str
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Checkpoint:
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as read from the store. Times are Unix seconds; `secret` makes the artifact's URL unguessable."""
 
@@ -49,3 +73,12 @@ class Job:
     error: JobError | None = None
     waiting_ahead: int | None = None
     """How many waiting jobs go before this one; None when it does not wait, or nobody looked."""
+    priority: int = 0
+    """Like `nice`: the smaller goes first."""
+    held: bool = False
+    """Paused by its owner: it waits, and no worker takes it until it is resumed."""
+    crashes: int = 0
+    """How many workers ended without an answer while they made it."""
+    checkpoint: Checkpoint | None = None
+    webhook: str | None = None
+    """The address that is told when the job has ended."""

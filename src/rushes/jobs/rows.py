@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, insert, literal_column, select, tuple_, update
 
 from rushes.contract.artifact import Artifact
-from rushes.contract.job import Job, JobError, JobState
+from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.jobs.tables import job_events, jobs
 
@@ -58,6 +58,11 @@ def job_from(row: Row[Any]) -> Job:
         artifact=None if row.artifact is None else Artifact.from_json(row.artifact),
         error=None if row.error is None else JobError(**row.error),
         waiting_ahead=getattr(row, WAITING_AHEAD.name, None),  # a row that a change gave back has no such column
+        priority=row.priority,
+        held=row.held,
+        crashes=row.crashes,
+        checkpoint=None if row.checkpoint is None else Checkpoint.from_json(row.checkpoint),
+        webhook=row.webhook,
     )
 
 

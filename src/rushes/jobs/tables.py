@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Connection,
     Double,
@@ -16,15 +17,18 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
     insert,
     inspect,
     select,
     text,
+    update,
 )
+from sqlalchemy.schema import CreateColumn
 
 from rushes.errors import WrongSetup
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Counts up with every change of the tables; a database that is ahead of the program is refused."""
 
 metadata = MetaData()
@@ -38,7 +42,9 @@ jobs = Table(
     Column("owner", Text, nullable=False),
     Column("model", Text, nullable=False),  # the card that makes it, not the id that was asked for: workers pick by it
     Column("request", JSON, nullable=False),  # written once, never changed
-    Column("request_hash", Text, nullable=False),  # tells a repeated request from a different one under the same key
+    Column(
+        "request_hash", Text, nullable=False
+    ),  # of what decides the file's bytes; finds an earlier job with the same
     Column("secret", Text, nullable=False),  # makes the file's URL unguessable
     Column("priority", Integer, nullable=False),  # like `nice`: the smaller goes first
     Column("queued_at", Double, nullable=False),  # kept when a job returns to the queue, so that it keeps its place
@@ -59,14 +65,29 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double),
     Column("finished_at", Double),
+    # Since schema 2. What is added to a table that has rows may be null or says what they get.
+    Column("held", Boolean, nullable=False, server_default=false()),  # paused: waits, and is not claimed
+    Column("checkpoint", JSON(none_as_null=True)),
+    Column("claimed_at", Double),  # when this attempt began; `started_at` is the first one's
+    Column("resumed", Boolean, nullable=False, server_default=false()),  # this attempt had a checkpoint to go on from
+    Column("webhook", Text),
     Index("jobs_of_owner", "owner", "id"),
+    Index("jobs_claimed_of_owner", "owner", "claimed_at"),
 )
 
-# Partial: the finished rows are the many, and neither question is ever asked of them. `lease_until` stays out of
-# every index, because it changes with each beat and running rows are few.
+# Partial: each question below is asked of one state alone. `lease_until` stays out of every index, because it changes
+# with each beat and running rows are few.
 for _name, _state, _columns in (
     ("jobs_waiting", "queued", (jobs.c.model, jobs.c.priority, jobs.c.queued_at)),
+    (
+        "jobs_waiting_of_owner",
+        "queued",
+        (jobs.c.owner, jobs.c.model, jobs.c.held, jobs.c.priority, jobs.c.queued_at, jobs.c.id),
+    ),
     ("jobs_running", "running", (jobs.c.id,)),
+    ("jobs_running_of_owner", "running", (jobs.c.owner,)),
+    ("jobs_made", "succeeded", (jobs.c.request_hash, jobs.c.owner)),
+    ("jobs_made_by", "succeeded", (jobs.c.model, jobs.c.finished_at)),
 ):
     _only = text(f"state = '{_state}'")
     Index(_name, *_columns, sqlite_where=_only, postgresql_where=_only)
@@ -81,6 +102,54 @@ job_events = Table(
     Column("data", JSON, nullable=False),
     Column("at", Double, nullable=False),
 )
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("job", Text, ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("body_hash", Text, nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("job", Text, primary_key=True),  # no foreign key: deleting a video does not give its seconds back
+    Column("owner", Text, nullable=False),
+    Column("seconds", Double, nullable=False),  # of video, as asked for
+    Column("at", Double, nullable=False),
+    Index("usage_of_owner", "owner", "at"),
+)
+
+job_inputs = Table(
+    "job_inputs",
+    metadata,
+    Column("job", Text, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("key", Text, primary_key=True, index=True),  # in the storage of inputs; several jobs may share one
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Text, primary_key=True),  # the message's id: the same at every try, so that a receiver knows it again
+    Column("job", Text, nullable=False, index=True),  # no foreign key: what a deleted job owed is still told
+    Column("owner", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("body", JSON, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("token", Text),
+    Column("lease_until", Double),
+    Column("state", Text, nullable=False),  # pending, delivered, failed or disabled
+    Column("last_status", Integer),
+    Column("created_at", Double, nullable=False),
+    Column("finished_at", Double),
+)
+_pending = text("state = 'pending'")
+Index("deliveries_due", deliveries.c.next_at, sqlite_where=_pending, postgresql_where=_pending)
 
 api_keys = Table(
     "api_keys",
@@ -108,3 +177,22 @@ def prepare_schema(connection: Connection) -> None:
             f"this database was written by a newer Rushes: schema {found}, and this program knows {SCHEMA_VERSION}. "
             "Hint: start that newer version, or name another data directory"
         )
+    if found < SCHEMA_VERSION:
+        _migrate(connection)
+
+
+def _migrate(connection: Connection) -> None:
+    """Bring the tables of an older version up to now; jobs that wait or run in them stay as they are.
+
+    Every change so far only added tables, columns and indexes, so the difference can be read off the database itself:
+    one road from every version, and no list of steps to keep true. A change of another kind needs a step of its own.
+    """
+    there = {column["name"] for column in inspect(connection).get_columns(jobs.name)}
+    for column in jobs.columns:
+        if column.name not in there:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(text(f"ALTER TABLE {jobs.name} ADD COLUMN {definition}"))
+    metadata.create_all(connection)  # makes the tables that are missing, each with its indexes
+    for index in jobs.indexes:
+        index.create(connection, checkfirst=True)
+    connection.execute(update(schema_version).values(version=SCHEMA_VERSION))

@@ -1,0 +1,70 @@
+"""A database that an older Rushes wrote is brought up to now, with whatever waits or runs in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from job_cases import MODEL, asked, made
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from rushes.contract.job import JobState
+from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.tables import SCHEMA_VERSION, metadata
+
+SCRIPT = Path(__file__).with_name("schema_1.sql")
+DONE, RUNNING, WAITING = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+
+
+@pytest.fixture
+def old(url: str) -> str:
+    """The URL of a database of schema 1."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in SCRIPT.read_text(encoding="utf-8").split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+    return url
+
+
+def shape(connection: Connection) -> dict[str, tuple[set[str], set[str | None]]]:
+    """Names of columns and indexes of every table."""
+    seen = inspect(connection)
+    return {
+        table: ({c["name"] for c in seen.get_columns(table)}, {i["name"] for i in seen.get_indexes(table)})
+        for table in seen.get_table_names()
+    }
+
+
+def test_jobs_of_schema_1_are_all_there_and_go_on(old: str) -> None:
+    store = JobStore(old)
+    done, running, waiting = (store.get(id) for id in (DONE, RUNNING, WAITING))
+    assert (done.state, done.artifact, done.request) == (JobState.SUCCEEDED, made(), asked())
+    assert (running.state, running.step, running.checkpoint) == (JobState.RUNNING, 4, None)
+    assert (waiting.state, waiting.held, waiting.priority) == (JobState.QUEUED, False, 0)
+    assert [event.type for event in store.events(RUNNING)] == ["queued", "running", "progress"]
+    assert store.keys.owner_of("digest-of-ann") == "ann"
+
+    claim = store.claim("w2", [MODEL])
+    assert claim is not None
+    assert claim.job.id == WAITING
+    theirs = Claim(running, "token-of-w1", 30.0)  # a worker that was started by the older program is still at it
+    assert not store.renew(theirs).cancel
+    assert store.finish(theirs, made("late.mp4")).state is JobState.SUCCEEDED
+    store.close()
+
+
+def test_an_old_database_becomes_the_same_as_a_new_one(old: str) -> None:
+    JobStore(old).close()
+    JobStore(old).close()  # the second start finds nothing left to do
+    engine = create_engine(old)
+    with engine.connect() as connection:
+        became = shape(connection)
+        version = connection.execute(text("SELECT version FROM schema_version")).scalars().all()
+    engine.dispose()
+    assert version == [SCHEMA_VERSION]
+    assert became == {
+        name: ({c.name for c in table.columns}, {i.name for i in table.indexes})
+        for name, table in metadata.tables.items()
+    }
