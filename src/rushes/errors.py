@@ -7,8 +7,10 @@
     │   ├── UnsupportedField        a field this model does not take
     │   ├── InvalidDuration         seconds outside the model's range
     │   ├── UnknownField            a key nobody knows, in strict mode
+    │   ├── MediaFetchFailed        what a URL names could not be had
     │   ├── MalformedBody           not a JSON object
-    │   └── MalformedRequest        not even HTTP
+    │   ├── MalformedRequest        not even HTTP
+    │   └── MediaRefused            an image, a clip or a sound that cannot be used; one class per reason
     ├── BodyTooLarge           413
     ├── WrongContentType       415
     ├── NotAuthorized          401
@@ -29,6 +31,8 @@ Messages are built from field, given, allowed and hint, so that the answer names
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 MAX_SHOWN_CHARS = 80  # a 32,000-character prompt quoted back helps nobody
 
@@ -64,6 +68,10 @@ class RushesError(Exception):
         self.hint = hint
         self.message = message or self._composed()
         super().__init__(self.message)
+
+    def at(self, field: str) -> Self:
+        """The same error, said of `field`."""
+        return type(self)(field=field, given=self.given, allowed=self.allowed, model=self.model, hint=self.hint)
 
     def _composed(self) -> str:
         parts = [f"{self.field}: {self.summary}" if self.field else self.summary]
@@ -111,6 +119,11 @@ class UnknownField(Refused):
     summary = "no such field"
 
 
+class MediaFetchFailed(Refused):
+    code = "media_fetch_failed"
+    summary = "what this address names could not be fetched"
+
+
 class MalformedBody(Refused):
     code = "malformed_body"
     summary = "the body must be a JSON object"
@@ -119,6 +132,83 @@ class MalformedBody(Refused):
 class MalformedRequest(Refused):
     code = "malformed_request"
     summary = "the request is not HTTP that can be read"
+
+
+class MediaRefused(Refused):
+    """`field` is filled in by whoever knows where in the request the file stood, with `at`."""
+
+    code = "media_refused"
+    summary = "this file cannot be used"
+
+
+class UnsupportedMediaType(MediaRefused):
+    code = "unsupported_media_type"
+    summary = "files of this kind are not taken here"
+
+
+class MediaTooLarge(MediaRefused):
+    code = "media_too_large"
+    summary = "this file is too large"
+
+
+class MediaTooComplex(MediaRefused):
+    code = "media_too_complex"
+    summary = "opening this file takes more time or memory than is allowed"
+
+
+class ImageTooLarge(MediaRefused):
+    code = "image_too_large"
+    summary = "this image has too many pixels"
+
+
+class ImageUndecodable(MediaRefused):
+    code = "image_undecodable"
+    summary = "this image is damaged, or is not what it says it is"
+
+
+class VideoTooLarge(MediaRefused):
+    code = "video_too_large"
+    summary = "this video has too many pixels"
+
+
+class VideoTooLong(MediaRefused):
+    code = "video_too_long"
+    summary = "this video is too long"
+
+
+class VideoTooManyFrames(MediaRefused):
+    code = "video_too_many_frames"
+    summary = "this video has too many frames"
+
+
+class VideoSizeChanges(MediaRefused):
+    code = "video_size_changes"
+    summary = "the size of this video's picture changes on the way"
+
+
+class VideoUndecodable(MediaRefused):
+    code = "video_undecodable"
+    summary = "this video is damaged, or is not what it says it is"
+
+
+class AudioTooShort(MediaRefused):
+    code = "audio_too_short"
+    summary = "this sound is too short"
+
+
+class AudioTooLong(MediaRefused):
+    code = "audio_too_long"
+    summary = "this sound is too long"
+
+
+class AudioUnsupported(MediaRefused):
+    code = "audio_unsupported"
+    summary = "sound of this sample rate or with this many channels is not taken"
+
+
+class AudioUndecodable(MediaRefused):
+    code = "audio_undecodable"
+    summary = "this sound is damaged, or is not what it says it is"
 
 
 class BodyTooLarge(Refused):
