@@ -13,7 +13,7 @@ CARD = Card(
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
     remarks="rushes.models.mini.remarks:remarks",
-    revision="pocket-4cab1eac7055",
+    revision="pocket-cecc5d92b0cd",
     licence="Apache-2.0",
     description=(
         "A small text-to-video model that comes with the package and runs on a CPU: "
