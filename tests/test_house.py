@@ -29,6 +29,7 @@ RUNGS = {
     "jobs": 2,
     "events": 2,
     "contract": 1,
+    "egress": 1,
     "settings": 1,
     "errors": 0,
     "metrics": 0,
