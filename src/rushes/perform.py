@@ -16,28 +16,52 @@ from typing import Any
 from rushes import __version__
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
-from rushes.contract.events import Observer, Progress
+from rushes.contract.events import Keep, Observer, Progress
 from rushes.contract.job import Job
 from rushes.contract.request import ResolvedRequest
+from rushes.engine.checkpoint import EVERY_S, Journal
 from rushes.engine.engine import Engine
 from rushes.errors import StorageUnavailable
+from rushes.failpoints import failpoint
 from rushes.media.encode import encode
 from rushes.media.fit import fit
 from rushes.storage.base import Storage
 
 
 def perform(
-    job: Job, observe: Observer, *, catalogue: Catalogue, engine: Engine, storage: Storage, scratch: Path
+    job: Job,
+    observe: Observer,
+    keep: Keep | None = None,
+    *,
+    catalogue: Catalogue,
+    engine: Engine,
+    storage: Storage,
+    scratch: Path,
+    checkpoints: Storage | None = None,
+    checkpoint_every_s: float = EVERY_S,
 ) -> Artifact:
     """Make the video of `job` and put it in storage; nothing is left in `scratch`.
 
-    Errors  what `observe` raises, unchanged; `RushesError` with a message the job's owner may read,
-            `StorageUnavailable` among them where the disk is full or fails.
+    keep         names a checkpoint in the job's row; without it and a storage of `checkpoints`, none are made.
+    checkpoints  where they lie; the job goes on from the one in its row.
+    Errors       what `observe` and `keep` raise, unchanged; `RushesError` with a message the job's owner may read,
+                 `StorageUnavailable` among them where the disk is full or fails.
     """
     request = job.request
     card = catalogue.find(request.made_by).card
 
-    native, chunks = engine.generate(request, card, observe)
+    journal = None
+    if keep is not None and checkpoints is not None:
+        journal = Journal(
+            checkpoints,
+            scratch,
+            job=job.id,
+            attempt=job.attempt,
+            found=job.checkpoint,
+            keep=keep,
+            every_s=checkpoint_every_s,
+        )
+    native, chunks = engine.generate(request, card, observe, journal=journal)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
         native,
@@ -61,6 +85,7 @@ def perform(
         observe(Progress("storing", fraction=0.99))
         key = storage_key(job)
         storage.put_file(key, file.path)
+        failpoint("stored")
 
     return Artifact(
         key=key,

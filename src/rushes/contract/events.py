@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rushes.contract.job import Checkpoint
+
 STAGES = ("queued", "loading", "encoding", "denoising", "decoding", "storing", "done")
 """Stages of a job in order; the decoder streams into the file encoder, so `decoding` covers both."""
 
@@ -29,3 +31,6 @@ class Interrupted(Exception):
 
 Observer = Callable[[Progress], None]
 """Called by the engine between steps and chunks. May raise `Cancelled` or `Interrupted`."""
+
+Keep = Callable[[Checkpoint], None]
+"""Names a checkpoint in the job's row, which the next attempt goes on from. Raises what ends this attempt."""

@@ -8,10 +8,12 @@ from typing import Any
 
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
-from rushes.contract.events import Observer, Progress
+from rushes.contract.events import Interrupted, Observer, Progress
 from rushes.contract.request import ResolvedRequest
+from rushes.engine.checkpoint import Journal, format_of
 from rushes.errors import Unavailable
-from rushes.models.adapter import AnyAdapter, Chunk
+from rushes.failpoints import failpoint
+from rushes.models.adapter import NO_INPUTS, AnyAdapter, Chunk, Inputs
 
 DENOISED = 0.85  # where the bar stands when the last step is taken; decoding streams into the file from there
 DECODED = 0.98
@@ -24,23 +26,36 @@ class Engine:
         """`adapters` are models already loaded, by dotted name; the others load at their first clip."""
         self._adapters = dict(adapters or {})
 
-    def generate(self, request: ResolvedRequest, card: Card, observe: Observer) -> tuple[Native, Iterator[Chunk]]:
+    def generate(
+        self,
+        request: ResolvedRequest,
+        card: Card,
+        observe: Observer,
+        inputs: Inputs = NO_INPUTS,
+        *,
+        journal: Journal | None = None,
+    ) -> tuple[Native, Iterator[Chunk]]:
         """Make the clip of `request` with the model of `card`: its native shape, and its chunks as they are decoded.
 
-        Denoising is done when this returns; decoding happens while the iterator is read.
+        Denoising is done when this returns; decoding happens while the iterator is read. With a `journal`, the clip
+        goes on from what an earlier attempt left there, and leaves its own state: now and then, and in any case when
+        `observe` raises `Interrupted`.
 
         Errors  Unavailable when the model cannot be loaded; whatever `observe` raises, between two steps or chunks.
         """
         observe(Progress("loading"))
+        failpoint("loading")
         adapter = self.adapter(card)
-        observe(Progress("encoding"))
-        native = adapter.native(request)
-        state = adapter.prepare(adapter.encode(request), request.seed)
+        clip = _Clip(adapter, card, request, inputs, observe, journal)
+        state = clip.start()
         while state.index < state.num_steps:
-            observe(Progress("denoising", state.index, state.num_steps, DENOISED * state.index / state.num_steps))
+            clip.tell(state, _denoising(state))
             state = adapter.step(state, state.index)
-        observe(Progress("denoising", state.num_steps, state.num_steps, DENOISED))
-        return native, _decoded(adapter, state, native.num_frames, observe)
+            failpoint("step")
+            clip.save(state)
+        clip.tell(state, _denoising(state))
+        native = adapter.native(request)
+        return native, clip.decoded(state, native.num_frames)
 
     def adapter(self, card: Card) -> AnyAdapter:
         """The loaded model of `card`; loads it at the first call."""
@@ -49,13 +64,61 @@ class Engine:
         return self._adapters[card.adapter]
 
 
-def _decoded(adapter: AnyAdapter, state: Any, num_frames: int, observe: Observer) -> Iterator[Chunk]:
-    done = 0
-    for chunk in adapter.decode(state):
-        observe(Progress("decoding", done, num_frames, DENOISED + (DECODED - DENOISED) * done / num_frames))
-        yield chunk
-        done += len(chunk.frames_THWC)
-    observe(Progress("decoding", num_frames, num_frames, DECODED))
+class _Clip:
+    """One run through the loop: what is told and kept on the way."""
+
+    def __init__(
+        self,
+        adapter: AnyAdapter,
+        card: Card,
+        request: ResolvedRequest,
+        inputs: Inputs,
+        observe: Observer,
+        journal: Journal | None,
+    ) -> None:
+        self._adapter = adapter
+        self._request = request
+        self._inputs = inputs
+        self._observe = observe
+        self._journal = journal
+        self._format = "" if journal is None else format_of(adapter, card, request)
+
+    def start(self) -> Any:
+        """The state of an earlier attempt, or the first one of a new clip."""
+        state = None if self._journal is None else self._journal.resume(self._adapter, self._format)
+        if state is not None:
+            return state
+        self._observe(Progress("encoding"))
+        failpoint("encoding")
+        return self._adapter.prepare(self._adapter.encode(self._request, self._inputs), self._request.seed)
+
+    def tell(self, state: Any, progress: Progress) -> None:
+        try:
+            self._observe(progress)
+        except Interrupted:
+            self.save(state, now=True)
+            raise
+
+    def save(self, state: Any, *, now: bool = False) -> None:
+        if self._journal is not None:
+            self._journal.save(state, self._format, now=now)
+
+    def decoded(self, state: Any, num_frames: int) -> Iterator[Chunk]:
+        done = 0
+        for chunk in self._adapter.decode(state):
+            self.tell(state, _decoding(done, num_frames))
+            failpoint("decoding")
+            yield chunk
+            done += len(chunk.frames_THWC)
+        self.tell(state, _decoding(num_frames, num_frames))
+
+
+def _denoising(state: Any) -> Progress:
+    return Progress("denoising", state.index, state.num_steps, DENOISED * state.index / state.num_steps)
+
+
+def _decoding(done: int, num_frames: int) -> Progress:
+    return Progress("decoding", done, num_frames, DENOISED + (DECODED - DENOISED) * done / num_frames)
 
 
 def _load(card: Card) -> AnyAdapter:

@@ -23,6 +23,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from numpy.typing import NDArray
 
 from rushes.errors import GenerationFailed, InvalidValue, StorageUnavailable
+from rushes.failpoints import failpoint
 
 AUDIO_RATE_HZ = 48_000
 
@@ -166,6 +167,7 @@ def encode(
                 with _writing():
                     container.mux(video.encode(picture.to_yuv(array, count, fps)))
                     count += 1
+                    failpoint("writing")
                     if sound is not None:
                         sound.write_until(Fraction(count, fps))
             if count < num_frames:
@@ -174,9 +176,11 @@ def encode(
                 container.mux(video.encode(None))
                 if sound is not None:
                     sound.finish()
+        failpoint("written")
         with _writing():
             size_bytes, sha256 = _flush_and_hash(partial)
             partial.replace(path)
+        failpoint("flushed")
     except BaseException:
         with suppress(FileNotFoundError):
             partial.unlink()

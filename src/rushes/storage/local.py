@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rushes.errors import StorageUnavailable, WrongSetup
+from rushes.failpoints import failpoint
 
 PIECE_BYTES = 256 * 1024
 LONGEST_PUT_S = 3600.0  # a rename and two fsyncs, or a copy from another disk: seconds
@@ -43,6 +44,7 @@ class LocalStorage:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             shutil.move(path, beside)
             _sync(beside)
+            failpoint("put half")
             beside.replace(target)
             for directory in (target.parent, *target.parent.parents):
                 _sync_directory(directory)
