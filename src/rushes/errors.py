@@ -11,6 +11,7 @@
     │   ├── MalformedBody           not a JSON object
     │   ├── MalformedRequest        not even HTTP
     │   └── MediaRefused            an image, a clip or a sound that cannot be used; one class per reason
+    ├── IdempotencyMismatch    422
     ├── BodyTooLarge           413
     ├── WrongContentType       415
     ├── NotAuthorized          401
@@ -21,6 +22,7 @@
     ├── MethodNotAllowed       405
     ├── RangeNotSatisfiable    416  bytes of a file that it does not have
     ├── Busy                   429  retry helps
+    │   └── TooManyRequests         a limit of this server is reached; it says when to ask again
     ├── Unavailable            503  retry helps
     │   └── StorageUnavailable      no room for files, or no right to write them
     ├── GenerationFailed       500  the job, not the request, went wrong
@@ -50,6 +52,8 @@ class RushesError(Exception):
     status = 500
     retryable = False
     kind = "server_error"
+    retry_after_s = 5
+    """How long to wait before the next try, where one can help; clients obey 1 to 60."""
 
     def __init__(
         self,
@@ -68,10 +72,6 @@ class RushesError(Exception):
         self.hint = hint
         self.message = message or self._composed()
         super().__init__(self.message)
-
-    def at(self, field: str) -> Self:
-        """The same error, said of `field`."""
-        return type(self)(field=field, given=self.given, allowed=self.allowed, model=self.model, hint=self.hint)
 
     def _composed(self) -> str:
         parts = [f"{self.field}: {self.summary}" if self.field else self.summary]
@@ -139,6 +139,10 @@ class MediaRefused(Refused):
 
     code = "media_refused"
     summary = "this file cannot be used"
+
+    def at(self, field: str) -> Self:
+        """The same error, said of `field`."""
+        return type(self)(field=field, given=self.given, allowed=self.allowed, model=self.model, hint=self.hint)
 
 
 class UnsupportedMediaType(MediaRefused):
@@ -223,6 +227,12 @@ class WrongContentType(Refused):
     summary = "send application/json"
 
 
+class IdempotencyMismatch(Refused):
+    code = "idempotency_mismatch"
+    status = 422  # not 409, which the clients would retry
+    summary = "this key was used for another request"
+
+
 class NotAuthorized(Refused):
     code = "invalid_api_key"
     status = 401
@@ -268,6 +278,15 @@ class Busy(RushesError):
     retryable = True
     kind = "rate_limit_error"
     summary = "the queue is full"
+
+
+class TooManyRequests(Busy):
+    code = "rate_limit_exceeded"
+    summary = "a limit of this server is reached"
+
+    def __init__(self, message: str = "", *, retry_after_s: float = 10.0, field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = min(60, max(1, round(retry_after_s)))
 
 
 class Unavailable(RushesError):

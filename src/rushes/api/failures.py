@@ -25,7 +25,6 @@ from rushes.errors import InvalidValue, MethodNotAllowed, Refused, RouteNotFound
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 5  # clients obey 1 to 60
 INTERNAL_ERROR = "this server failed to answer; its log has the cause under this reply's id"
 
 
@@ -42,7 +41,7 @@ def failure_response(error: RushesError, request_id: str, more_headers: Mapping[
     """`error` as its reply."""
     headers = dict(more_headers or {})
     if error.retryable:
-        headers["retry-after"] = str(RETRY_AFTER_S)
+        headers["retry-after"] = str(error.retry_after_s)
     elif error.status < 500:
         headers["x-should-retry"] = "false"  # three of four clients obey it
     if error.status == 401:

@@ -71,7 +71,9 @@ jobs = Table(
     Column("claimed_at", Double),  # when this attempt began; `started_at` is the first one's
     Column("resumed", Boolean, nullable=False, server_default=false()),  # this attempt had a checkpoint to go on from
     Column("webhook", Text),
+    Column("asked_model", Text),  # where it is not `model`; PostgreSQL cannot look into JSON with every string of ours
     Index("jobs_of_owner", "owner", "id"),
+    Index("jobs_ended", "finished_at"),
     Index("jobs_claimed_of_owner", "owner", "claimed_at"),
 )
 
@@ -134,11 +136,12 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Text, primary_key=True),  # the message's id: the same at every try, so that a receiver knows it again
-    Column("job", Text, nullable=False, index=True),  # no foreign key: what a deleted job owed is still told
+    Column("job", Text, nullable=False, index=True),  # no foreign key: what a swept job owed is still told
     Column("owner", Text, nullable=False),
     Column("url", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),  # the URL's host and port: one that is slow must not hold up the others
     Column("event", Text, nullable=False),
-    Column("body", JSON, nullable=False),
+    Column("body", JSON, nullable=False),  # the job's row as it ended, without its prompt; emptied once told
     Column("attempt", Integer, nullable=False),
     Column("next_at", Double, nullable=False),
     Column("token", Text),
@@ -150,6 +153,15 @@ deliveries = Table(
 )
 _pending = text("state = 'pending'")
 Index("deliveries_due", deliveries.c.next_at, sqlite_where=_pending, postgresql_where=_pending)
+
+webhook_secrets = Table(
+    "webhook_secrets",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("secret", Text, nullable=False),  # whsec_…; signing needs it in the clear
+    Column("previous", Text),  # signs beside the new one until `previous_until`
+    Column("previous_until", Double),
+)
 
 api_keys = Table(
     "api_keys",
@@ -192,6 +204,9 @@ def _migrate(connection: Connection) -> None:
         if column.name not in there:
             definition = CreateColumn(column).compile(dialect=connection.dialect)
             connection.execute(text(f"ALTER TABLE {jobs.name} ADD COLUMN {definition}"))
+    for id, model, request in connection.execute(select(jobs.c.id, jobs.c.model, jobs.c.request)).all():
+        if request["model"] != model:
+            connection.execute(update(jobs).where(jobs.c.id == id).values(asked_model=request["model"]))
     metadata.create_all(connection)  # makes the tables that are missing, each with its indexes
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
