@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 Array = Any  # a NumPy array or a torch tensor; both sides of a call hold the same kind
+Level = float | Any  # one noise level for all, or an array of them whose shape broadcasts to the latent's
 
 
-def velocity(latent: Array, clean: Array, sigma: float) -> Array:
+def velocity(latent: Array, clean: Array, sigma: Level) -> Array:
     """The direction of more noise, from what a model that predicts the clean latent says.
 
     Shapes  `latent` and `clean` alike, any shape.
@@ -17,7 +18,7 @@ def velocity(latent: Array, clean: Array, sigma: float) -> Array:
     return (latent - clean) / sigma
 
 
-def euler_step(latent: Array, velocity: Array, sigma: float, sigma_next: float) -> Array:
+def euler_step(latent: Array, velocity: Array, sigma: Level, sigma_next: Level) -> Array:
     """Move the latent from noise level `sigma` to `sigma_next` along its velocity.
 
     Shapes  `latent` and `velocity` alike, any shape, same dtype; the result too.

@@ -1,9 +1,12 @@
 """The embedded model behind the adapter's verbs. Read this file to see how a video model is driven.
 
-A clip is a grid of tokens: one for every 32 × 32 pixels and every 6 frames (`mini.json` has the numbers), each a
+A clip is a grid of tokens: one for every 16 × 16 pixels and every 6 frames (`mini.json` has the numbers), each a
 vector called a latent. `prepare` fills the grid with noise. In every `step` the transformer looks at the noisy
 grid and the words and says what the clean grid would be; the grid moves a little that way. When no noise is left,
 `decode` turns each latent frame into six pictures.
+
+What a person brings along needs no second network: each latent frame has a noise level of its own, and starts from the
+level that says how much of it is given (`given.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +30,9 @@ from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
 from rushes.diffusion.samplers import euler_step, velocity
 from rushes.diffusion.schedules import flow_sigmas
-from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
+from rushes.models.mini.given import Given, laid_out
 from rushes.models.mini.graph import Graph, runtime
 from rushes.models.mini.text import Tokenizer
 from rushes.models.mini.windows import Window, positions, windows
@@ -40,7 +45,7 @@ STATE_LAYOUT = "mini 1"
 
 @dataclass(frozen=True, slots=True)
 class MiniCondition:
-    """What the model reads: the words as ids, and the shape and pace of what to make."""
+    """What the model reads: the words as ids, the shape and pace of what to make, and what of it is there already."""
 
     words: tuple[int, ...]
     negative_words: tuple[int, ...]  # padding only when there is no negative prompt: the model's "anything"
@@ -50,6 +55,9 @@ class MiniCondition:
     cols: int
     num_frames: int
     windows: tuple[Window, ...]
+    levels: tuple[float, ...]  # the noise level that each latent frame starts from
+    skipped: int  # frames at the start of the first latent frame that are no part of the film
+    given: Given | None = field(default=None, compare=False)  # only until `prepare`
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,9 @@ class MiniState:
     def to_bytes(self) -> bytes:
         """Everything needed to go on elsewhere, as a NumPy archive that holds no code."""
         buffer = io.BytesIO()
-        np.savez(buffer, latent=self.latent_NPC, index=self.index, **asdict(self.condition))
+        condition = asdict(self.condition)
+        del condition["given"]  # what is left of it is in the latent frames
+        np.savez(buffer, latent=self.latent_NPC, index=self.index, **condition)
         return buffer.getvalue()
 
 
@@ -88,8 +98,14 @@ class MiniAdapter:
         """
         self.config = MiniConfig.load(weights)
         self.tokenizer = Tokenizer(self.config.vocabulary, self.config.max_words)
+        self._weights, self._threads = weights, threads
         self._transformer = Graph(weights / "transformer.onnx", threads)
         self._decoder = Graph(weights / "decoder.onnx", threads)
+
+    @cached_property
+    def _encoder(self) -> Graph:
+        """Loaded when the first picture comes along: most clips start from words alone."""
+        return Graph(self._weights / "encoder.onnx", self._threads)
 
     def describe(self) -> Card:
         return CARD
@@ -106,7 +122,7 @@ class MiniAdapter:
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> MiniCondition:
         rows, cols = self.config.grid(request.width, request.height)
         num_frames = self.config.num_frames(request.seconds)
-        num_latents = self.config.num_latents(num_frames)
+        given = laid_out(inputs, num_frames, self.config.frames_per_latent)
         return MiniCondition(
             words=tuple(self.tokenizer.encode(request.prompt)),
             negative_words=tuple(self.tokenizer.encode(request.negative_prompt)),
@@ -115,37 +131,56 @@ class MiniAdapter:
             rows=rows,
             cols=cols,
             num_frames=num_frames,
-            windows=windows(num_latents, self.config.window, self.config.overlap),
+            windows=windows(len(given.levels), self.config.window, self.config.overlap, given.finished),
+            levels=given.levels,
+            skipped=given.skipped,
+            given=given,
         )
 
     def prepare(self, condition: MiniCondition, seed: int) -> MiniState:
         # Drawn for the whole clip at once, in order of time: a longer clip begins like a shorter one.
-        num_latents = condition.windows[-1].stop
-        return MiniState(condition, noise(seed, (num_latents, condition.rows * condition.cols, self.config.channels)))
+        shape = (len(condition.levels), condition.rows * condition.cols, self.config.channels)
+        latent_NPC = noise(seed, shape)
+        for index, frames_THWC in condition.given.chunks if condition.given else ():
+            level = np.float32(condition.levels[index])
+            latent_NPC[index] = (1 - level) * self._encoded(frames_THWC) + level * latent_NPC[index]
+        return MiniState(replace(condition, given=None), latent_NPC)
 
     def step(self, state: MiniState, index: int) -> MiniState:
         condition = state.condition
         window = condition.windows[index // state.steps_per_window]
-        sigma, sigma_next = condition.sigmas[index % state.steps_per_window :][:2]
-
-        seen_NPC = state.latent_NPC[window.start : window.stop]
-        clean_NPC = self._predict_clean(seen_NPC, condition, window, sigma)
+        levels_M = condition.levels[window.made_from : window.stop]
+        # Frames that all start half clean have half as far to go: the steps are spent on what is left.
+        top = max(levels_M, default=0.0)
+        sigma, sigma_next = (top * sigma for sigma in condition.sigmas[index % state.steps_per_window :][:2])
+        if top == 0.0:
+            return replace(state, index=index + 1)
 
         made = window.made_from - window.start  # what lies before is finished: it was input, and stays as it is
-        noisy_NPC = seen_NPC[made:]
-        moved_NPC = euler_step(noisy_NPC, velocity(noisy_NPC, clean_NPC[made:], sigma), sigma, sigma_next)
+        seen_NPC = state.latent_NPC[window.start : window.stop]
+        # A frame waits at the level it starts from until the others are as clean; one that is given waits for ever.
+        sigma_N = np.array([0.0] * made + [min(sigma, level) for level in levels_M], dtype=np.float32)
+        next_N = np.minimum(sigma_N, np.float32(sigma_next))
+        moving = np.flatnonzero(next_N < sigma_N)
+
+        clean_NPC = self._predict_clean(seen_NPC, condition, sigma_N)
+        noisy_NPC, sigma_N11 = seen_NPC[moving], sigma_N[moving, None, None]
+        towards_noise_NPC = velocity(noisy_NPC, clean_NPC[moving], sigma_N11)
 
         latent_NPC = state.latent_NPC.copy()
-        latent_NPC[window.made_from : window.stop] = moved_NPC
+        latent_NPC[window.start + moving] = euler_step(
+            noisy_NPC, towards_noise_NPC, sigma_N11, next_N[moving, None, None]
+        )
         return replace(state, latent_NPC=latent_NPC, index=index + 1)
 
     def decode(self, state: MiniState) -> Iterator[Chunk]:
-        condition, frames_left = state.condition, state.condition.num_frames
+        condition = state.condition
+        skipped, frames_left = condition.skipped, condition.num_frames
         for latent_PC in state.latent_NPC:
             grid_RSC = latent_PC.reshape(condition.rows, condition.cols, self.config.channels)
             latent_1CRS = np.ascontiguousarray(grid_RSC.transpose(2, 0, 1)[None])
-            frames_THWC = self._decoder.run(latent=latent_1CRS)[0, :frames_left]
-            frames_left -= len(frames_THWC)
+            frames_THWC = self._decoder.run(latent=latent_1CRS)[0, skipped : skipped + frames_left]
+            skipped, frames_left = 0, frames_left - len(frames_THWC)
             yield Chunk(frames_THWC)
 
     def restore(self, checkpoint: bytes) -> MiniState:
@@ -165,19 +200,24 @@ class MiniAdapter:
                 cols=int(saved["cols"]),
                 num_frames=int(saved["num_frames"]),
                 windows=tuple(Window(*numbers) for numbers in saved["windows"].tolist()),
+                levels=tuple(saved["levels"].tolist()),
+                skipped=int(saved["skipped"]),
             )
             return MiniState(condition, saved["latent"], int(saved["index"]))
 
     def state_format(self) -> str:
         return f"{STATE_LAYOUT} {self.config.revision} {runtime()}"
 
-    def _predict_clean(self, seen_NPC: Float32s, condition: MiniCondition, window: Window, sigma: float) -> Float32s:
-        """What the noisy part of `seen_NPC` would be without noise, leaning towards the prompt."""
-        sigma_NP = np.full(seen_NPC.shape[:2], sigma, dtype=np.float32)
-        sigma_NP[: window.made_from - window.start] = 0.0
+    def _encoded(self, frames_FHWC: Frames) -> Float32s:
+        """The latent frame of `frames_per_latent` frames: (places, channels)."""
+        latent_CRS: Float32s = self._encoder.run(frames=np.ascontiguousarray(frames_FHWC[None]))[0]
+        return latent_CRS.transpose(1, 2, 0).reshape(-1, self.config.channels)
+
+    def _predict_clean(self, seen_NPC: Float32s, condition: MiniCondition, sigma_N: Float32s) -> Float32s:
+        """What `seen_NPC` would be without its noise, of which each frame has its own amount; towards the prompt."""
         inputs = {
             "latent": seen_NPC.reshape(1, -1, self.config.channels),
-            "sigma": sigma_NP.reshape(1, -1),
+            "sigma": np.repeat(sigma_N, seen_NPC.shape[1])[None],
             "position": positions(len(seen_NPC), condition.rows, condition.cols, self._seconds_per_latent),
         }
         positive = self._transformer.run(**inputs, words=_ids(condition.words))

@@ -1,8 +1,8 @@
 """Clips longer than the transformer sees at once, and where each token lies.
 
 A next window keeps the last `overlap` latent frames of the one before as given, clean tokens and makes the rest,
-exactly as the model continues a clip that a person brings along. The last window looks further back rather than being
-shorter, since full windows are what training shows most.
+exactly as the model continues a clip that a person brings along; of such a clip it sees `LEAD_IN`. The last window
+looks further back rather than being shorter, since full windows are what training shows most.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+LEAD_IN = 2
+"""Latent frames of a given clip that its continuation sees: two, so that it sees which way things move."""
 
 
 class Window(NamedTuple):
@@ -23,14 +26,18 @@ class Window(NamedTuple):
 
 
 @lru_cache(maxsize=64)
-def windows(num_latents: int, length: int, overlap: int) -> tuple[Window, ...]:
-    """The windows that together make latent frames 0 … `num_latents` − 1, each made in exactly one.
+def windows(num_latents: int, length: int, overlap: int, given: int = 0) -> tuple[Window, ...]:
+    """The windows that together make latent frames `given` … `num_latents` − 1, each made in exactly one.
 
-    Errors  ValueError unless 0 ≤ overlap < length.
+    The `given` ones at the start are finished. Where there is nothing to make, one window says so.
+    Errors  ValueError unless 0 ≤ overlap < length and 0 ≤ given ≤ num_latents.
     """
     if not 0 <= overlap < length:
         raise ValueError(f"overlap must be at least 0 and below the window's {length} latent frames; given {overlap}")
-    found = [Window(0, 0, min(length, num_latents))]
+    if not 0 <= given <= num_latents:
+        raise ValueError(f"at most all {num_latents} latent frames can be given, not {given}")
+    start = max(0, given - min(LEAD_IN, length - 1))
+    found = [Window(start, given, min(start + length, num_latents))]
     while found[-1].stop < num_latents:
         made_from = found[-1].stop
         stop = min(made_from - overlap + length, num_latents)
