@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, func, insert, literal_column, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, delete, func, insert, literal_column, select, tuple_, update
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
-from rushes.jobs.tables import job_events, jobs
+from rushes.jobs.outbox import enqueue
+from rushes.jobs.tables import job_events, jobs, usage
 
 Where = tuple[ColumnElement[bool], ...]
 
+# No parameters: only so is it seen that a partial index fits.
+QUEUED = literal_column(f"'{JobState.QUEUED}'", Text)
+RUNNING = literal_column(f"'{JobState.RUNNING}'", Text)
+SUCCEEDED = literal_column(f"'{JobState.SUCCEEDED}'", Text)
+
 _other = jobs.alias("other")
-_queued = literal_column(f"'{JobState.QUEUED}'", Text)  # no parameter: the waiting rows' partial index is seen to fit
 
 WAITING_AHEAD = case(
     (
-        jobs.c.state == _queued,
+        and_(jobs.c.state == QUEUED, jobs.c.held.is_(False)),
         select(func.count())
         .select_from(_other)
         .where(
-            _other.c.state == _queued,
+            _other.c.state == QUEUED,
+            _other.c.held.is_(False),
             tuple_(_other.c.priority, _other.c.queued_at, _other.c.id)
             < tuple_(jobs.c.priority, jobs.c.queued_at, jobs.c.id),
         )
@@ -32,8 +39,9 @@ WAITING_AHEAD = case(
         .scalar_subquery(),
     )
 ).label("waiting_ahead")
-"""A column for queries that select from `jobs`: a waiting job's place in the order in which `claim` takes them.
+"""A column for queries that select from `jobs`: how many waiting jobs are before this one by priority and time.
 
+It is what people mean by their place in the queue. `claim` may take a later one first, of an owner who has had less.
 It walks the partial index of the waiting rows: about 1 ms where two thousand wait.
 """
 
@@ -66,9 +74,14 @@ def job_from(row: Row[Any]) -> Job:
     )
 
 
+SAID_ONLY = frozenset({"model", "metadata", "notes"})
+"""What a request carries along without changing a pixel: the id it was asked by, its owner's remarks and ours."""
+
+
 def hash_of(request: dict[str, Any]) -> str:
-    """SHA-256 of the request's canonical JSON: equal requests have equal hashes."""
-    canonical = json.dumps(request, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    """SHA-256 of what decides the file's bytes, the model and its revision among it."""
+    deciding = {name: value for name, value in request.items() if name not in SAID_ONLY}
+    canonical = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
@@ -83,6 +96,8 @@ def move(
     row = connection.execute(changed).one_or_none()
     if row is not None:
         write_event(connection, now, row, event, data)
+        if JobState(row.state).final:
+            enqueue(connection, now, row)
     return row
 
 
@@ -94,23 +109,36 @@ def write_event(
     )
 
 
-def ended(state: JobState, now: ColumnElement[float]) -> dict[str, Any]:
-    """The columns of a job that has reached a final state: no claim fits it any more."""
-    return {"state": state, "finished_at": now, "token": None, "lease_until": None}
+def end(
+    connection: Connection,
+    now: ColumnElement[float],
+    where: Where,
+    state: JobState,
+    event: str,
+    data: dict[str, Any],
+    **values: Any,
+) -> Job | None:
+    """Bring the one job that `where` fits to a final state; None when it fits none.
+
+    The row forgets its checkpoint. The job that is returned still names it, so that whoever asked can remove it.
+    """
+    before = connection.execute(select(jobs.c.checkpoint, jobs.c.started_at).where(*where).with_for_update()).first()
+    if before is None:
+        return None
+    final = {"state": state, "finished_at": now, "token": None, "lease_until": None, "held": False, "checkpoint": None}
+    row = move(connection, now, where, event, data, **{**final, **values})
+    if row is None:
+        return None
+    if state is JobState.FAILED or (state is JobState.CANCELLED and before.started_at is None):
+        connection.execute(delete(usage).where(usage.c.job == row.id))  # nothing was made, and not for their doing
+    left = before.checkpoint
+    return replace(job_from(row), checkpoint=None if left is None else Checkpoint.from_json(left))
 
 
-def requeued() -> dict[str, Any]:
+def requeued(*, goes_on: bool = False) -> dict[str, Any]:
     """The columns of a job back in the queue: `queued_at` stays, so that it keeps its place.
 
-    It starts again from its first step, and its progress says so.
+    Without a checkpoint to go on from, it starts again from its first step, and its progress says so.
     """
-    return {
-        "state": JobState.QUEUED,
-        "token": None,
-        "worker": None,
-        "lease_until": None,
-        "stage": "queued",
-        "step": 0,
-        "steps": 0,
-        "progress": 0.0,
-    }
+    back = {"state": JobState.QUEUED, "token": None, "worker": None, "lease_until": None, "stage": "queued"}
+    return back if goes_on else {**back, "step": 0, "steps": 0, "progress": 0.0, "checkpoint": None}

@@ -28,6 +28,7 @@ from rushes.contract.job import Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
 from rushes.jobs.database import PATIENCE_S, Database
+from rushes.jobs.deliveries import Deliveries
 from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
 from rushes.jobs.rescue import Rescued, rescue_dead
@@ -69,7 +70,7 @@ class JobEvent:
 
 
 class JobStore:
-    """The jobs of one database, and its `keys`. Safe to use from several threads; one per process.
+    """The jobs of one database, its `keys` and the `deliveries` it owes. Safe to use from several threads; one per process.
 
     Every method raises `Unavailable` where the database stays busy or away for `patience_s`.
     """
@@ -77,6 +78,7 @@ class JobStore:
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
         self._database = Database(url, patience_s=patience_s)
         self.keys = Keys(self._database)
+        self.deliveries = Deliveries(self._database)
 
     def add(self, owner: str, request: ResolvedRequest, *, priority: int = 0) -> Job:
         """Put a job in the queue. It is durable when this returns. Like `nice`, the smaller priority goes first."""
