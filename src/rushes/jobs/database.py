@@ -9,9 +9,9 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, literal_column
+from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, func, literal_column, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
@@ -38,6 +38,26 @@ _CLOCKS = {
 _never = threading.Event()  # waiting on it is a sleep that also works under libfaketime, where time.sleep fails
 
 
+class Disk(Protocol):
+    """What the database lies on."""
+
+    def require_room(self) -> None:
+        """Raises `StorageUnavailable` where too little is left for another job."""
+
+    def release_reserve(self) -> bool:
+        """Give room back that was kept for this; False where there was none to give."""
+        ...
+
+
+def in_turn(connection: Connection, name: str) -> None:
+    """Let one transaction at a time through here, on any machine, until it ends.
+
+    On SQLite every writing transaction is that already.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
 class Database:
     """One database, opened and with its tables in place.
 
@@ -46,8 +66,9 @@ class Database:
     Raises `WrongSetup` where the URL names nothing usable or the file is no database of ours.
     """
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, url: str, *, patience_s: float = PATIENCE_S, disk: Disk | None = None) -> None:
         self._patience_s = patience_s
+        self._disk = disk
         # SQLite has one writer at a time: inside this process a lock is a fairer queue than the file's own.
         self._writing = threading.Lock()
         self._engine = _opened(url)

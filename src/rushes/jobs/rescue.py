@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from rushes.contract.job import JobState
-from rushes.jobs.rows import ended, move, requeued
+from rushes.jobs.rows import end, move, requeued
 from rushes.jobs.tables import jobs
+
+TRUSTED_CRASHES = 1
+"""After more crashes than this, the checkpoint may be what kills the workers: the job begins at its first step."""
 
 MAX_CRASHES = 3
 """A job that took this many workers with it is the likely cause; it does not get another one."""
@@ -33,7 +36,8 @@ def rescue_dead(connection: Connection, now: ColumnElement[float], worker: str |
     """Take back every running job whose lease is over by the database's clock.
 
     With `worker`, take back what that worker holds instead, lease or not: only for its parent, which saw it end.
-    A job whose owner gave it up is cancelled, one that crashed `MAX_CRASHES` times fails, any other waits again.
+    A job whose owner gave it up is cancelled, one that crashed `MAX_CRASHES` times fails, any other waits again: it goes
+    on from its checkpoint after a first crash, and from its first step after a second.
     """
     theirs = jobs.c.lease_until < now if worker is None else jobs.c.worker == worker
     held = select(jobs).where(jobs.c.state == JobState.RUNNING, theirs).with_for_update(skip_locked=True)
@@ -42,14 +46,16 @@ def rescue_dead(connection: Connection, now: ColumnElement[float], worker: str |
 
 def _take_back(connection: Connection, now: ColumnElement[float], row: Row[Any]) -> Rescued:
     crashes = row.crashes + 1
-    values: dict[str, Any]
-    if row.cancel_at is not None:
-        state, event, values = JobState.CANCELLED, "cancelled", ended(JobState.CANCELLED, now)
-    elif crashes >= MAX_CRASHES:
-        state, event = JobState.FAILED, "failed"
-        values = {**ended(JobState.FAILED, now), "error": WORKER_LOST}
-    else:
-        state, event, values = JobState.QUEUED, "rescued", requeued()
+    this = (jobs.c.id == row.id,)
     data = {"worker": row.worker, "crashes": crashes}
-    move(connection, now, (jobs.c.id == row.id,), event, data, crashes=crashes, **values)
+    if row.cancel_at is not None:
+        state = JobState.CANCELLED
+        end(connection, now, this, state, "cancelled", data, crashes=crashes)
+    elif crashes >= MAX_CRASHES:
+        state = JobState.FAILED
+        end(connection, now, this, state, "failed", data, crashes=crashes, error=WORKER_LOST)
+    else:
+        state = JobState.QUEUED
+        goes_on = row.checkpoint is not None and crashes <= TRUSTED_CRASHES
+        move(connection, now, this, "rescued", data, crashes=crashes, **requeued(goes_on=goes_on))
     return Rescued(row.id, row.worker, state)

@@ -1,13 +1,15 @@
 """Every change of a job's state, each as one transaction that also writes one event.
 
-    – → queued           add
-    queued → running     claim      a new token, a new lease
+    – → queued           add        within the limits, and once per idempotency key (limits.py)
+    queued → running     claim      a new token, a new lease; which job, says choose.py
     running → running    renew      a beat, or a beat with progress
+    running → running    checkpoint where the job can go on from now
     running → succeeded | failed | cancelled    finish · fail · cancelled
-    running → queued     release    the worker stops; the job keeps its place; no crash
+    running → queued     release    the worker stops; the job keeps its place and its checkpoint; no crash
     running → queued | failed | cancelled       rescue, when the worker died (rescue.py)
     queued → cancelled   cancel     a running job is only asked to stop
-    any → gone           delete
+    queued → queued      pause · resume         a running job is asked to go back to the queue, with its checkpoint
+    any → gone           delete · prune         (expiry.py)
 
 What a worker writes after `claim` is guarded by id, token and state inside the update itself. Where that fits no row,
 the claim is over and the worker gets `Lost`: it can neither finish nor spoil what its successor does.
@@ -16,24 +18,28 @@ the claim is over and the worker gets `Lost`: it can neither finish nor spoil wh
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
-from rushes.contract.job import Job, JobError, JobState
+from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
-from rushes.jobs.database import PATIENCE_S, Database
-from rushes.jobs.deliveries import Deliveries
+from rushes.jobs.choose import goes_before, next_waiting
+from rushes.jobs.database import PATIENCE_S, Database, Disk, in_turn
+from rushes.jobs.expiry import Expired, expire_jobs, forget_old
+from rushes.jobs.history import Finished, events_behind, listed, made_before, recent_runs, unnamed
+from rushes.jobs.history import JobEvent as JobEvent
 from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
+from rushes.jobs.limits import Idempotency, QueueLimits, count_use, earlier_use, remember_use, require_place
 from rushes.jobs.rescue import Rescued, rescue_dead
-from rushes.jobs.rows import WAITING_AHEAD, Where, ended, hash_of, job_from, move, requeued, write_event
-from rushes.jobs.tables import job_events, jobs
+from rushes.jobs.rows import WAITING_AHEAD, Where, end, hash_of, job_from, move, requeued, write_event
+from rushes.jobs.tables import job_inputs, jobs, usage
 
 LEASE_S = 30.0
 
@@ -53,45 +59,76 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The answer to a renewal: whether the job's owner has given it up."""
+    """The answer to a renewal.
+
+    `cancel`   the job's owner has given it up.
+    `preempt`  the job is to go back to the queue: its owner paused it, or one that goes first waits for this model.
+    """
 
     cancel: bool
-
-
-@dataclass(frozen=True, slots=True)
-class JobEvent:
-    """One line of a job's history; `seq` counts 1, 2, 3 … without gaps. `at` is in Unix seconds."""
-
-    seq: int
-    attempt: int
-    type: str
-    data: dict[str, Any]
-    at: float
+    preempt: bool = False
 
 
 class JobStore:
-    """The jobs of one database, its `keys` and the `deliveries` it owes. Safe to use from several threads; one per process.
+    """The jobs of one database, and its `keys`. Safe to use from several threads; one per process.
 
+    `limits`  what is taken from whom, where `add` is not told otherwise, and how many jobs of one owner run at a time.
+    `disk`    what the database lies on; a job is refused where it says so, and its reserve is used where it is full.
     Every method raises `Unavailable` where the database stays busy or away for `patience_s`.
     """
 
-    def __init__(self, url: str, *, patience_s: float = PATIENCE_S) -> None:
-        self._database = Database(url, patience_s=patience_s)
+    def __init__(
+        self,
+        url: str,
+        *,
+        patience_s: float = PATIENCE_S,
+        limits: QueueLimits = QueueLimits(),  # noqa: B008 - frozen: one default may be shared
+        disk: Disk | None = None,
+    ) -> None:
+        self._database = Database(url, patience_s=patience_s, disk=disk)
+        self._limits = limits
+        self._disk = disk
         self.keys = Keys(self._database)
-        self.deliveries = Deliveries(self._database)
 
-    def add(self, owner: str, request: ResolvedRequest, *, priority: int = 0) -> Job:
-        """Put a job in the queue. It is durable when this returns. Like `nice`, the smaller priority goes first."""
+    def add(
+        self,
+        owner: str,
+        request: ResolvedRequest,
+        *,
+        priority: int = 0,
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+        webhook: str | None = None,
+        inputs: Collection[str] = (),
+    ) -> Job:
+        """Put a job in the queue. It is durable when this returns. Like `nice`, the smaller priority goes first.
+
+        Where `idempotency` was used for the same request before, that one's job is returned and none is made; of two
+        that arrive at once, one makes the job and both get it.
+
+        `inputs`  keys in the storage of inputs that the request needs; they are kept as long as the job is.
+        Raises    `TooManyRequests` over a limit, `IdempotencyMismatch`, `StorageUnavailable` where the disk is too full.
+        """
         content = request.to_json()
         now = self._database.now
+        limits = limits or self._limits
 
         def work(connection: Connection) -> Row[Any]:
+            in_turn(connection, "add")  # what is counted and looked up here must still be so at the commit
+            if idempotency is not None:
+                earlier = earlier_use(connection, now, owner, idempotency)
+                if earlier is not None:
+                    return _found(_row(connection, (jobs.c.id == earlier,)), earlier)
+            if self._disk is not None:
+                self._disk.require_room()
+            require_place(connection, now, owner, request.seconds, limits)
             row = connection.execute(
                 insert(jobs)
                 .values(
                     id=new_id(),  # drawn inside the transaction, so that ids are in the order of the commits
                     owner=owner,
                     model=request.made_by,
+                    asked_model=None if request.model == request.made_by else request.model,
                     request=content,
                     request_hash=hash_of(content),
                     secret=secrets.token_urlsafe(24),
@@ -101,11 +138,17 @@ class JobStore:
                     attempt=0,
                     crashes=0,
                     event_seq=1,
+                    webhook=webhook,
                     **requeued(),
                 )
                 .returning(jobs)
             ).one()
             write_event(connection, now, row, "queued", {})
+            count_use(connection, now, owner, row.id, request.seconds)
+            if idempotency is not None:
+                remember_use(connection, now, owner, idempotency, row.id)
+            for key in sorted(set(inputs)):
+                connection.execute(insert(job_inputs).values(job=row.id, key=key))
             return _found(_row(connection, (jobs.c.id == row.id,)), row.id)
 
         return job_from(self._database.write(work))
@@ -114,40 +157,66 @@ class JobStore:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""
         return job_from(_found(self._database.read(lambda c: _row(c, _is(id, owner))), id))
 
-    def list(self, owner: str, *, limit: int = 20, after: str | None = None, newest: bool = True) -> tuple[Job, ...]:
-        """The owner's jobs from the newest back, or from the oldest on, beginning behind the id `after`."""
-        query = select(jobs, WAITING_AHEAD).where(jobs.c.owner == owner).limit(limit)
-        query = query.order_by(jobs.c.id.desc() if newest else jobs.c.id.asc())
-        if after is not None:
-            query = query.where(jobs.c.id < after if newest else jobs.c.id > after)
+    def list(
+        self,
+        owner: str,
+        *,
+        limit: int = 20,
+        after: str | None = None,
+        newest: bool = True,
+        states: Collection[JobState] | None = None,
+        model: str | None = None,
+    ) -> tuple[Job, ...]:
+        """The owner's jobs from the newest back, or from the oldest on, beginning behind the id `after`.
+
+        `states`  only those in one of them; `model` only those asked by this id, or made by this model.
+        """
+        query = listed(owner, limit=limit, after=after, newest=newest, states=states, model=model)
+        query = query.add_columns(WAITING_AHEAD)
         return tuple(job_from(row) for row in self._database.read(lambda c: c.execute(query).all()))
 
     def events(self, id: str, after: int = 0) -> tuple[JobEvent, ...]:
         """The job's history behind the event number `after`."""
-        e = job_events.c
-        query = select(e.seq, e.attempt, e.type, e.data, e.at).where(e.job == id, e.seq > after).order_by(e.seq)
-        return tuple(JobEvent(*row) for row in self._database.read(lambda c: c.execute(query).all()))
+        return tuple(event for _, event in self.events_since({id: after}))
 
-    def claim(self, worker: str, models: Iterable[str], lease_s: float = LEASE_S) -> Claim | None:
+    def events_since(self, positions: Mapping[str, int]) -> tuple[tuple[str, JobEvent], ...]:
+        """The histories of many jobs, each behind its own event number; in order within a job."""
+        return self._database.read(lambda c: tuple(events_behind(c, positions)))
+
+    def durations(self, model: str, limit: int = 50) -> tuple[Finished, ...]:
+        """The last videos that `model` made in one go, and how long each took; the newest first."""
+        return self._database.read(lambda c: recent_runs(c, model, limit))
+
+    def made_before(self, owner: str, request: ResolvedRequest) -> Job | None:
+        """The owner's newest finished job whose file is what `request` would make, byte for byte; None without one.
+
+        Equal are all values that were settled, the seed, the model and its revision among them.
+        """
+        row = self._database.read(lambda c: c.execute(made_before(owner, request)).one_or_none())
+        return None if row is None else job_from(row)
+
+    def claim(
+        self, worker: str, models: Iterable[str], lease_s: float = LEASE_S, *, loaded: Collection[str] = ()
+    ) -> Claim | None:
         """Take the next waiting job that one of `models` can make; None when there is none.
 
         `worker` names the process, never reused: a parent that saw it die gives back what was held under that name.
+        `loaded` are the models that it need not load; they go first while the others have not waited long.
         """
+        models = tuple(models)
+        if not models:
+            return None
         now = self._database.now
         token = secrets.token_hex(16)
-        waiting: Select[Any] = (
-            select(jobs.c.id)
-            .where(jobs.c.state == JobState.QUEUED, jobs.c.model.in_(tuple(models)))
-            .order_by(jobs.c.priority, jobs.c.queued_at, jobs.c.id)
-            .limit(1)
-        )
+        waiting = next_waiting(now, models, loaded, self._limits.max_running_per_owner)
 
         def work(connection: Connection) -> Row[Any] | None:
-            id = connection.execute(waiting.with_for_update(skip_locked=True)).scalar_one_or_none()
+            in_turn(connection, "claim")  # who has the fewest running, and whether one more may, is said by all claims
+            id = connection.execute(waiting).scalar_one_or_none()
             return move(
                 connection,
                 now,
-                (jobs.c.id == id, jobs.c.state == JobState.QUEUED),
+                (jobs.c.id == id, jobs.c.state == JobState.QUEUED, jobs.c.held.is_(False)),
                 "running",
                 {"worker": worker},
                 state=JobState.RUNNING,
@@ -157,6 +226,8 @@ class JobStore:
                 lease_until=now + lease_s,
                 stage="loading",
                 started_at=func.coalesce(jobs.c.started_at, now),
+                claimed_at=now,
+                resumed=jobs.c.checkpoint.is_not(None),
             )
 
         # An idle worker asks several times a second; a read leaves the writers alone.
@@ -167,65 +238,107 @@ class JobStore:
 
     def renew(self, claim: Claim, progress: Progress | None = None) -> Beat:
         """Hold the claim for another lease; with `progress`, also say where the job stands. Raises `Lost`."""
-        lease_until = self._database.now + claim.lease_s
         if progress is None:
-            beat = update(jobs).where(*_held(claim)).values(lease_until=lease_until).returning(jobs.c.cancel_at)
-            row = _still_ours(self._database.write(lambda c: c.execute(beat).one_or_none()), claim)
-            return Beat(row.cancel_at is not None)
+            return self._beat(claim)
         stand = {"stage": progress.stage, "step": progress.step, "steps": progress.steps, "progress": progress.fraction}
-        return Beat(self._change(claim, "progress", stand, lease_until=lease_until, **stand).cancel_requested)
+        now = self._database.now
+
+        def work(connection: Connection) -> Beat:
+            row = move(connection, now, _held(claim), "progress", stand, lease_until=now + claim.lease_s, **stand)
+            return self._answer(connection, _still_ours(row, claim), claim)
+
+        return self._database.write(work)
+
+    def checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> Beat:
+        """Let the job go on from `checkpoint`, whose object is in storage, if it has to; renews too. Raises `Lost`.
+
+        The one before it is named no longer.
+        """
+        return self._beat(claim, checkpoint=checkpoint.to_json())
 
     def finish(self, claim: Claim, artifact: Artifact) -> Job:
         """Publish the artifact: the job has succeeded. Raises `Lost`."""
         made = artifact.to_json()
-        columns = ended(JobState.SUCCEEDED, self._database.now)
-        return self._change(claim, "succeeded", made, artifact=made, stage="done", progress=1.0, **columns)
+        return self._end(claim, JobState.SUCCEEDED, made, artifact=made, stage="done", progress=1.0)
 
     def fail(self, claim: Claim, error: JobError) -> Job:
-        """End the job with an error its owner may read. Raises `Lost`."""
+        """End the job with an error its owner may read; as cancelled, if its owner has given it up. Raises `Lost`."""
         said = {"code": error.code, "message": error.message}
-        return self._change(claim, "failed", said, error=said, **ended(JobState.FAILED, self._database.now))
+        return self._end(claim, JobState.FAILED, said, error=said)
 
     def cancelled(self, claim: Claim) -> Job:
         """End the job because its owner asked for it. Raises `Lost`."""
-        return self._change(claim, "cancelled", {}, **ended(JobState.CANCELLED, self._database.now))
+        return self._end(claim, JobState.CANCELLED, {})
 
     def release(self, claim: Claim) -> Job:
         """Give the job back to the queue at its old place, without a crash counted. Raises `Lost`.
 
-        A job whose owner has given it up meanwhile is cancelled instead.
+        Its checkpoint stays. A job whose owner has given it up meanwhile is cancelled instead.
         """
         now = self._database.now
         held = _held(claim)
-        given_up = (*held, jobs.c.cancel_at.is_not(None))
 
-        def work(connection: Connection) -> Row[Any] | None:
-            return move(connection, now, given_up, "cancelled", {}, **ended(JobState.CANCELLED, now)) or move(
-                connection, now, held, "released", {}, **requeued()
-            )
+        def work(connection: Connection) -> Job:
+            row = _still_ours(_locked(connection, held), claim)
+            if row.cancel_at is not None:
+                return _done(end(connection, now, held, JobState.CANCELLED, "cancelled", {}), claim)
+            back = requeued(goes_on=row.checkpoint is not None)
+            return job_from(_still_ours(move(connection, now, held, "released", {}, **back), claim))
 
-        return job_from(_still_ours(self._database.write(work), claim))
+        return self._database.write(work)
 
     def cancel(self, id: str, owner: str | None = None) -> Job:
         """Give a job up: a waiting one ends now, a running one at its next step, a finished one stays as it is."""
         now = self._database.now
-        mine = _is(id, owner)
-        waiting = (*mine, jobs.c.state == JobState.QUEUED)
-        running = (*mine, jobs.c.state == JobState.RUNNING, jobs.c.cancel_at.is_(None))
+        this = (jobs.c.id == id,)
 
-        def work(connection: Connection) -> Row[Any] | None:
-            return (
-                move(connection, now, waiting, "cancelled", {}, cancel_at=now, **ended(JobState.CANCELLED, now))
-                or move(connection, now, running, "cancel_requested", {}, cancel_at=now)
-                or _row(connection, mine)
-            )
+        def work(connection: Connection) -> Job:
+            row = _found(_locked(connection, _is(id, owner)), id)
+            if row.state == JobState.QUEUED:
+                ended = end(connection, now, this, JobState.CANCELLED, "cancelled", {}, cancel_at=now)
+                if ended is not None:
+                    return ended
+            if row.state == JobState.RUNNING and row.cancel_at is None:
+                move(connection, now, this, "cancel_requested", {}, cancel_at=now)
+            return job_from(_found(_row(connection, this), id))
 
-        return job_from(_found(self._database.write(work), id))
+        return self._database.write(work)
+
+    def pause(self, id: str, owner: str | None = None) -> Job:
+        """Let a job wait without being taken, until `resume`. A running one is given back at its next step, with its
+        checkpoint; one that has ended stays as it is.
+        """
+        return self._hold(id, owner, True, {JobState.QUEUED: "paused", JobState.RUNNING: "pause_requested"})
+
+    def resume(self, id: str, owner: str | None = None) -> Job:
+        """Let a paused job go on, at its old place."""
+        return self._hold(id, owner, False, {JobState.QUEUED: "resumed", JobState.RUNNING: "resumed"})
 
     def delete(self, id: str, owner: str | None = None) -> Job:
-        """Remove the job and its history, text and all; returns it as it last stood. A worker on it is told `Lost`."""
-        gone = delete(jobs).where(*_is(id, owner)).returning(jobs)
-        return job_from(_found(self._database.write(lambda c: c.execute(gone).one_or_none()), id))
+        """Remove the job and its history. A worker on it gets `Lost` at its next write. Returns it as it last stood."""
+
+        def work(connection: Connection) -> Row[Any]:
+            row = _found(connection.execute(delete(jobs).where(*_is(id, owner)).returning(jobs)).one_or_none(), id)
+            if row.started_at is None:
+                connection.execute(delete(usage).where(usage.c.job == id))  # nothing was made of it
+            return row
+
+        return job_from(self._database.write(work))
+
+    def prune(self, older_than_s: float, limit: int = 100) -> tuple[Expired, ...]:
+        """Remove up to `limit` jobs that ended longer ago than that; their files are the caller's to remove.
+
+        A caller that is interrupted leaves files that no row names, for `unknown_keys` to find.
+        """
+        return self._database.write(lambda c: expire_jobs(c, self._database.now, older_than_s, limit))
+
+    def forget_old(self) -> None:
+        """Remove what is only remembered for a while: keys that were used, seconds of video, the log of deliveries."""
+        self._database.write(lambda c: forget_old(c, self._database.now))
+
+    def unknown_keys(self, keys: Collection[str]) -> frozenset[str]:
+        """Those of `keys`, of any storage, that no row names: no artifact, no checkpoint still needed, no input."""
+        return self._database.read(lambda c: unnamed(c, keys))
 
     def rescue(self, worker: str | None = None) -> tuple[Rescued, ...]:
         """Take back the jobs whose lease is over, or all that `worker` held, which its parent saw end."""
@@ -242,9 +355,43 @@ class JobStore:
     def close(self) -> None:
         self._database.close()
 
-    def _change(self, claim: Claim, event: str, data: dict[str, Any], **values: Any) -> Job:
-        row = self._database.write(lambda c: move(c, self._database.now, _held(claim), event, data, **values))
-        return job_from(_still_ours(row, claim))
+    def _beat(self, claim: Claim, **values: Any) -> Beat:
+        renewed = update(jobs).where(*_held(claim)).values(lease_until=self._database.now + claim.lease_s, **values)
+
+        def work(connection: Connection) -> Beat:
+            row = connection.execute(renewed.returning(jobs.c.cancel_at, jobs.c.held)).one_or_none()
+            return self._answer(connection, _still_ours(row, claim), claim)
+
+        return self._database.write(work)
+
+    def _answer(self, connection: Connection, row: Row[Any], claim: Claim) -> Beat:
+        first = goes_before(claim.job, self._limits.max_running_per_owner)
+        return Beat(row.cancel_at is not None, row.held or bool(connection.execute(select(first)).scalar_one()))
+
+    def _end(self, claim: Claim, state: JobState, data: dict[str, Any], **values: Any) -> Job:
+        now = self._database.now
+        held = _held(claim)
+
+        def work(connection: Connection) -> Job:
+            row = _still_ours(_locked(connection, held), claim)
+            if state is JobState.FAILED and row.cancel_at is not None:
+                return _done(end(connection, now, held, JobState.CANCELLED, "cancelled", data), claim)
+            return _done(end(connection, now, held, state, state.value, data, **values), claim)
+
+        return self._database.write(work)
+
+    def _hold(self, id: str, owner: str | None, hold: bool, events: Mapping[JobState, str]) -> Job:
+        now = self._database.now
+        this = (jobs.c.id == id,)
+
+        def work(connection: Connection) -> Row[Any]:
+            row = _found(_locked(connection, _is(id, owner)), id)
+            event = events.get(JobState(row.state))
+            if event is not None and row.held != hold:
+                move(connection, now, this, event, {}, held=hold)
+            return _found(_row(connection, this), id)
+
+        return job_from(self._database.write(work))
 
 
 def _is(id: str, owner: str | None) -> Where:
@@ -260,6 +407,11 @@ def _row(connection: Connection, where: Where) -> Row[Any] | None:
     return connection.execute(select(jobs, WAITING_AHEAD).where(*where)).one_or_none()
 
 
+def _locked(connection: Connection, where: Where) -> Row[Any] | None:
+    """The row, which nobody else can change before this transaction ends."""
+    return connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
+
+
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:
     if row is None:
         raise JobNotFound(field="id", given=id)
@@ -270,3 +422,9 @@ def _still_ours(row: Row[Any] | None, claim: Claim) -> Row[Any]:
     if row is None:
         raise Lost(claim.job.id)
     return row
+
+
+def _done(job: Job | None, claim: Claim) -> Job:
+    if job is None:
+        raise Lost(claim.job.id)
+    return job

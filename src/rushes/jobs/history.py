@@ -1,0 +1,101 @@
+"""Questions about what has been: events, earlier files, how long things took, and which files are still named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from rushes.contract.request import ResolvedRequest
+from rushes.jobs.rows import QUEUED, RUNNING, SUCCEEDED, hash_of
+from rushes.jobs.tables import job_events, job_inputs, jobs
+
+JOBS_PER_QUERY = 200  # each is a term of one condition, and SQLite nests them no deeper than 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """One line of a job's history; `seq` counts 1, 2, 3 … without gaps. `at` is in Unix seconds."""
+
+    seq: int
+    attempt: int
+    type: str
+    data: dict[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A video that was made in one go, from its first step to its file, in `run_s` seconds of a worker."""
+
+    request: ResolvedRequest
+    run_s: float
+
+
+def events_behind(connection: Connection, positions: Mapping[str, int]) -> Iterator[tuple[str, JobEvent]]:
+    """The events of each job behind the number given for it, in order within a job."""
+    e = job_events.c
+    known = list(positions.items())
+    for start in range(0, len(known), JOBS_PER_QUERY):
+        behind = (and_(e.job == id, e.seq > seq) for id, seq in known[start : start + JOBS_PER_QUERY])
+        query = select(e.job, e.seq, e.attempt, e.type, e.data, e.at).where(or_(*behind)).order_by(e.job, e.seq)
+        for job, *event in connection.execute(query):
+            yield job, JobEvent(*event)
+
+
+def made_before(owner: str, request: ResolvedRequest) -> Select[Any]:
+    """A query for the owner's newest row whose file is what `request` would make again, byte for byte."""
+    return (
+        select(jobs)
+        .where(jobs.c.state == SUCCEEDED, jobs.c.request_hash == hash_of(request.to_json()), jobs.c.owner == owner)
+        .order_by(jobs.c.id.desc())
+        .limit(1)
+    )
+
+
+def recent_runs(connection: Connection, model: str, limit: int) -> tuple[Finished, ...]:
+    """What `model` made lately, newest first; without what was gone on with from a checkpoint."""
+    query = (
+        select(jobs.c.request, jobs.c.finished_at - jobs.c.claimed_at)
+        .where(jobs.c.state == SUCCEEDED, jobs.c.model == model, jobs.c.claimed_at.is_not(None), ~jobs.c.resumed)
+        .order_by(jobs.c.finished_at.desc())
+        .limit(limit)
+    )
+    return tuple(Finished(ResolvedRequest.from_json(request), run_s) for request, run_s in connection.execute(query))
+
+
+def named_keys(connection: Connection) -> Iterator[str]:
+    """Every key that a row names: of an artifact, of a checkpoint that is still needed, of an input."""
+    for query in (
+        select(jobs.c.artifact["key"].as_string()).where(jobs.c.artifact.is_not(None)),
+        select(jobs.c.checkpoint["key"].as_string()).where(
+            or_(jobs.c.state == QUEUED, jobs.c.state == RUNNING), jobs.c.checkpoint.is_not(None)
+        ),
+        select(job_inputs.c.key).distinct(),
+    ):
+        yield from connection.execute(query).scalars()
+
+
+def unnamed(connection: Connection, keys: Collection[str]) -> frozenset[str]:
+    """Those of `keys` that no row names."""
+    left = set(keys)
+    if left:
+        left.difference_update(named_keys(connection))
+    return frozenset(left)
+
+
+def listed(
+    owner: str, *, limit: int, after: str | None, newest: bool, states: Collection[str] | None, model: str | None
+) -> Select[Any]:
+    """A query for a page of the owner's rows, beginning behind the id `after`; see `JobStore.list`."""
+    query = select(jobs).where(jobs.c.owner == owner).limit(limit)
+    query = query.order_by(jobs.c.id.desc() if newest else jobs.c.id.asc())
+    if after is not None:
+        query = query.where(jobs.c.id < after if newest else jobs.c.id > after)
+    if states is not None:
+        query = query.where(jobs.c.state.in_(states))
+    if model is not None:
+        query = query.where(or_(jobs.c.model == model, jobs.c.asked_model == model))
+    return query
