@@ -36,8 +36,8 @@ def rescue_dead(connection: Connection, now: ColumnElement[float], worker: str |
     """Take back every running job whose lease is over by the database's clock.
 
     With `worker`, take back what that worker holds instead, lease or not: only for its parent, which saw it end.
-    A job whose owner gave it up is cancelled, one that crashed `MAX_CRASHES` times fails, any other waits again: it goes
-    on from its checkpoint after a first crash, and from its first step after a second.
+    A job whose owner gave it up is cancelled, one that crashed `MAX_CRASHES` times fails, any other waits again: it
+    goes on from its checkpoint after a first crash, and from its first step after a second.
     """
     theirs = jobs.c.lease_until < now if worker is None else jobs.c.worker == worker
     held = select(jobs).where(jobs.c.state == JobState.RUNNING, theirs).with_for_update(skip_locked=True)

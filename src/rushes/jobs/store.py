@@ -107,7 +107,7 @@ class JobStore:
         that arrive at once, one makes the job and both get it.
 
         `inputs`  keys in the storage of inputs that the request needs; they are kept as long as the job is.
-        Raises    `TooManyRequests` over a limit, `IdempotencyMismatch`, `StorageUnavailable` where the disk is too full.
+        Raises    `TooManyRequests` over a limit, `IdempotencyMismatch`, `StorageUnavailable` on a full disk.
         """
         content = request.to_json()
         now = self._database.now
