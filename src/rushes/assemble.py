@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 from rushes.catalogue.cards import CARDS
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
+from rushes.failpoints import VARIABLE as FAILPOINTS
 from rushes.jobs.host import Host
+from rushes.jobs.stall import StallLimits
 from rushes.jobs.store import JobStore
 from rushes.jobs.worker import Worker
 from rushes.settings import PREFIX, Settings
@@ -44,6 +46,11 @@ def build_store(settings: Settings) -> JobStore:
 
 def build_storage(settings: Settings) -> LocalStorage:
     return LocalStorage(settings.storage.data / "artifacts")
+
+
+def build_checkpoints(settings: Settings) -> LocalStorage:
+    """Where half-made clips lie: every worker that may go on with another's must see it."""
+    return LocalStorage(settings.storage.data / "checkpoints")
 
 
 def build_videos(settings: Settings, store: JobStore) -> Videos:
@@ -80,7 +87,7 @@ def first_key(settings: Settings, store: JobStore) -> str | None:
 
 def build_host(settings: Settings, store: JobStore) -> Host:
     """The parent of this machine's workers, which get these very settings by their environment."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name == FAILPOINTS}
     return Host(
         store,
         WORKER_ARGV,
@@ -102,7 +109,9 @@ def build_worker(settings: Settings) -> Worker:
 
     catalogue = build_catalogue(settings)
     storage = build_storage(settings)
-    storage.sweep()
+    checkpoints = build_checkpoints(settings)
+    for room in (storage, checkpoints):
+        room.sweep()
     scratch = own_scratch(settings.storage.data / "scratch")
 
     def discard(artifact: Artifact) -> None:
@@ -110,9 +119,30 @@ def build_worker(settings: Settings) -> Worker:
 
     return Worker(
         build_store(settings),
-        partial(perform, catalogue=catalogue, engine=build_engine(), storage=storage, scratch=scratch),
+        partial(
+            perform,
+            catalogue=catalogue,
+            engine=build_engine(),
+            storage=storage,
+            scratch=scratch,
+            checkpoints=checkpoints,
+            checkpoint_every_s=settings.jobs.checkpoint_every_s,
+        ),
         name=settings.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         models=sorted({offer.card.id for offer in catalogue.offers()}),
         discard=discard,
+        forget=checkpoints.delete,
         lease_s=settings.jobs.lease_s,
+        stalls=_stall_limits(settings),
+    )
+
+
+def _stall_limits(settings: Settings) -> StallLimits:
+    jobs = settings.jobs
+    return StallLimits(
+        loading_s=jobs.stall_loading_s,
+        encoding_s=jobs.stall_encoding_s,
+        step_s=jobs.stall_step_s,
+        decoding_s=jobs.stall_decoding_s,
+        storing_s=jobs.stall_storing_s,
     )

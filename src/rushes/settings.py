@@ -20,8 +20,8 @@ from rushes.errors import WrongSetup
 
 PREFIX = "RUSHES_"
 
-NOT_SETTINGS = frozenset({"RUSHES_DEBUG", "RUSHES_API_KEY", "RUSHES_BASE_URL"})
-"""Variables of ours that say nothing about the server: for debugging, and for clients in the same shell."""
+NOT_SETTINGS = frozenset({"RUSHES_DEBUG", "RUSHES_FAILPOINT", "RUSHES_API_KEY", "RUSHES_BASE_URL"})
+"""Variables of ours that say nothing about the server: for debugging, for tests, and for clients in the same shell."""
 
 
 def _text(given: str) -> str:
@@ -135,6 +135,18 @@ class JobsSettings:
     lease_s: float = _setting(30.0, _seconds(1, 3600), "1 to 3600 seconds")
     workers: int = _setting(1, _whole(0, 64), "0 to 64; 0 leaves the work to workers started elsewhere")
     worker_name: str = _setting("", _text, "a name that no other worker has or had")
+    checkpoint_every_s: float = _setting(5.0, _seconds(0, 3600), "0 to 3600 seconds; 0 saves after every step")
+    """The least time between two checkpoints of a clip, which is what a crash costs at most."""
+    stall_loading_s: float = _setting(600.0, _seconds(1, 86400), "1 to 86400 seconds")
+    """How long loading a model may take, and the first step, before its worker counts as hung."""
+    stall_encoding_s: float = _setting(120.0, _seconds(1, 86400), "1 to 86400 seconds")
+    """How long reading the prompt and what comes with it may take."""
+    stall_step_s: float = _setting(60.0, _seconds(1, 86400), "1 to 86400 seconds")
+    """How long a denoising step may take, unless those before it took more than a tenth of that."""
+    stall_decoding_s: float = _setting(300.0, _seconds(1, 86400), "1 to 86400 seconds")
+    """How long the next frames may take to come out of the decoder and into the file."""
+    stall_storing_s: float = _setting(300.0, _seconds(1, 86400), "1 to 86400 seconds")
+    """How long putting the finished file in its place may take."""
     with_parent: bool = _setting(False, _switch, "true or false")
     """Whether a worker ends when its standard input does; set by the host that starts it, with its name."""
 

@@ -10,13 +10,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from types import FrameType
 
 from rushes.contract.artifact import Artifact
-from rushes.contract.events import Cancelled, Observer, Progress
+from rushes.contract.events import Cancelled, Interrupted, Keep, Observer, Progress
 from rushes.contract.job import Job, JobError
 from rushes.errors import GenerationFailed, JobNotFound, RushesError, Unavailable
-from rushes.jobs.heart import Heart
+from rushes.failpoints import failpoint
+from rushes.jobs.heart import STALLED, Heart
+from rushes.jobs.kept import Forget, Kept
+from rushes.jobs.stall import StallLimits
 from rushes.jobs.store import LEASE_S, Claim, JobStore, Lost
 
 log = logging.getLogger(__name__)
@@ -25,19 +29,20 @@ POLL_S = (0.25, 0.5)
 RESCUE_EVERY_S = 5.0
 PROGRESS_EVERY_S = 0.5  # each write is an fsync and a line of history; people do not read faster
 
-Perform = Callable[[Job, Observer], Artifact]
+FINISHED_RATHER = ("decoding", "storing")
+"""Stages that are not left for another job: what is left of them is short, and would be done again from their start."""
 
-
-class Stopping(Exception):
-    """The worker was told to stop; the job goes back to the queue."""
+Perform = Callable[[Job, Observer, Keep], Artifact]
 
 
 class Worker:
     """Performs the jobs of `store` that one of `models` makes.
 
     `perform`  makes one job and returns the artifact, already in storage. It calls the observer between steps; the
-               observer may raise, and what it raises must come through.
+               observer may raise, and what it raises must come through. It goes on from the job's checkpoint, where
+               there is one, and names those that it makes by its third argument.
     `discard`  removes an artifact that could not be published, because the claim was lost or the job deleted.
+    `forget`   removes a checkpoint's object that no row names any more.
     `name`     of this process, never reused by another.
     """
 
@@ -49,14 +54,19 @@ class Worker:
         name: str,
         models: Iterable[str],
         discard: Callable[[Artifact], None],
+        forget: Forget,
         lease_s: float = LEASE_S,
+        stalls: StallLimits = StallLimits(),  # noqa: B008 - frozen: one default may be shared
     ) -> None:
         self._store = store
         self._perform = perform
         self._name = name
         self._models = tuple(models)
+        self._loaded: set[str] = set()  # what `perform` has made a job with stays in memory
         self._discard = discard
+        self._forget = forget
         self._lease_s = lease_s
+        self._stalls = stalls
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a job in hand then goes back to the queue before its next step."""
@@ -67,7 +77,7 @@ class Worker:
                 if time.monotonic() >= next_rescue:
                     self._rescue()
                     next_rescue = time.monotonic() + RESCUE_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
-                claim = self._store.claim(self._name, self._models, self._lease_s)
+                claim = self._store.claim(self._name, self._models, self._lease_s, loaded=self._loaded)
                 if claim is not None:
                     self._work(claim, stop)
                     worked = True
@@ -83,23 +93,27 @@ class Worker:
     def _work(self, claim: Claim, stop: threading.Event) -> None:
         job = claim.job
         log.info("job %s: attempt %d", job.id, job.attempt)
-        with Heart(self._store, claim) as heart:
-            outcome = self._outcome(claim, heart, stop)
+        failpoint("claimed")
+        self._loaded.add(job.request.made_by)
+        kept = Kept(self._store, claim, self._forget)
+        with Heart(self._store, claim, self._stalls) as heart:
+            outcome = self._outcome(claim, heart, kept, stop)
             try:
                 _insist(outcome, heart)
             except Lost:
                 log.warning("job %s: the claim was lost; nothing is published", job.id)
+        kept.tidy()
 
-    def _outcome(self, claim: Claim, heart: Heart, stop: threading.Event) -> Callable[[], object]:
+    def _outcome(self, claim: Claim, heart: Heart, kept: Kept, stop: threading.Event) -> Callable[[], object]:
         """Perform the job; return the one write that is left to do."""
         job, store = claim.job, self._store
         try:
-            artifact = self._perform(job, _observer(store, claim, heart, stop))
+            artifact = self._perform(job, _observer(store, claim, heart, stop), kept.keep)
         except Cancelled:
             return lambda: store.cancelled(claim)
-        except Stopping:
-            log.info("job %s: back to the queue, this worker stops", job.id)
-            return lambda: store.release(claim)
+        except Interrupted as reason:
+            log.info("job %s: back to the queue, %s", job.id, reason)
+            return lambda: self._release(claim)
         except Lost:
             return lambda: None
         except RushesError as error:
@@ -112,9 +126,15 @@ class Worker:
             return lambda: self._publish(claim, artifact)
         return lambda: store.fail(claim, failure)
 
+    def _release(self, claim: Claim) -> None:
+        self._store.release(claim)
+        failpoint("released")
+
     def _publish(self, claim: Claim, artifact: Artifact) -> None:
+        failpoint("before commit")
         try:
             self._store.finish(claim, artifact)
+            failpoint("after commit")
         except Lost:
             if self._published(claim.job.id, artifact):
                 return  # an earlier try of this write got through, and only its answer was lost
@@ -144,28 +164,37 @@ def _insist(write: Callable[[], object], heart: Heart) -> None:
 
 def _observer(store: JobStore, claim: Claim, heart: Heart, stop: threading.Event) -> Observer:
     """Passes progress on to the store, not too often, and ends the job where the store, the owner or we say so."""
-    last = claim.job.stage
+    job = claim.job
+    last = job.stage
     due = 0.0
+    # A job that goes on where another attempt left it does not fall back in the eyes of whoever watches it.
+    least = job.progress if job.checkpoint is not None else 0.0
 
     def observe(progress: Progress) -> None:
         nonlocal last, due
-        if heart.lost:
-            raise Lost(claim.job.id)
-        if heart.cancel:
-            raise Cancelled
-        if stop.is_set():
-            raise Stopping
+        heart.moved(progress)
+        _end_where_told(progress, heart, stop)
         if progress.stage == last and time.monotonic() < due:
             return
         try:
-            beat = store.renew(claim, progress)
+            heart.heard(store.renew(claim, replace(progress, fraction=max(progress.fraction, least))))
         except Unavailable:
             return  # where a job stands is a courtesy; whether the claim still holds is the heart's to say
         last, due = progress.stage, time.monotonic() + PROGRESS_EVERY_S
-        if beat.cancel:
-            raise Cancelled
+        _end_where_told(progress, heart, stop)
 
     return observe
+
+
+def _end_where_told(progress: Progress, heart: Heart, stop: threading.Event) -> None:
+    if heart.lost:
+        raise Lost
+    if heart.cancel:
+        raise Cancelled
+    if stop.is_set() and progress.stage != "storing":
+        raise Interrupted("this worker stops")
+    if heart.preempt and progress.stage not in FINISHED_RATHER:
+        raise Interrupted("another goes first, or it is paused")
 
 
 def stop_on_signals(stop: threading.Event) -> None:
@@ -191,6 +220,6 @@ def stop_with_parent(stop: threading.Event, grace_s: float) -> None:
         stop.set()
         threading.Event().wait(grace_s)
         log.warning("the parent is gone and the job did not come to a step in %g s; leaving it to its lease", grace_s)
-        os._exit(70)
+        os._exit(STALLED)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

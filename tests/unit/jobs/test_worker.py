@@ -18,7 +18,7 @@ import pytest
 from job_cases import MODEL, asked, eventually, made
 
 from rushes.contract.artifact import Artifact
-from rushes.contract.events import Cancelled, Observer, Progress
+from rushes.contract.events import Cancelled, Keep, Observer, Progress
 from rushes.contract.job import Job, JobError, JobState
 from rushes.errors import GenerationFailed, InvalidValue, JobNotFound
 from rushes.jobs.heart import Heart
@@ -29,11 +29,13 @@ PROGRAM = Path(__file__).with_name("worker_program.py")
 
 
 @contextmanager
-def working(store: JobStore, perform: Perform, lease_s: float = 30.0) -> Iterator[list[Artifact]]:
+def working(
+    store: JobStore, perform: Perform, lease_s: float = 30.0, forget: Callable[[str], None] = lambda key: None
+) -> Iterator[list[Artifact]]:
     """A worker in a thread; gives the list of artifacts that it had to discard."""
     discarded: list[Artifact] = []
     stop = threading.Event()
-    worker = Worker(store, perform, name="w1", models=[MODEL], discard=discarded.append, lease_s=lease_s)
+    worker = Worker(store, perform, name="w1", models=[MODEL], discard=discarded.append, forget=forget, lease_s=lease_s)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
@@ -61,7 +63,7 @@ def outcome(store: JobStore, perform: Perform) -> Job:
 def slowly(steps: int, step_s: float, seen: list[int] | None = None) -> Perform:
     pause = threading.Event()
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         for step in range(steps):
             observe(Progress("denoising", step, steps, step / steps))
             if seen is not None:
@@ -81,7 +83,7 @@ def test_jobs_are_performed_one_after_the_other_in_order(store: JobStore) -> Non
     jobs = [store.add("ann", asked(seed=seed)) for seed in range(5)]
     order: list[str] = []
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         order.append(job.id)
         return made(job.id)
 
@@ -91,7 +93,7 @@ def test_jobs_are_performed_one_after_the_other_in_order(store: JobStore) -> Non
 
 
 def test_an_error_of_ours_fails_the_job_with_its_code_and_words(store: JobStore) -> None:
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         raise InvalidValue(field="width", given=3, allowed="even numbers")
 
     failed = outcome(store, perform)
@@ -102,7 +104,7 @@ def test_an_error_of_ours_fails_the_job_with_its_code_and_words(store: JobStore)
 def test_any_other_error_fails_the_job_without_its_words_and_is_logged_whole(
     store: JobStore, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         raise ZeroDivisionError("secret detail of a library")
 
     with caplog.at_level(logging.ERROR):
@@ -115,7 +117,7 @@ def test_any_other_error_fails_the_job_without_its_words_and_is_logged_whole(
 def test_a_worker_goes_on_after_a_failure(store: JobStore) -> None:
     first, second = store.add("ann", asked(prompt="bad")), store.add("ann", asked())
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         if job.request.prompt == "bad":
             raise RuntimeError
         return made(job.id)
@@ -141,7 +143,7 @@ def test_a_deleted_job_stops_and_its_file_is_discarded(store: JobStore) -> None:
     job = store.add("ann", asked())
     reached, go_on = threading.Event(), threading.Event()
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         reached.set()
         go_on.wait(10)
         return made(job.id)
@@ -169,7 +171,7 @@ def test_a_worker_told_to_stop_gives_its_job_back(store: JobStore) -> None:
 def test_progress_is_written_at_most_twice_a_second_but_each_stage_at_once(store: JobStore) -> None:
     job = store.add("ann", asked())
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         for stage in ("encoding", "denoising", "decoding", "storing"):
             for step in range(200):
                 observe(Progress(stage, step, 200, 0.5))
@@ -186,7 +188,7 @@ def test_a_long_step_keeps_its_claim_by_the_heart_alone(store: JobStore) -> None
     job = store.add("ann", asked())
     pause = threading.Event()
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         pause.wait(3.0)
         observe(Progress("storing"))
         return made(job.id)
@@ -211,7 +213,7 @@ def test_a_lost_claim_ends_the_work_at_its_next_step(store: JobStore) -> None:
     ended_by: list[BaseException] = []
     pause = threading.Event()
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         try:
             for step in range(100):
                 observe(Progress("denoising", step, 100))
@@ -230,7 +232,7 @@ def test_a_lost_claim_ends_the_work_at_its_next_step(store: JobStore) -> None:
 
 
 def test_an_engine_may_end_a_job_as_cancelled_by_itself(store: JobStore) -> None:
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         raise Cancelled
 
     assert outcome(store, perform).state is JobState.CANCELLED
@@ -281,7 +283,7 @@ def test_a_worker_cut_off_from_the_database_stops_before_its_lease_is_over_and_c
     ended: list[tuple[float, type[BaseException]]] = []
     pause = threading.Event()
 
-    def perform(job: Job, observe: Observer) -> Artifact:
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         began.append(time.monotonic())
         try:
             for step in range(100 if job.attempt == 1 else 2):
