@@ -67,6 +67,11 @@ def is_opened(address: str, opened: Sequence[Network]) -> bool:
     return ip is not None and _within(ip, opened)
 
 
+def is_address(host: str) -> bool:
+    """Whether `host` is numeric in its plain spelling, so that nothing is left to resolve."""
+    return _parsed(host) is not None
+
+
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
         ip = ip_address(address)

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpcore
 
-from rushes.egress.addresses import is_opened, may_be_dialled
+from rushes.egress.addresses import is_address, is_opened, may_be_dialled
 from rushes.egress.policy import EgressPolicy, NotReached, Resolve
 from rushes.egress.target import Target
 
@@ -80,8 +80,8 @@ class Dialler(httpcore.NetworkBackend):
 
     def _checked(self, host: str, port: int) -> Sequence[str]:
         """The addresses of `host`, if every one of them passes; one inner address among public ones is an attack."""
-        addresses = [host] if self._target.is_literal else self._resolved(host, port)
-        if not addresses or not all(may_be_dialled(one, self._policy.networks) for one in addresses):
+        addresses = self._resolved(host, port)
+        if not all(may_be_dialled(one, self._policy.networks) for one in addresses):
             raise NotReached("an address that is not public")
         plain = self._target.scheme == "http" and not self._policy.http
         if plain and not all(is_opened(one, self._policy.networks) for one in addresses):
@@ -89,6 +89,8 @@ class Dialler(httpcore.NetworkBackend):
         return addresses
 
     def _resolved(self, host: str, port: int) -> Sequence[str]:
+        if is_address(host):
+            return (host,)
         return resolved(self._policy.resolve, host, port, min(RESOLVE_S, self._deadline.left_s()))
 
     def _dial(self, addresses: Sequence[str], port: int) -> httpcore.NetworkStream:

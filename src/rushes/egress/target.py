@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote
 
-from rushes.egress.addresses import may_be_dialled
+from rushes.egress.addresses import is_address, may_be_dialled
 from rushes.egress.policy import EgressPolicy, NotReached
 from rushes.errors import InvalidValue
 
@@ -38,10 +38,6 @@ class Target:
         """All of the address that may stand in a log: paths and queries carry other people's secrets."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + ("" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}")
-
-    @property
-    def is_literal(self) -> bool:
-        return _literal(self.host) is not None
 
 
 def parse_target(url: str, policy: EgressPolicy) -> Target:
@@ -85,22 +81,13 @@ def _checked_host(host: str, policy: EgressPolicy) -> str:
         if len(host) > 253 or not all(LABEL.fullmatch(label) for label in labels):
             raise NotReached("no host name")
         # 2130706433, 0x7f.1, 0177.0.0.1 and 127.1 are all 127.0.0.1 to a resolver; browsers read them so, too.
-        if NUMBER.fullmatch(labels[-1]) and _literal(host) is None:
+        if NUMBER.fullmatch(labels[-1]) and not is_address(host):
             raise NotReached("a number in place of a host")
     if not policy.allows_host(host):
         raise NotReached("a host that is not on the operator's list")
-    if _literal(host) is not None and not may_be_dialled(host, policy.networks):
+    if is_address(host) and not may_be_dialled(host, policy.networks):
         raise NotReached("an address that is not public")
     return host
-
-
-def _literal(host: str) -> IPv4Address | IPv6Address | None:
-    for kind in (IPv4Address, IPv6Address):
-        try:
-            return kind(host)
-        except AddressValueError:
-            pass
-    return None
 
 
 def check_url(url: str, policy: EgressPolicy, field: str) -> None:
