@@ -1,0 +1,100 @@
+"""What a file is, by its own first bytes; its name and its label are not asked.
+
+Libraries that guess for themselves end up in parsers nobody meant to open: a playlist, a session description or a font
+passes for a "video" there. So the format is settled here, and forced on the library.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from rushes.errors import UnsupportedMediaType
+
+HEAD_BYTES = 4096
+
+MP4_BRANDS = frozenset(
+    name.ljust(4).encode()
+    for name in (*(f"iso{n}" for n in "m23456789"), "mp41", "mp42", "mp71", "avc1", "dash", "cmfc", "MSNV", "M4V", "qt")
+) | {b"3gp4", b"3gp5"}
+AVIF_BRANDS = frozenset({b"avif", b"avis"})
+
+MPEG_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xeb]", re.DOTALL)
+"""The start of an MPEG layer III frame: version, layer and a bit rate that exist, and a sample rate that does."""
+
+
+class Kind(StrEnum):
+    """A format that is taken here."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+    GIF = "gif"
+    AVIF = "avif"
+    MP4 = "mp4"
+    MATROSKA = "matroska"
+    WAV = "wav"
+    MP3 = "mp3"
+
+    @property
+    def shown(self) -> str:
+        """As people write it."""
+        return {Kind.WEBP: "WebP", Kind.MATROSKA: "Matroska or WebM"}.get(self, self.upper())
+
+
+IMAGES = (Kind.PNG, Kind.JPEG, Kind.WEBP, Kind.GIF, Kind.AVIF)
+VIDEOS = (Kind.MP4, Kind.MATROSKA)
+SOUNDS = (Kind.WAV, Kind.MP3)
+
+
+def sniff(data: bytes) -> Kind:
+    """The format that `data` begins like; whether the rest holds what the beginning promises is the decoder's to find.
+
+    Errors  UnsupportedMediaType for everything that is not a `Kind`.
+    """
+    head = bytes(data[:HEAD_BYTES])
+    kind = _by_signature(head) or _by_container(head) or _mp3(data)
+    if kind is None:
+        raise refused("a file of an unknown kind" if data else "an empty file", (*IMAGES, *VIDEOS, *SOUNDS))
+    return kind
+
+
+def refused(given: str, allowed: tuple[Kind, ...]) -> UnsupportedMediaType:
+    return UnsupportedMediaType(given=given, allowed=", ".join(kind.shown for kind in allowed))
+
+
+def _by_signature(head: bytes) -> Kind | None:
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Kind.PNG
+    if head.startswith(b"\xff\xd8\xff"):
+        return Kind.JPEG
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return Kind.GIF
+    if head.startswith(b"RIFF"):
+        return {b"WEBP": Kind.WEBP, b"WAVE": Kind.WAV}.get(head[8:12])
+    return None
+
+
+def _by_container(head: bytes) -> Kind | None:
+    if head[4:8] == b"ftyp":
+        length = min(int.from_bytes(head[:4], "big"), len(head))
+        major, compatible = head[8:12], {head[at : at + 4] for at in range(16, length - 3, 4)}
+        if major in AVIF_BRANDS or (major in (b"mif1", b"miaf") and compatible & AVIF_BRANDS):
+            return Kind.AVIF
+        if major in MP4_BRANDS:
+            return Kind.MP4
+    if head.startswith(b"\x1a\x45\xdf\xa3") and re.search(rb"\x42\x82[\x84\x88](webm|matroska)", head[:128]):
+        return Kind.MATROSKA
+    return None
+
+
+def _mp3(data: bytes) -> Kind | None:
+    """MP3 has no signature: its first frame, where a tag ahead of it says that it begins."""
+    start = 0
+    if data[:3] == b"ID3" and len(data) > 10:
+        # Four bytes of seven bits each; a footer has ten bytes more.
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
+        start = 10 + size + (10 if data[5] & 0x10 else 0)
+        window = bytes(data[start : start + HEAD_BYTES]).lstrip(b"\0")  # encoders pad their tags
+        return Kind.MP3 if MPEG_SYNC.match(window) else None
+    return Kind.MP3 if MPEG_SYNC.match(bytes(data[:4])) else None
