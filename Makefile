@@ -31,7 +31,7 @@ TOGETHER_PY := 1.5.35 2.42.0 3.1.1
 TOGETHER_TS := 0.52.0
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
-.PHONY: help video test serve check format bench docs clients clean
+.PHONY: help video test serve check format bench docs clients postgresql clean
 
 help:
 	@sed -n '3,10s/^# //p' Makefile
@@ -42,7 +42,7 @@ video: $(VENV)/.installed
 serve: $(VENV)/.installed
 	$(BIN)/rushes serve --port $(PORT)
 
-test: check clients
+test: check clients postgresql
 	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-test
@@ -63,6 +63,15 @@ docs: $(VENV)/.installed
 	$(BIN)/python docs/write_reference.py
 
 clients: $(CLIENT_STAMPS)
+
+# The job tests start a server of their own from its programs; the one that Debian starts beside it is not used.
+postgresql:
+	@if ! command -v initdb >/dev/null && ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; then \
+	    if ! command -v apt-get >/dev/null; then echo "The tests need PostgreSQL: install it." >&2; exit 1; fi; \
+	    sudo=""; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	    echo "installing postgresql"; \
+	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends postgresql; \
+	fi
 
 clean:
 	rm -rf $(VENV) .venv-clients .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, func, literal_column, select
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from rushes.errors import Unavailable, WrongSetup
@@ -29,6 +29,9 @@ PATIENCE_S = 30.0
 # SQLite's own waiting is unfair: four tight writers made one of them fail after 5 s. Short waits inside SQLite and
 # our own retries with jitter around them let everybody through.
 BUSY_TIMEOUT_S = 1.0
+
+STOPPED_S = 10.0
+"""On PostgreSQL: how long a transaction may stand still before the server ends it."""
 
 _CLOCKS = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
@@ -117,7 +120,11 @@ class Database:
                 return attempt(deadline - time.monotonic())
             except NoFreeConnection:
                 raise Unavailable("every connection to the job database is taken; try again in a moment") from None
-            except (DatabaseError, sqlite3.DatabaseError) as error:  # while a connection opens, it is the driver's own
+            # While a connection opens, the error is the driver's own.
+            except (DatabaseError, InterfaceError, sqlite3.DatabaseError) as error:
+                if _full(error) and self._disk is not None and self._disk.release_reserve():
+                    log.warning("the disk that holds the job database is full; using what was kept in reserve")
+                    continue
                 if not _busy(error):
                     raise _explained(error) from error
             if time.monotonic() >= deadline:
@@ -149,7 +156,7 @@ def _opened(url: str) -> Engine:
     if dialect not in _CLOCKS:
         raise WrongSetup(field="database url", given=dialect, allowed=" or ".join(_CLOCKS))
     if dialect == "postgresql":
-        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, hide_parameters=True)
+        return _opened_postgresql(parsed)
     if not parsed.database or parsed.database == ":memory:":
         raise WrongSetup(
             field="database url",
@@ -171,6 +178,37 @@ def _opened(url: str) -> Engine:
     return engine
 
 
+def _opened_postgresql(url: URL) -> Engine:
+    try:
+        engine = create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            hide_parameters=True,
+            # Prepared statements belong to one connection, and a pooler in between may give us another each time.
+            connect_args={"connect_timeout": 10, "tcp_user_timeout": 15_000, "prepare_threshold": None},
+        )
+    except ModuleNotFoundError:
+        raise WrongSetup(
+            field="database url",
+            given="postgresql",
+            allowed="sqlite, until the driver for PostgreSQL is installed",
+            hint="pip install 'rushes[postgresql]'",
+        ) from None
+    event.listen(engine, "begin", _begin_postgresql)
+    return engine
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if connection.get_execution_options().get("rushes_writes", False):
+        # A process that is stopped inside a transaction would keep what it locked until it runs again or dies.
+        # Waiting for a lock is done in short spells, as with SQLite: the patience is ours.
+        connection.exec_driver_sql(
+            f"SET LOCAL idle_in_transaction_session_timeout = '{STOPPED_S:g}s'; "
+            f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:g}s'"
+        )
+
+
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
     for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):  # a deleted prompt is overwritten
@@ -183,7 +221,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-Failure = DatabaseError | sqlite3.DatabaseError
+Failure = DatabaseError | InterfaceError | sqlite3.DatabaseError
+
+# Serialization failure, deadlock, lock timeout: this transaction was undone, and the next try may do better.
+_BUSY_STATES = ("40001", "40P01", "55P03")
+_FULL_STATE = "53100"
 
 
 def _sqlite_code(error: Failure) -> int:
@@ -191,8 +233,18 @@ def _sqlite_code(error: Failure) -> int:
     return int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)) & 0xFF
 
 
+def _state(error: Failure) -> str | None:
+    """PostgreSQL's SQLSTATE; None for another database, or where no server answered."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None)
+
+
 def _busy(error: Failure) -> bool:
-    return _sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return _sqlite_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) or _state(error) in _BUSY_STATES
+
+
+def _full(error: Failure) -> bool:
+    # "I/O error" is what SQLite says where the file of its shared memory cannot grow.
+    return _sqlite_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 def _explained(error: Failure) -> Exception:
@@ -203,9 +255,9 @@ def _explained(error: Failure) -> Exception:
             "the job database is damaged or not a database. "
             "Hint: it was not changed; restore it from a copy, or name another data directory"
         )
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or _state(error) == _FULL_STATE:
         return Unavailable("the disk that holds the job database is full")
-    if isinstance(error, OperationalError | sqlite3.OperationalError):
+    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
         log.error("the job database failed: %s", getattr(error, "orig", error))
         return Unavailable("the job database cannot be reached or written")
     return error  # a mistake of ours, such as a broken constraint: the edge that catches it logs it whole

@@ -1,23 +1,35 @@
-"""Stores on real databases. Every test that takes `store` runs once for each kind of URL below."""
+"""Stores on real databases. Every test that takes `store` runs once for each kind of database below."""
 
 from __future__ import annotations
 
-import sqlite3
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgresql import Server, programs, serving
+from sqlalchemy import create_engine, text
 
 from rushes.jobs.store import JobStore
 
-DATABASES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder / 'jobs.db'}",
-}
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    bin = programs()
+    if bin is None:
+        if os.environ.get("CLIENTS_REQUIRED"):
+            pytest.fail("PostgreSQL is not installed; make test does it where there is apt-get")
+        pytest.skip("PostgreSQL is not installed")
+    with serving(bin) as server:
+        yield server
 
 
-@pytest.fixture(params=DATABASES)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return DATABASES[request.param](tmp_path)
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.db'}"
+    server: Server = request.getfixturevalue("postgresql")
+    return server.url()
 
 
 @pytest.fixture
@@ -28,13 +40,19 @@ def store(url: str) -> Iterator[JobStore]:
 
 
 @pytest.fixture
-def let_leases_run_out(tmp_path: Path) -> Callable[[], None]:
+def say(url: str) -> Callable[[str], None]:
+    """Change the database behind the store's back, by one statement."""
+
+    def run(statement: str) -> None:
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    return run
+
+
+@pytest.fixture
+def let_leases_run_out(say: Callable[[str], None]) -> Callable[[], None]:
     """Set every lease to a moment long past, as if the time had gone by."""
-
-    def expire() -> None:
-        connection = sqlite3.connect(tmp_path / "jobs.db", timeout=10)
-        with connection:
-            connection.execute("UPDATE jobs SET lease_until = 1 WHERE state = 'running'")
-        connection.close()
-
-    return expire
+    return lambda: say("UPDATE jobs SET lease_until = 1 WHERE state = 'running'")

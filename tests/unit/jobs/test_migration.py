@@ -19,7 +19,7 @@ DONE, RUNNING, WAITING = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1,
 @pytest.fixture
 def old(url: str) -> str:
     """The URL of a database of schema 1."""
-    engine = create_engine(url)
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
         for statement in SCRIPT.read_text(encoding="utf-8").split(";\n"):
             if statement.strip():
@@ -58,7 +58,7 @@ def test_jobs_of_schema_1_are_all_there_and_go_on(old: str) -> None:
 def test_an_old_database_becomes_the_same_as_a_new_one(old: str) -> None:
     JobStore(old).close()
     JobStore(old).close()  # the second start finds nothing left to do
-    engine = create_engine(old)
+    engine = create_engine(old.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
         became = shape(connection)
         version = connection.execute(text("SELECT version FROM schema_version")).scalars().all()

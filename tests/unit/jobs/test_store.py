@@ -39,7 +39,9 @@ def test_a_job_is_waiting_and_complete_when_add_returns(store: JobStore, url: st
     job = store.add("ann", request)
     assert (job.state, job.stage, job.attempt, job.progress) == (JobState.QUEUED, "queued", 0, 0.0)
     assert job.request == request
-    assert JobStore(url).get(job.id, "ann") == job
+    another = JobStore(url)
+    assert another.get(job.id, "ann") == job
+    another.close()
 
 
 def test_ids_are_version_seven_and_in_order_of_creation(store: JobStore) -> None:
