@@ -1,0 +1,121 @@
+"""Workers of the embedded model on tiny weights under a real host, on a data folder that a test looks into."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import av
+from mini_cases import asked
+from test_restart import eventually
+
+from rushes.catalogue.cards.mini import CARD
+from rushes.contract.job import Job, JobState
+from rushes.contract.request import ResolvedRequest
+from rushes.failpoints import VARIABLE
+from rushes.jobs.host import Host
+from rushes.jobs.store import JobStore
+
+HERE = Path(__file__).parent
+WORKER = (sys.executable, str(HERE / "mini_on_tiny_weights.py"), "worker")
+FINAL = {"succeeded", "failed", "cancelled"}
+
+REQUEST = replace(
+    asked(seconds=4.0, fps=12, num_frames=48, width=64, height=36, steps=3),  # two windows of the tiny weights
+    revision=CARD.revision,
+)
+STEPS = 6
+
+
+class Attended:
+    """One data folder, its job database, and hosts with workers on it."""
+
+    def __init__(self, data: Path, weights: Path) -> None:
+        self.data = data
+        self.data.mkdir(parents=True, exist_ok=True)
+        self.store = JobStore(f"sqlite:///{data / 'jobs.db'}")
+        # By itself every worker takes half the time to start that it takes to be tested; no two on two cores.
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RUSHES_")},
+            "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "TINY_WEIGHTS": str(weights),
+            "RUSHES_DATA": str(data),
+            "RUSHES_LEASE_S": "30",
+            "RUSHES_CHECKPOINT_EVERY_S": "0",
+        }
+
+    @contextmanager
+    def hosted(self, failpoint: str = "", count: int = 1, **environment: str) -> Iterator[Host]:
+        """A host whose workers have `failpoint` armed, and a mark beside the data folder if that names none."""
+        armed = {VARIABLE: failpoint} if failpoint else {}
+        host = Host(
+            self.store,
+            WORKER,
+            count=count,
+            environment={**self.environment, **armed, **environment},
+            grace_s=10.0,
+            tick_s=0.3,
+        )
+        host.start()
+        try:
+            yield host
+        finally:
+            host.stop()
+
+    def ask(self, request: ResolvedRequest = REQUEST, **more: int) -> Job:
+        return self.store.add("ann", request, **more)
+
+    def ended(self, job: Job, within_s: float = 60.0) -> Job:
+        return eventually(lambda: (now := self.store.get(job.id)).state.final and now, within_s)
+
+    def types(self, job: Job) -> list[str]:
+        return [event.type for event in self.store.events(job.id) if event.type != "progress"]
+
+    def first_steps(self, job: Job) -> dict[int, int]:
+        """Attempt → the first denoising step that it told of; attempts that told of none are not there."""
+        first: dict[int, int] = {}
+        for event in self.store.events(job.id):
+            if event.type == "progress" and event.data["stage"] == "denoising":
+                first.setdefault(event.attempt, event.data["step"])
+        return first
+
+    def files(self, room: str) -> list[str]:
+        folder = self.data / room
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def insist_on_one_outcome(self, job: Job, sha256: str) -> Job:
+        """The job has succeeded, once; its one file is whole, decodes, and has these bytes."""
+        now = self.store.get(job.id)
+        assert now.state is JobState.SUCCEEDED, now.error
+        assert now.artifact is not None
+        assert [type for type in self.types(job) if type in FINAL] == ["succeeded"]
+        assert self.types(job)[-1] == "succeeded", "nothing is written behind the end"
+        path = self.data / "artifacts" / now.artifact.key
+        content = path.read_bytes()
+        assert hashlib.sha256(content).hexdigest() == now.artifact.sha256 == sha256
+        assert len(content) == now.artifact.size_bytes
+        with av.open(str(path)) as film:
+            assert sum(1 for _ in film.decode(video=0)) == now.artifact.num_frames
+        assert now.checkpoint is None
+        return now
+
+    def insist_on_no_leftovers(self, orphans: int = 0) -> None:
+        """Every file has a row that names it, but for so many `orphans`; half-written ones, nobody has."""
+        files = {name for room in ("artifacts", "checkpoints") for name in self.files(room)}
+        halves = {name for name in files if name.endswith(".part")}
+        unknown = self.store.unknown_keys(files - halves)
+        assert len(halves | unknown) <= orphans, (halves, unknown)
+        assert self.unfinished() == []
+
+    def unfinished(self) -> list[str]:
+        """Files that a worker was at."""
+        scratch = [path.name for path in (self.data / "scratch").rglob("*") if path.is_file()]
+        return [name for name in scratch if not name.endswith(".lock")]
+
+    def close(self) -> None:
+        self.store.close()

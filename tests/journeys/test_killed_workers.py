@@ -1,0 +1,99 @@
+"""A worker that dies at every place where it can: one final state, one file, the same bytes, nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attended import STEPS, Attended
+from test_restart import eventually
+from tiny_mini import write_tiny_weights
+
+from rushes.contract.job import JobState
+from rushes.failpoints import POINTS
+
+AT = {
+    "claimed": 1,
+    "loading": 1,
+    "encoding": 1,
+    "step": 4,
+    "checkpoint half": 3,
+    "checkpoint stored": 3,
+    "checkpoint named": 3,
+    "decoding": 2,
+    "writing": 20,
+    "written": 1,
+    "flushed": 1,
+    "put half": STEPS + 1,  # the puts before are the checkpoints'
+    "stored": 1,
+    "before commit": 1,
+    "after commit": 1,
+}
+"""Where an undisturbed job dies: the place, and its how many-th passing."""
+
+ORPHANS = {"checkpoint stored", "checkpoint named", "put half", "stored", "before commit", "after commit"}
+"""Deaths that leave one file behind which no row names, an artifact or a checkpoint; only a sweep can find it."""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> str:
+    """The hash of the file that comes out when nobody dies."""
+    attended = Attended(tmp_path_factory.mktemp("undisturbed") / "data", weights)
+    with attended.hosted():
+        done = attended.ended(attended.ask())
+    assert done.artifact is not None
+    attended.insist_on_no_leftovers()
+    attended.close()
+    return done.artifact.sha256
+
+
+@pytest.fixture
+def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
+    made = Attended(tmp_path / "data", weights)
+    yield made
+    made.close()
+
+
+def test_every_place_where_a_worker_may_die_is_tried() -> None:
+    assert set(AT) | {"restored", "released"} == set(POINTS)
+
+
+@pytest.mark.parametrize("place", AT)
+def test_killed_at(attended: Attended, undisturbed: str, tmp_path: Path, place: str) -> None:
+    mark = tmp_path / "mark"
+    job = attended.ask()
+    with attended.hosted(f"{place}:{AT[place]}:kill:{mark}"):
+        eventually(mark.exists)
+        attended.ended(job)
+        eventually(lambda: not attended.unfinished())  # what the dead one left there goes when the next one starts
+    done = attended.insist_on_one_outcome(job, undisturbed)
+    if place == "after commit":
+        assert attended.types(job) == ["queued", "running", "succeeded"]
+    else:
+        assert attended.types(job) == ["queued", "running", "rescued", "running", "succeeded"]
+        assert (done.attempt, done.crashes) == (2, 1)
+    if place in ("decoding", "writing", "written", "flushed", "put half", "stored", "before commit"):
+        assert attended.first_steps(job).get(2) == STEPS, "nothing is denoised again"
+    attended.insist_on_no_leftovers(orphans=int(place in ORPHANS))
+
+
+def test_a_job_whose_workers_die_twice_starts_over_and_a_third_death_ends_it(
+    attended: Attended, undisturbed: str, tmp_path: Path
+) -> None:
+    twice = attended.ask()
+    with attended.hosted(f"step:4:kill:{tmp_path / 'first'},restored:1:kill:{tmp_path / 'second'}"):
+        attended.ended(twice)
+    assert attended.first_steps(twice)[3] == 0, "what killed two workers may be the checkpoint"
+    attended.insist_on_one_outcome(twice, undisturbed)
+    thrice = attended.ask()
+    with attended.hosted("step:2:kill"):
+        failed = attended.ended(thrice)
+    assert (failed.state, failed.attempt, failed.crashes) == (JobState.FAILED, 3, 3)
+    assert failed.error is not None
+    assert failed.error.code == "worker_lost"
