@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from rushes.catalogue.sizes import Sizes
 from rushes.catalogue.wording import listed, number
@@ -90,15 +91,24 @@ class MediaRule:
     """How many items of a media member are taken; 0 refuses it.
 
     `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number).
+    `max_bytes` of one file, and `max_seconds` of one clip or sound; None is whatever this server opens at most.
     """
 
     max_items: int = 0
     positions: tuple[str, ...] = ()
+    max_bytes: int | None = None
+    max_seconds: float | None = None
+
+    def filled_by(self, other: MediaRule) -> MediaRule:
+        """This rule with the sizes that it leaves open taken from `other`."""
+        return replace(
+            self, max_bytes=self.max_bytes or other.max_bytes, max_seconds=self.max_seconds or other.max_seconds
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class MediaRules:
-    """One rule per member of `contract.media.Media`, same names."""
+    """One rule per member of `contract.media.Media`, same names; `apart` are pairs that do not go together."""
 
     frame_images: MediaRule = MediaRule()
     frame_videos: MediaRule = MediaRule()
@@ -106,13 +116,19 @@ class MediaRules:
     reference_videos: MediaRule = MediaRule()
     source_video: MediaRule = MediaRule()
     audio_inputs: MediaRule = MediaRule()
+    apart: tuple[tuple[str, str], ...] = ()
 
     def of(self, name: str) -> MediaRule:
         rule: MediaRule = getattr(self, name)
         return rule
 
     def taken(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self) if self.of(f.name).max_items)
+        return tuple(f.name for f in fields(self) if f.name != "apart" and self.of(f.name).max_items)
+
+    def filled_by(self, other: MediaRules) -> MediaRules:
+        """These rules with the sizes that they leave open taken from `other`."""
+        filled: dict[str, Any] = {name: self.of(name).filled_by(other.of(name)) for name in self.taken()}
+        return replace(self, **filled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +178,13 @@ class Rules:
         return self.generate_audio if field == "generate_audio" else True
 
     def filled_by(self, card_rules: Rules) -> Rules:
-        """These rules with what they leave to the model (default steps, default guidance, advice) taken from it."""
+        """These rules with what they leave to the model taken from it: defaults, advice, sizes of files."""
         return replace(
             self,
             steps=_with_default(self.steps, card_rules.steps),
             guidance_scale=_with_default(self.guidance_scale, card_rules.guidance_scale),
             advised=self.advised or card_rules.advised,
+            media=self.media.filled_by(card_rules.media),
         )
 
 

@@ -41,8 +41,9 @@ def adopt_lone_reference(media: Media, taken: Sequence[str]) -> tuple[Media, tup
 
 
 def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) -> None:
-    """Refuse members that `rules` do not take and items beyond their number; `taken` is what the hint may offer.
+    """Refuse members that `rules` do not take, or not together, and items beyond their number.
 
+    `taken` is what the hint may offer.
     Raises UnsupportedField, InvalidValue.
     """
     for name in media.given():
@@ -53,25 +54,29 @@ def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) ->
                 f"it takes {listed(taken, 'and')}" if taken else "no media can be given with this model: leave it out"
             )
             raise UnsupportedField(field=path, model=model, hint=hint)
-        sources = _sources(media, name)
-        if len(sources) > rule.max_items:
+        items = [(item, source) for member, item, source in media.items() if member == name]
+        if len(items) > rule.max_items:
             raise InvalidValue(
-                field=path, given=counted(len(sources), "item"), allowed=f"at most {rule.max_items}", model=model
+                field=path, given=counted(len(items), "item"), allowed=f"at most {rule.max_items}", model=model
             )
-        for index, source in enumerate(sources):
-            item = path if name == "source_video" else f"{path}[{index}]"
+        for item, source in items:
             if not source.strip():
                 raise InvalidValue(field=item, given="nothing", allowed="a URL, a data URL or base64", model=model)
             refuse_unprintable(item, source)
+    _check_together(media, rules, model)
 
 
-def _sources(media: Media, name: str) -> tuple[str, ...]:
-    if name == "frame_images":
-        return tuple(image.source for image in media.frame_images)
-    if name == "source_video":
-        return (media.source_video or "",)
-    sources: tuple[str, ...] = getattr(media, name)
-    return sources
+def _check_together(media: Media, rules: Rules, model: str) -> None:
+    """Refuse what says twice how the video begins."""
+    for one, other in rules.media.apart:
+        if one in media.given() and other in media.given():
+            raise InvalidValue(
+                field=f"media.{one}",
+                given=f"beside media.{other}",
+                allowed="one of them",
+                model=model,
+                hint="each says how the video begins",
+            )
 
 
 def place_keyframes(media: Media, num_frames: int) -> tuple[Media, tuple[Note, ...]]:
@@ -90,6 +95,13 @@ def place_keyframes(media: Media, num_frames: int) -> tuple[Media, tuple[Note, .
     for item, image in enumerate(images):
         path = f"media.frame_images[{item}].frame"
         index = _even(item, len(images), last) if image.frame is None else _index(image.frame, last, path)
+        if index == 0 and media.frame_videos:
+            raise InvalidValue(
+                field=path,
+                given="the first frame",
+                allowed="a frame after the clip in media.frame_videos",
+                hint="the video begins with that clip",
+            )
         if index in holder:
             raise InvalidValue(
                 field=path,

@@ -78,4 +78,8 @@ def _media(rule: MediaRule) -> dict[str, Any]:
     said: dict[str, Any] = {"max_items": rule.max_items}
     if rule.positions:
         said["positions"] = list(rule.positions)
+    if rule.max_bytes is not None:
+        said["max_bytes"] = rule.max_bytes
+    if rule.max_seconds is not None:
+        said["max_seconds"] = rule.max_seconds
     return said

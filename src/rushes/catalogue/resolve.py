@@ -115,6 +115,8 @@ def _check_needs(request: VideoRequest, parties: Parties) -> None:
                 hint=f"{model} starts from {listed(rules.needs)}; the operator must map it to a model that takes that",
             )
         if not any(_is_given(request, path) for path in rules.needs):
+            if "prompt" in possible and request.prompt is not None:
+                raise InvalidValue(field="prompt", given="nothing", allowed=rules.prompt.allowed, model=model)
             raise MissingField(
                 field=possible[0],
                 allowed=listed(possible),
@@ -126,7 +128,7 @@ def _check_needs(request: VideoRequest, parties: Parties) -> None:
 def _is_given(request: VideoRequest, path: str) -> bool:
     if path.startswith("media."):
         return path.removeprefix("media.") in request.media.given()
-    return getattr(request, path) is not None
+    return bool(getattr(request, path))
 
 
 def _check_audio(request: VideoRequest, rules: Rules, model: str) -> None:

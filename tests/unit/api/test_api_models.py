@@ -48,7 +48,7 @@ def test_a_mapped_id_that_no_request_can_meet_says_why(client: httpx.Client) -> 
     new = {row["id"]: row["unmakeable"] for row in client.get("/v2/supported-models").json()["data"]}
     assert old == new
     assert (old["rushes/mini"], old["minimax/hailuo-02"]) == (None, None)
-    assert old["Wan-AI/wan2.7-i2v"].endswith("which rushes/mini does not take")
+    assert old["Wan-AI/wan2.7-r2v"].endswith("which rushes/mini does not take")
 
 
 @pytest.mark.parametrize("prefix", ["/v2", "/v1/v2", "/v2/v2"])

@@ -29,13 +29,15 @@ EVERY_MEMBER = MediaRules(
 OPEN_CARD = replace(
     CARD,
     id="test/open",
-    rules=replace(CARD.rules, media=EVERY_MEMBER, generate_audio=True, prompt=Text("optional")),
+    rules=replace(CARD.rules, media=EVERY_MEMBER, generate_audio=True, prompt=Text("optional"), needs=()),
 )
 """A model that takes everything, so that the hosted ids' own rules can be seen at work."""
 
 SHORT_CARD = replace(CARD, id="test/short", rules=replace(CARD.rules, seconds=Span(1, 4, 2)))
 
-HERE = Catalogue([CARD, OPEN_CARD, SHORT_CARD])
+WORDS_ONLY_CARD = replace(CARD, id="test/words", rules=replace(CARD.rules, media=MediaRules(), needs=("prompt",)))
+
+HERE = Catalogue([CARD, OPEN_CARD, SHORT_CARD, WORDS_ONLY_CARD])
 BY_MINI = Catalogue([CARD], {"all": MINI})
 BY_OPEN = Catalogue([OPEN_CARD], {"all": OPEN_CARD.id})
 

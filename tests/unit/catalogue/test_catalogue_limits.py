@@ -25,7 +25,12 @@ def test_the_embedded_models_limits_read_as_the_card_says() -> None:
     assert said["size"]["resolution_and_ratio"]["sizes"]["720P"]["1:1"] == "960x960"
     assert said["guidance_scale"]["above"] == 0
     assert said["output_format"] == {"choices": ["MP4", "WEBM"], "default": "MP4"}
-    assert said["media"] == {}
+    assert said["media"] == {
+        "frame_images": {"max_items": 10, "positions": ["first", "last", "any"], "max_bytes": 30 * 2**20},
+        "frame_videos": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
+        "source_video": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
+    }
+    assert said["needs_one_of"] == ["prompt", "media.frame_images", "media.frame_videos", "media.source_video"]
 
 
 def test_a_hosted_ids_limits_say_what_it_does_not_take() -> None:
@@ -33,7 +38,7 @@ def test_a_hosted_ids_limits_say_what_it_does_not_take() -> None:
     assert hailuo["negative_prompt"] is None
     assert hailuo["size"]["resolution_and_ratio"] is None
     assert hailuo["seconds"] == {"choices": [6, 10], "default": 6}
-    assert hailuo["media"] == {"frame_images": {"max_items": 1, "positions": ["first"]}}
+    assert hailuo["media"] == {"frame_images": {"max_items": 1, "positions": ["first"], "max_bytes": 30 * 2**20}}
     edit = limits(BY_MINI.find("Wan-AI/wan2.7-videoedit").rules)
     assert edit["needs_one_of"] == ["media.source_video"]
     assert edit["size"]["width_and_height"] is None

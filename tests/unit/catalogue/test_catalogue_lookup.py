@@ -90,14 +90,7 @@ def test_any_other_string_is_a_model_that_is_not_here(asked: str) -> None:
 
 def test_ids_that_the_model_here_can_never_make_say_why() -> None:
     stuck = {offer.asked_id: offer.unmakeable for offer in BY_MINI.offers() if offer.unmakeable}
-    assert set(stuck) == {
-        "Wan-AI/wan2.7-i2v",
-        "Wan-AI/wan2.7-r2v",
-        "Wan-AI/wan2.7-videoedit",
-        "kwaivgI/kling-2.1-standard",
-        "kwaivgI/kling-2.1-pro",
-        "kwaivgI/kling-1.6-pro",
+    assert stuck == {
+        "Wan-AI/wan2.7-r2v": "Wan-AI/wan2.7-r2v needs media.reference_images or media.reference_videos, "
+        "which rushes/mini does not take"
     }
-    assert stuck["Wan-AI/wan2.7-videoedit"] == (
-        "Wan-AI/wan2.7-videoedit needs media.source_video, which rushes/mini does not take"
-    )

@@ -147,8 +147,26 @@ def test_these_kling_ids_take_words_a_keyframe_or_both(model: str) -> None:
     assert refused.value.allowed == "prompt or media.frame_images"
 
 
-@pytest.mark.parametrize("model", [*KLING_WITHOUT_WORDS, "Wan-AI/wan2.7-i2v", "Wan-AI/wan2.7-videoedit"])
-def test_an_id_that_starts_from_what_the_model_here_does_not_take_says_so_at_once(model: str) -> None:
+@pytest.mark.parametrize(
+    ("model", "media"),
+    [
+        *((model, FIRST) for model in (*KLING_WITH_WORDS, *KLING_WITHOUT_WORDS, "minimax/hailuo-02")),
+        ("Wan-AI/wan2.7-i2v", FIRST),
+        ("Wan-AI/wan2.7-i2v", Media(frame_videos=("https://example.com/a.mp4",))),
+        ("Wan-AI/wan2.7-videoedit", Media(source_video="https://example.com/a.mp4")),
+    ],
+)
+def test_the_embedded_model_stands_in_for_every_id_that_starts_from_what_it_takes(model: str, media: Media) -> None:
+    offer = BY_MINI.find(model)
+    words = None if model in KLING_WITHOUT_WORDS else "a fox runs"
+    made = ask(offer, prompt=words, media=media)
+    assert offer.unmakeable is None
+    assert made.media.given() == media.given()
+    assert made.made_by == CARD.id
+
+
+def test_an_id_that_starts_from_what_the_model_here_does_not_take_says_so_at_once() -> None:
+    model = "Wan-AI/wan2.7-r2v"
     offer = BY_MINI.find(model)
     with pytest.raises(UnsupportedField) as refused:
         ask(offer)

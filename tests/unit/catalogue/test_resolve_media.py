@@ -150,8 +150,32 @@ def test_two_reference_images_are_not_guessed_at() -> None:
 
 def test_media_that_the_hosted_id_takes_and_the_model_here_does_not_names_both() -> None:
     with pytest.raises(UnsupportedField) as refused:
-        ask(BY_MINI.find("minimax/hailuo-02"), media=frames("first"))
-    assert refused.value.field == "media.frame_images"
+        ask(BY_MINI.find("Wan-AI/wan2.7-t2v"), media=Media(audio_inputs=("https://example.com/a.wav",)))
+    assert refused.value.field == "media.audio_inputs"
     assert "rushes/mini" in refused.value.message
-    assert "minimax/hailuo-02" in refused.value.message
+    assert "Wan-AI/wan2.7-t2v" in refused.value.message
     assert "it takes" not in str(refused.value.hint)
+
+
+def test_a_clip_to_continue_and_one_to_edit_do_not_go_together() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        ask(media=Media(frame_videos=(CLIP,), source_video=CLIP))
+    assert (refused.value.field, refused.value.given) == ("media.frame_videos", "beside media.source_video")
+
+
+def test_a_clip_to_continue_leaves_no_first_frame_to_give() -> None:
+    for first in ("first", 0, None):
+        media = Media(frame_videos=(CLIP,), frame_images=(FrameImage(IMAGE, first),))
+        with pytest.raises(InvalidValue) as refused:
+            ask(media=media)
+        assert refused.value.field == "media.frame_images[0].frame"
+    last = Media(frame_videos=(CLIP,), frame_images=(FrameImage(IMAGE, "last"),))
+    assert placed(ask(seconds=2.0, media=last)) == [47]
+
+
+def test_the_embedded_model_makes_a_video_from_pictures_without_a_word() -> None:
+    assert ask(prompt=None, media=frames("first")).prompt == ""
+    with pytest.raises(MissingField) as refused:
+        ask(prompt=None)
+    assert refused.value.field == "prompt"
+    assert refused.value.allowed == "prompt, media.frame_images, media.frame_videos or media.source_video"

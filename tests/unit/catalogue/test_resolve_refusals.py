@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from catalogue_cases import HUGE, OPEN_CARD, ask
+from catalogue_cases import HUGE, OPEN_CARD, WORDS_ONLY_CARD, ask
 
 from rushes.contract.media import Media
 from rushes.errors import InvalidDuration, InvalidValue, MissingField, Refused, UnsupportedField
@@ -58,7 +58,7 @@ def test_a_length_outside_the_range_has_its_own_code(seconds: float) -> None:
 
 def test_too_long_a_clip_is_told_the_longest() -> None:
     with pytest.raises(InvalidDuration) as refused:
-        ask(seconds=12.0)
+        ask(WORDS_ONLY_CARD.id, seconds=12.0)
     assert refused.value.hint == "ask for 10"
 
 
@@ -153,10 +153,8 @@ def test_metadata_nested_a_thousand_deep_is_refused_and_breaks_nothing() -> None
 @pytest.mark.parametrize(
     "media",
     [
-        Media(frame_videos=("https://example.com/a.mp4",)),
-        Media(reference_images=("https://example.com/a.png",)),
+        Media(reference_images=("https://example.com/a.png",) * 2),
         Media(reference_videos=("https://example.com/a.mp4",)),
-        Media(source_video="https://example.com/a.mp4"),
         Media(audio_inputs=("https://example.com/a.wav",)),
     ],
 )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from rushes.catalogue.card import Advised, Card, Rules, Span, Text
+from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text
 from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
 
 DEFAULT_GUIDANCE = 4.0
 """Tuned on the shipped weights; a small model is over-guided long before the 6 to 10 of the general page."""
+
+MIB = 1 << 20
+
+MEDIA = MediaRules(
+    # A latent frame lasts half a second, so that ten keyframes already leave little to make of a short clip.
+    frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB),
+    frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
+    source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
+    # No references and no sound: these weights were never shown any.
+    apart=(("frame_videos", "source_video"),),
+)
 
 CARD = Card(
     id="rushes/mini",
@@ -16,12 +27,13 @@ CARD = Card(
     revision="pocket-cecc5d92b0cd",
     licence="Apache-2.0",
     description=(
-        "A small text-to-video model that comes with the package and runs on a CPU: "
-        "one subject in one scene, moving, in the style of 3D emoji. Made small and fitted to the asked size and rate."
+        "A small video model that comes with the package and runs on a CPU: from words, keyframes, a clip to continue "
+        "or one to edit, one subject in one scene, moving, in the style of 3D emoji. Made small and fitted to the "
+        "asked size and rate."
     ),
     created=1_795_305_600,  # 22 November 2026
     rules=Rules(
-        prompt=Text("required"),
+        prompt=Text("optional"),
         negative_prompt=Text("optional"),
         sizes=Sizes(
             # Even, because 4:2:0 video has one colour sample per 2x2 pixels;
@@ -34,6 +46,8 @@ CARD = Card(
         fps=Span(15, 60, 24),
         steps=Span(10, 50, 20),
         guidance_scale=Span(0, 30, DEFAULT_GUIDANCE, above_low=True),
+        media=MEDIA,
+        needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
         advised=Advised(guidance_low=2.0, guidance_high=8.0, prompt_chars=600),
     ),
 )
