@@ -17,11 +17,15 @@ from rushes.catalogue.cards import CARDS
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
 from rushes.failpoints import VARIABLE as FAILPOINTS
+from rushes.jobs.database import sqlite_file
 from rushes.jobs.host import Host
+from rushes.jobs.limits import QueueLimits
+from rushes.jobs.prune import Pruner
 from rushes.jobs.stall import StallLimits
 from rushes.jobs.store import JobStore
 from rushes.jobs.worker import Worker
 from rushes.settings import PREFIX, Settings
+from rushes.storage.ballast import Ballast
 from rushes.storage.local import LocalStorage
 from rushes.storage.scratch import own_scratch
 from rushes.videos import Videos
@@ -41,7 +45,33 @@ def build_catalogue(settings: Settings) -> Catalogue:
 
 def build_store(settings: Settings) -> JobStore:
     """The job database, made where missing. One per process; its owner closes it. Raises `WrongSetup`."""
-    return JobStore(settings.jobs.database_url)
+    jobs = settings.jobs
+    limits = QueueLimits(
+        max_queued=jobs.max_queued or None,
+        max_queued_per_owner=jobs.max_queued_per_owner or None,
+        max_running_per_owner=jobs.max_running_per_owner or None,
+        max_seconds_per_day_per_owner=jobs.max_seconds_per_day or None,
+    )
+    return JobStore(jobs.database_url, limits=limits, disk=build_ballast(settings))
+
+
+def build_ballast(settings: Settings) -> Ballast:
+    """The watch over the disk, with its reserve beside the SQLite file, or in the data folder where there is none."""
+    data, file = settings.storage.data, sqlite_file(settings.jobs.database_url)
+    folders = (data,) if file is None else (file.parent, data)
+    return Ballast(*folders, low_water_bytes=settings.storage.low_water_bytes)
+
+
+def build_pruner(settings: Settings, store: JobStore) -> Pruner:
+    """What clears away: expired videos, files without a row, and the gap where the ballast was."""
+    keep_days = settings.storage.keep_days
+    return Pruner(
+        store,
+        artifacts=build_storage(settings),
+        checkpoints=build_checkpoints(settings),
+        keep_s=keep_days * 86_400 if keep_days else None,
+        besides=build_ballast(settings).restore,
+    )
 
 
 def build_storage(settings: Settings) -> LocalStorage:

@@ -147,6 +147,14 @@ class JobsSettings:
     """How long the next frames may take to come out of the decoder and into the file."""
     stall_storing_s: float = _setting(300.0, _seconds(1, 86400), "1 to 86400 seconds")
     """How long putting the finished file in its place may take."""
+    max_queued: int = _setting(10_000, _whole(0, 10**9), "a number of videos; 0 sets no limit")
+    """How many may wait; more are refused with 429."""
+    max_queued_per_owner: int = _setting(0, _whole(0, 10**9), "a number of videos; 0 sets no limit")
+    """How many of one key's owner may wait."""
+    max_running_per_owner: int = _setting(0, _whole(0, 10**9), "a number of videos; 0 sets no limit")
+    """How many of one key's owner are made at a time; the others wait, also where a worker is free."""
+    max_seconds_per_day: float = _setting(0.0, _seconds(0, 10**9), "seconds of video; 0 sets no limit")
+    """How much video one key's owner may ask for within 24 hours."""
     with_parent: bool = _setting(False, _switch, "true or false")
     """Whether a worker ends when its standard input does; set by the host that starts it, with its name."""
 
@@ -154,6 +162,10 @@ class JobsSettings:
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
     data: Path = _setting(default_data_dir, _path, "a directory of this machine's own disk")  # noqa: RUF009 - a field
+    keep_days: float = _setting(0.0, _seconds(0, 36500), "0 to 36500 days, also parts of one; 0 keeps them")
+    """How long a video is kept after its end, together with all that is known of it."""
+    low_water_bytes: int = _setting(512 * 2**20, _whole(0, 2**50), "a number of bytes; 0 takes videos until it is full")
+    """How much of the disk has to be free for another video to be taken."""
 
 
 @dataclass(frozen=True, slots=True)

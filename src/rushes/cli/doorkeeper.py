@@ -11,7 +11,7 @@ import uvicorn
 
 from rushes import __version__
 from rushes.api.unreadable import EnvelopedHttp
-from rushes.assemble import build_catalogue, build_door, build_host, build_store, first_key
+from rushes.assemble import build_catalogue, build_door, build_host, build_pruner, build_store, first_key
 from rushes.catalogue.lookup import Offer
 from rushes.errors import WrongSetup
 from rushes.settings import Settings
@@ -31,6 +31,7 @@ def keep_open(settings: Settings) -> None:
         store = build_store(settings)
         door = build_door(settings, store)
         host = build_host(settings, store)
+        pruner = build_pruner(settings, store)
         key = first_key(settings, store)
         port: int = listening.getsockname()[1]
         server = Server(
@@ -46,11 +47,13 @@ def keep_open(settings: Settings) -> None:
             ready=lambda: print(banner(settings, port, key, offers), flush=True),
         )
         host.start()
+        pruner.start()
         try:
             server.run(sockets=[listening])
         except KeyboardInterrupt:  # uvicorn raises the signal again once it has closed in good order
             pass
         finally:
+            pruner.stop()
             host.stop()
             store.close()
 

@@ -145,6 +145,15 @@ class Database:
             connection.close()
 
 
+def sqlite_file(url: str) -> Path | None:
+    """The file that holds the database of this URL; None where it is another kind, or none at all."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return None
+    return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
 def _opened(url: str) -> Engine:
     try:
         parsed = make_url(url)

@@ -25,6 +25,9 @@ class Storage(Protocol):
         """Size in bytes."""
         ...
 
+    def copy(self, key: str, to: str) -> None:
+        """Put the same bytes under `to`, a file of its own: each is deleted without the other."""
+
     def delete(self, key: str) -> None:
         """Remove the file, if it is there."""
 

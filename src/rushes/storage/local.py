@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rushes.errors import StorageUnavailable, WrongSetup
 from rushes.failpoints import failpoint
@@ -59,7 +60,7 @@ class LocalStorage:
         for left in self._root.rglob(".*.part"):
             with suppress(FileNotFoundError):
                 if time.time() - left.stat().st_mtime > LONGEST_PUT_S:
-                    left.unlink()
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
     def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """See `Storage.open_range`. The file is opened here and now, so a missing one is noticed at once."""
@@ -80,6 +81,32 @@ class LocalStorage:
 
     def size(self, key: str) -> int:
         return self._at(key).stat().st_size
+
+    def copy(self, key: str, to: str) -> None:
+        """See `Storage.copy`. Both names share their bytes on disk until one is deleted, where the disk can do that."""
+        source, target = self._at(key), self._at(to)
+        os.utime(source)  # what looks old and belongs to no row is swept; the row is still to be written
+        try:
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with suppress(OSError):
+                os.link(source, target)
+                _sync_directory(target.parent)
+                return
+            with TemporaryDirectory(dir=target.parent, prefix=".", suffix=".part") as folder:
+                self.put_file(to, Path(shutil.copyfile(source, Path(folder) / "copy")))
+        except OSError as error:
+            raise StorageUnavailable(f"the finished file could not be stored: {error.strerror}") from error
+
+    def keys(self, older_than_s: float) -> Iterator[str]:
+        """Keys of all files last written longer ago than that; what is half-put and that old is removed on the way."""
+        self.sweep()
+        for folder, folders, names in os.walk(self._root):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                file = Path(folder, name)
+                with suppress(FileNotFoundError):
+                    if not name.startswith(".") and time.time() - file.stat().st_mtime > older_than_s:
+                        yield file.relative_to(self._root).as_posix()
 
     def delete(self, key: str) -> None:
         self._at(key).unlink(missing_ok=True)
