@@ -17,6 +17,9 @@ class Storage(Protocol):
     def put_file(self, key: str, path: Path) -> None:
         """Move the local file at `path` under `key`: seen whole or not at all, durable when this returns."""
 
+    def put(self, key: str, content: bytes) -> None:
+        """Put `content` under `key`, in the same way."""
+
     def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` on, `length` of them or all, in pieces of bounded size."""
         ...

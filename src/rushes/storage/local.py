@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,13 +37,20 @@ class LocalStorage:
 
         Raises `StorageUnavailable` when the disk is full, for one.
         """
+        self._put(key, lambda beside: shutil.move(path, beside))
+
+    def put(self, key: str, content: bytes) -> None:
+        """See `Storage.put`. Raises as `put_file` does."""
+        self._put(key, lambda beside: beside.write_bytes(content))
+
+    def _put(self, key: str, fill: Callable[[Path], object]) -> None:
         target = self._at(key)
         # A rename is atomic only inside one file system, and scratch may be on another: so first move next to the
         # target, make the bytes durable, then rename, then make the new name durable.
         beside = target.parent / f".{secrets.token_hex(8)}.part"
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            shutil.move(path, beside)
+            fill(beside)
             _sync(beside)
             failpoint("put half")
             beside.replace(target)

@@ -42,6 +42,13 @@ def test_a_file_is_whole_under_its_key_and_gone_from_where_it_was(storage: Stora
     assert not file.exists()
 
 
+def test_bytes_are_whole_under_their_key_and_may_be_put_again(storage: Storage, tmp_path: Path) -> None:
+    for content in (b"", b"some", b"some more"):
+        storage.put("inputs/a", content)
+        assert b"".join(storage.open_range("inputs/a")) == content
+    assert everything_in(tmp_path / "stored") == ["inputs/a"]
+
+
 @pytest.mark.parametrize(
     ("start", "length"), [(0, 10), (5, 0), (100, PIECE_BYTES + 7), (PIECE_BYTES * 2, None), (10**9, 5)]
 )
