@@ -96,7 +96,7 @@ def test_an_unknown_variable_is_refused_with_the_one_that_was_meant() -> None:
     with pytest.raises(WrongSetup, match=r"RUSHES_PROT: no such setting\. Hint: did you mean RUSHES_PORT\?"):
         Settings.load(environ={"RUSHES_PROT": "9000"})
     with pytest.raises(WrongSetup, match=r"known are .*RUSHES_PORT"):
-        Settings.load(environ={"RUSHES_ZZ99": "1"})
+        Settings.load(environ={"RUSHES_12345678901234567890": "1"})
     Settings.load(environ={"RUSHES_DEBUG": "1", "RUSHES_API_KEY": "rushes_x", "OTHER": "1"})
 
 
