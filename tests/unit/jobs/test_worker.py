@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from job_cases import MODEL, asked, eventually, made
+from sqlalchemy import create_engine, text
+from worker_cases import state_of, working
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Cancelled, Keep, Observer, Progress
@@ -23,35 +22,15 @@ from rushes.contract.job import Job, JobError, JobState
 from rushes.errors import GenerationFailed, InvalidValue, JobNotFound
 from rushes.jobs.heart import Heart
 from rushes.jobs.store import JobStore, Lost
-from rushes.jobs.worker import Perform, Worker
+from rushes.jobs.worker import Perform
+
+BARRED = {
+    "sqlite": ["PRAGMA busy_timeout = 10000", "BEGIN IMMEDIATE"],
+    "postgresql": ["BEGIN", "LOCK TABLE jobs IN EXCLUSIVE MODE"],
+}
+"""What keeps every writer out, until it is rolled back."""
 
 PROGRAM = Path(__file__).with_name("worker_program.py")
-
-
-@contextmanager
-def working(
-    store: JobStore, perform: Perform, lease_s: float = 30.0, forget: Callable[[str], None] = lambda key: None
-) -> Iterator[list[Artifact]]:
-    """A worker in a thread; gives the list of artifacts that it had to discard."""
-    discarded: list[Artifact] = []
-    stop = threading.Event()
-    worker = Worker(store, perform, name="w1", models=[MODEL], discard=discarded.append, forget=forget, lease_s=lease_s)
-    thread = threading.Thread(target=worker.run, args=(stop,))
-    thread.start()
-    try:
-        yield discarded
-    finally:
-        stop.set()
-        thread.join(20)
-    assert not thread.is_alive()
-
-
-def state_of(store: JobStore, job: Job, *states: JobState) -> Callable[[], Job | None]:
-    def look() -> Job | None:
-        now = store.get(job.id)
-        return now if now.state in states else None
-
-    return look
 
 
 def outcome(store: JobStore, perform: Perform) -> Job:
@@ -274,9 +253,7 @@ def test_an_orphan_that_comes_to_no_step_is_ended_by_force(store: JobStore, url:
     assert store.get(job.id).state is JobState.RUNNING  # until its lease is over
 
 
-def test_a_worker_cut_off_from_the_database_stops_before_its_lease_is_over_and_comes_back(
-    url: str, tmp_path: Path
-) -> None:
+def test_a_worker_cut_off_from_the_database_stops_before_its_lease_is_over_and_comes_back(url: str) -> None:
     store = JobStore(url, patience_s=0.3)
     job = store.add("ann", asked())
     began: list[float] = []
@@ -296,11 +273,13 @@ def test_a_worker_cut_off_from_the_database_stops_before_its_lease_is_over_and_c
 
     with working(store, perform, lease_s=2.0):
         eventually(lambda: began)
-        other = sqlite3.connect(tmp_path / "jobs.db", isolation_level=None, timeout=10)
-        other.execute("BEGIN IMMEDIATE")
-        eventually(lambda: ended)
-        other.execute("ROLLBACK")
-        other.close()
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as other:
+            for statement in BARRED[engine.dialect.name]:
+                other.execute(text(statement))
+            eventually(lambda: ended)
+            other.execute(text("ROLLBACK"))
+        engine.dispose()
         done = eventually(state_of(store, job, JobState.SUCCEEDED))
     store.close()
     assert ended[0][1] is Lost
