@@ -69,12 +69,12 @@ def require_place(
     """Raises `TooManyRequests` where one more job of `owner`, of so many seconds, would be over a limit."""
     waiting = select(func.count()).select_from(jobs).where(jobs.c.state == QUEUED)
     for allowed, query, whose in (
-        (limits.max_queued_per_owner, waiting.where(jobs.c.owner == owner), "of yours wait"),
-        (limits.max_queued, waiting, "wait here"),
+        (limits.max_queued_per_owner, waiting.where(jobs.c.owner == owner), "of yours waiting"),
+        (limits.max_queued, waiting, "waiting here"),
     ):
         if allowed is not None and (found := connection.execute(query).scalar_one()) >= allowed:
             raise TooManyRequests(
-                f"{found} videos {whose}, and {allowed} may. Hint: ask again when one is done, or cancel one",
+                f"videos {whose}: {found}, allowed: {allowed}. Hint: ask again when one is done, or cancel one",
                 retry_after_s=QUEUE_RETRY_S,
             )
     allowed_s = limits.max_seconds_per_day_per_owner

@@ -40,19 +40,19 @@ def store(url: str) -> Iterator[JobStore]:
 
 
 @pytest.fixture
-def say(url: str) -> Callable[[str], None]:
-    """Change the database behind the store's back, by one statement."""
+def say(url: str) -> Callable[..., None]:
+    """Change the database behind the store's back, by one statement and its parameters."""
 
-    def run(statement: str) -> None:
+    def run(statement: str, **parameters: object) -> None:
         engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
         with engine.begin() as connection:
-            connection.execute(text(statement))
+            connection.execute(text(statement), parameters)
         engine.dispose()
 
     return run
 
 
 @pytest.fixture
-def let_leases_run_out(say: Callable[[str], None]) -> Callable[[], None]:
+def let_leases_run_out(say: Callable[..., None]) -> Callable[[], None]:
     """Set every lease to a moment long past, as if the time had gone by."""
     return lambda: say("UPDATE jobs SET lease_until = 1 WHERE state = 'running'")

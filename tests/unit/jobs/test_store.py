@@ -10,7 +10,7 @@ import pytest
 from job_cases import MODEL, asked, made
 
 from rushes.contract.events import Progress
-from rushes.contract.job import Job, JobError, JobState
+from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import Note
 from rushes.errors import JobNotFound
@@ -203,6 +203,7 @@ def test_deleting_removes_row_and_history_and_stops_the_worker(store: JobStore) 
 WRITES: dict[str, Callable[[JobStore, Claim], object]] = {
     "beat": lambda store, claim: store.renew(claim),
     "progress": lambda store, claim: store.renew(claim, Progress("decoding", 1, 2, 0.9)),
+    "checkpoint": lambda store, claim: store.checkpoint(claim, Checkpoint("late", 9, "f", "0" * 64)),
     "finish": lambda store, claim: store.finish(claim, made("late.mp4")),
     "fail": lambda store, claim: store.fail(claim, JobError("late", "late")),
     "cancelled": lambda store, claim: store.cancelled(claim),
