@@ -20,6 +20,7 @@ RUNGS = {
     "videos": 6,
     "perform": 6,
     "engine": 5,
+    "intake": 5,
     "acceleration": 4,
     "models": 3,
     "catalogue": 2,
@@ -32,6 +33,7 @@ RUNGS = {
     "egress": 1,
     "settings": 1,
     "errors": 0,
+    "failpoints": 0,
     "metrics": 0,
 }
 READ_SETTINGS = {"assemble", "cli"}
