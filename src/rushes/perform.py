@@ -1,7 +1,8 @@
 """How a video is made: one job, from its claim to its artifact.
 
-The engine makes frames, `fit` brings them to the asked size and rate, the encoder writes them while the decoder still
-runs, and the storage makes the file durable. Only then does the worker publish it, in the job's row.
+What the request brought along is opened first. The engine makes frames, `fit` brings them to the asked size and rate,
+the encoder writes them while the decoder still runs, and the storage makes the file durable. Only then does the worker
+publish it, in the job's row.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Keep, Observer, Progress
 from rushes.contract.job import Job
 from rushes.contract.request import ResolvedRequest
+from rushes.egress.policy import EgressPolicy
 from rushes.engine.checkpoint import EVERY_S, Journal
 from rushes.engine.engine import Engine
 from rushes.errors import StorageUnavailable
 from rushes.failpoints import failpoint
+from rushes.intake.open import Opened, opened
 from rushes.media.encode import encode
 from rushes.media.fit import fit
 from rushes.storage.base import Storage
@@ -39,11 +42,14 @@ def perform(
     scratch: Path,
     checkpoints: Storage | None = None,
     checkpoint_every_s: float = EVERY_S,
+    inputs: Storage | None = None,
+    policy: EgressPolicy = EgressPolicy(),  # noqa: B008 - frozen: one default may be shared
 ) -> Artifact:
     """Make the video of `job` and put it in storage; nothing is left in `scratch`.
 
     keep         names a checkpoint in the job's row; without it and a storage of `checkpoints`, none are made.
     checkpoints  where they lie; the job goes on from the one in its row.
+    inputs       where the files lie that requests brought along; what is behind a URL is fetched under `policy`.
     Errors       what `observe` and `keep` raise, unchanged; `RushesError` with a message the job's owner may read,
                  `StorageUnavailable` among them where the disk is full or fails.
     """
@@ -61,7 +67,12 @@ def perform(
             keep=keep,
             every_s=checkpoint_every_s,
         )
-    native, chunks = engine.generate(request, card, observe, journal=journal)
+    brought = Opened()
+    if request.media.given():
+        observe(Progress("loading"))
+        native = engine.adapter(card).native(request)
+        brought = opened(request, card.rules.media, native, inputs=inputs, policy=policy, observe=observe)
+    native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
         native,
@@ -98,6 +109,7 @@ def perform(
         num_frames=file.num_frames,
         has_audio=file.has_audio,
         native=native,
+        inputs=brought.notes,
     )
 
 

@@ -22,7 +22,10 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A finished file in storage. `key` is the storage key; `sha256` is of the whole file."""
+    """A finished file in storage. `key` is the storage key; `sha256` is of the whole file.
+
+    `inputs` says what was done to the files that the request brought along: notes of kind "made".
+    """
 
     key: str
     content_type: str
@@ -34,10 +37,14 @@ class Artifact:
     num_frames: int
     has_audio: bool
     native: Native
+    inputs: tuple[Note, ...] = ()
 
     def changes(self) -> tuple[Note, ...]:
-        """What was done to the model's own frames to give the asked size and rate: notes of kind "made", in words."""
-        notes, native = [], self.native
+        """What was done to what came in, and to the model's own frames to give the asked size and rate, in words.
+
+        Notes of kind "made".
+        """
+        notes, native = list(self.inputs), self.native
         if (native.width, native.height) != (self.width, self.height):
             scaled = f"made at {native.width}×{native.height}; scaled to {self.width}×{self.height}{self._cut_off()}"
             notes.append(Note("made", "width", scaled))
@@ -57,4 +64,5 @@ class Artifact:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Artifact:
-        return cls(**{**values, "native": Native(**values["native"])})
+        inputs = tuple(Note(**note) for note in values.get("inputs", ()))
+        return cls(**{**values, "native": Native(**values["native"]), "inputs": inputs})

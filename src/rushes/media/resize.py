@@ -25,12 +25,15 @@ SHARPEN_FROM = Fraction(3, 2)  # magnification below which native detail still l
 
 
 class Resize:
-    """RGB uint8 frames (native_height, native_width, 3) in, (height, width, 3) out."""
+    """RGB uint8 frames (native_height, native_width, 3) in, (height, width, 3) out.
 
-    def __init__(self, native_width: int, native_height: int, width: int, height: int) -> None:
+    `sharpen` steepens the edges of what is enlarged much; a picture on its way to the model is left as soft as it is.
+    """
+
+    def __init__(self, native_width: int, native_height: int, width: int, height: int, *, sharpen: bool = True) -> None:
         scale = max(Fraction(width, native_width), Fraction(height, native_height))
         self._same = (native_width, native_height) == (width, height)
-        self._sharpen = scale >= SHARPEN_FROM
+        self._sharpen = sharpen and scale >= SHARPEN_FROM
         self._covering = max(width, round(native_width * scale)), max(height, round(native_height * scale))
         left, top = (self._covering[0] - width) // 2, (self._covering[1] - height) // 2
         self._window = slice(top, top + height), slice(left, left + width)

@@ -1,0 +1,215 @@
+"""In the worker: every input fetched once, decoded in a process that is thrown away, and fitted to the model's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rushes.catalogue.card import MediaRule, MediaRules
+from rushes.contract.artifact import Native
+from rushes.contract.events import Observer, Progress
+from rushes.contract.request import Note, ResolvedRequest
+from rushes.egress.fetch import fetch
+from rushes.egress.policy import EgressPolicy
+from rushes.errors import GenerationFailed, InvalidValue, MediaRefused, VideoTooLong
+from rushes.intake.references import Fetched, Kept, referred
+from rushes.media.cover import Cover, native_count, shown_at
+from rushes.media.decode import decode_image, decode_video
+from rushes.media.limits import ImageLimits, VideoLimits
+from rushes.media.source import inline, is_url
+from rushes.models.adapter import NO_INPUTS, Frames, Inputs
+from rushes.storage.base import Storage
+
+FETCH_S = 60.0  # for one file of up to 200 MB, connection and redirects included
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the model reads, and what was done to the files on the way: notes of kind "made"."""
+
+    inputs: Inputs = NO_INPUTS
+    notes: tuple[Note, ...] = ()
+
+
+def opened(
+    request: ResolvedRequest,
+    rules: MediaRules,
+    native: Native,
+    *,
+    inputs: Storage | None,
+    policy: EgressPolicy,
+    observe: Observer = lambda progress: None,
+) -> Opened:
+    """The media of `request`, opened. `inputs` is where they are kept; without it they are in the request itself.
+
+    `observe` is called before each file, and may raise to end the job.
+    Errors  `Refused` naming the item: MediaFetchFailed, MediaRefused, InvalidValue; Unavailable where nothing can be
+            opened now; GenerationFailed where an input that was kept is gone.
+    """
+    notes: list[Note] = []
+    opening = _Opening(request, rules, native, inputs, policy, notes)
+    keyframes: list[tuple[int, Frames]] = []
+    lead_in = source = None
+    for member, path, where in request.media.items():
+        observe(Progress("encoding"))
+        with _named(path):
+            if member == "frame_images":
+                frame = request.media.frame_images[len(keyframes)].frame
+                keyframes.append((opening.native_frame(frame, path, keyframes), opening.picture(member, path, where)))
+            elif member == "frame_videos":
+                lead_in = opening.clip(member, path, where)
+            elif member == "source_video":
+                source = opening.clip(member, path, where)
+            else:
+                raise GenerationFailed(f"{path} was accepted, but nothing here opens it")
+    if lead_in is not None:
+        _check_beginning(lead_in, keyframes, request, native)
+        notes.append(_beginning(lead_in, native))
+    if source is not None:
+        notes += _ending(source, request, native)
+        source = source[: native.num_frames]
+    return Opened(Inputs(tuple(keyframes), lead_in, source), tuple(notes))
+
+
+class _Opening:
+    def __init__(
+        self,
+        request: ResolvedRequest,
+        rules: MediaRules,
+        native: Native,
+        inputs: Storage | None,
+        policy: EgressPolicy,
+        notes: list[Note],
+    ) -> None:
+        self._request = request
+        self._rules = rules
+        self._native = native
+        self._inputs = inputs
+        self._policy = policy
+        self._notes = notes
+
+    def picture(self, member: str, path: str, where: str) -> Frames:
+        """(native height, native width, 3)"""
+        rule = self._rules.of(member)
+        limits = ImageLimits()
+        if rule.max_bytes is not None:
+            limits = replace(limits, max_bytes=rule.max_bytes)
+        given = decode_image(self._bytes(where, path, limits.max_bytes), limits).rgb_HWC
+        return self._cover(given, path)(given)
+
+    def clip(self, member: str, path: str, where: str) -> Frames:
+        """(T, native height, native width, 3) at the native rate, all of the clip."""
+        limits = _video_limits(self._rules.of(member), self._native)
+        given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
+        cover = self._cover(given.frames_THWC[0], path)
+        fps = self._native.fps
+        shown = shown_at(given.times_s, fps, native_count(given.times_s, fps))
+        covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
+        return np.stack([covered[index] for index in shown.tolist()])
+
+    def native_frame(self, frame: object, path: str, taken: list[tuple[int, Frames]]) -> int:
+        """The native frame that is shown nearest to the output frame `frame`."""
+        if not isinstance(frame, int):
+            raise GenerationFailed(f"{path} was accepted without a place for it")
+        native = self._native
+        index = min(round(frame * native.fps / self._request.fps), native.num_frames - 1)
+        if index in (other for other, _ in taken):
+            raise InvalidValue(
+                field=f"{path}.frame",
+                given=frame,
+                allowed=f"frames at least 1/{native.fps:g} s apart",
+                hint="the model itself makes no more frames than that",
+            )
+        return index
+
+    def _cover(self, picture: Frames, path: str) -> Cover:
+        height, width, _ = picture.shape
+        cover = Cover(width, height, self._native, self._request.width, self._request.height)
+        self._notes.append(Note("made", path, cover.said))
+        return cover
+
+    def _bytes(self, where: str, path: str, max_bytes: int) -> bytes:
+        input = referred(where)
+        if isinstance(input, Kept):
+            return self._kept(input.key, path)
+        if isinstance(input, Fetched):
+            return self._fetched(input, path, max_bytes)
+        return self._fetch(where, path, max_bytes) if is_url(where) else inline(where, path)
+
+    def _kept(self, key: str, path: str) -> bytes:
+        if self._inputs is None:
+            raise GenerationFailed(f"{path}: this worker has no storage of inputs")
+        try:
+            return b"".join(self._inputs.open_range(key))
+        except FileNotFoundError:
+            raise GenerationFailed(f"{path}: the file that was sent is not kept any more") from None
+
+    def _fetched(self, input: Fetched, path: str, max_bytes: int) -> bytes:
+        """From storage where an earlier attempt put it, else from its address, and then into storage."""
+        if self._inputs is None:
+            return self._fetch(input.url, path, max_bytes)
+        try:
+            return b"".join(self._inputs.open_range(input.key))
+        except FileNotFoundError:
+            content = self._fetch(input.url, path, max_bytes)
+            self._inputs.put(input.key, content)
+            return content
+
+    def _fetch(self, url: str, path: str, max_bytes: int) -> bytes:
+        return fetch(url, max_bytes=max_bytes, deadline_s=FETCH_S, policy=self._policy, field=path).data
+
+
+def _video_limits(rule: MediaRule, native: Native) -> VideoLimits:
+    limits = VideoLimits(grid=(native.width, native.height))
+    if rule.max_bytes is not None:
+        limits = replace(limits, max_bytes=rule.max_bytes)
+    return limits if rule.max_seconds is None else replace(limits, max_seconds=rule.max_seconds)
+
+
+@contextmanager
+def _named(path: str) -> Iterator[None]:
+    """Says in which item of the request a file stood that cannot be used."""
+    try:
+        yield
+    except MediaRefused as error:
+        raise error.at(path) from None
+
+
+def _check_beginning(
+    lead_in: Frames, keyframes: list[tuple[int, Frames]], request: ResolvedRequest, native: Native
+) -> None:
+    """Refuse a clip to continue that leaves nothing to make, and keyframes inside it."""
+    if len(lead_in) >= native.num_frames:
+        raise VideoTooLong(
+            field="media.frame_videos[0]",
+            given=f"{len(lead_in) / native.fps:g} seconds",
+            allowed=f"less than the {request.seconds:g} seconds asked for, of which it is the beginning",
+            hint="ask for more seconds, or send the end of the clip alone",
+        )
+    for item, (frame, _) in enumerate(keyframes):
+        if frame < len(lead_in):
+            raise InvalidValue(
+                field=f"media.frame_images[{item}].frame",
+                given=request.media.frame_images[item].frame,
+                allowed=f"frames from {round(len(lead_in) * request.fps / native.fps)} on",
+                hint="before that stands the clip in media.frame_videos",
+            )
+
+
+def _beginning(lead_in: Frames, native: Native) -> Note:
+    lasts = f"{len(lead_in) / native.fps:.3g} s"
+    return Note("made", "media.frame_videos[0]", f"the video begins with the clip, {lasts}; what follows is made")
+
+
+def _ending(source: Frames, request: ResolvedRequest, native: Native) -> list[Note]:
+    lasts_s = len(source) / native.fps
+    if len(source) > native.num_frames:
+        said = f"of its {lasts_s:.3g} s the first {request.seconds:g} are edited"
+    elif len(source) < native.num_frames:
+        said = f"it ends after {lasts_s:.3g} s; the rest of the {request.seconds:g} s is made freely"
+    else:
+        return []
+    return [Note("made", "media.source_video", said)]
