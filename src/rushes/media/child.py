@@ -106,7 +106,7 @@ def decode(data: Any, kind: Kind, limits: Limits, region: Region) -> dict[str, A
     if isinstance(limits, ImageLimits) and kind in IMAGES:
         from rushes.media.picture import read_picture
 
-        stored, orientation = read_picture(data, kind, limits)
+        stored, orientation = read_picture(bytes(data), kind, limits)
         region.put(orientation.apply(stored))
         return {}
     if isinstance(limits, VideoLimits) and kind in VIDEOS:
@@ -124,7 +124,7 @@ def decode(data: Any, kind: Kind, limits: Limits, region: Region) -> dict[str, A
         samples, rate_hz = read_sound(data, kind, limits)
         region.put(samples)
         return {"rate_hz": rate_hz}
-    raise Refusal("unsupported")
+    raise Refusal("codec")
 
 
 def tried(standing: Mapping[str, bool], memory_bytes: int) -> dict[str, Any]:

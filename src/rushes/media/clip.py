@@ -56,14 +56,16 @@ def read_clip(
     with opened(file, kind) as container:
         films = (one for one in container.streams.video if not one.disposition & Disposition.attached_pic)
         video = next(films, None)
-        if video is None or video.codec_context is None or video.codec_context.name not in PICTURE_CODECS:
-            raise Refusal("unsupported")
+        if video is None:
+            raise Refusal("track")
+        if video.codec_context is None or video.codec_context.name not in PICTURE_CODECS:
+            raise Refusal("codec")
         _check_size(video.codec_context.width, video.codec_context.height, limits)
         video.codec_context.thread_count = 1
         audio = next(iter(container.streams.audio), None) if limits.sound else None
         if audio is not None:
             if audio.codec_context is None or audio.codec_context.name not in (*TRACK_CODECS, *PCM_CODECS):
-                raise Refusal("unsupported")
+                raise Refusal("codec")
             audio.codec_context.thread_count = 1
         picture, sound = _Picture(limits, place), _Accompaniment(limits)
         for packet in container.demux([stream for stream in (video, audio) if stream is not None]):
@@ -72,8 +74,8 @@ def read_clip(
                     picture.add(frame, video.sample_aspect_ratio)
                 elif isinstance(frame, av.AudioFrame):
                     sound.add(frame)
-        if not picture.times_s:
-            raise Refusal("undecodable")
+        if len(picture.times_s) <= picture.dropped:
+            raise Refusal("undecodable")  # nothing there, or moments that mean nothing
         return picture.times_s, sound.from_moment(picture.began_s)
 
 
@@ -94,6 +96,7 @@ class _Picture:
         self._turn = UPRIGHT
         self.began_s = 0.0
         self.times_s: list[float] = []
+        self.dropped = 0
 
     def add(self, frame: av.VideoFrame, pixel_aspect: Fraction | None) -> None:
         size = frame.width, frame.height
@@ -107,6 +110,7 @@ class _Picture:
             raise Refusal("size_changes", *size)
         time_s = frame.time - self.began_s
         if self.times_s and time_s <= self.times_s[-1]:
+            self.dropped += 1
             return
         if time_s > self._limits.max_seconds:
             raise Refusal("too_long")

@@ -19,7 +19,8 @@ FAMILIES = {Kind.MP4: "mov,mp4,m4a,3gp,3g2,mj2", Kind.MATROSKA: "matroska,webm",
 PICTURE_CODECS = ("h264", "hevc", "vp8", "vp9", "libdav1d", "mpeg4", "mjpeg")
 TRACK_CODECS = ("aac", "mp3float", "mp3", "opus", "libopus", "vorbis", "flac")
 PCM_CODECS = tuple(
-    f"pcm_{name}" for name in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "s16be", "s24be", "s32be", "f32be")
+    f"pcm_{name}"
+    for name in ("u8", "s16le", "s24le", "s32le", "f32le", "f64le", "s16be", "s24be", "s32be", "f32be", "alaw", "mulaw")
 )
 
 PROBING = {

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from rushes.errors import MediaTooComplex, MediaTooLarge, Unavailable
 from rushes.media.limits import AT_ONCE, AudioLimits, Cost, ImageLimits, Limits, VideoLimits
 from rushes.media.refusal import MAX_NUMBERS, error
-from rushes.media.sniff import IMAGES, SOUNDS, VIDEOS, Kind, refused, sniff
+from rushes.media.sniff import IMAGES, SOUNDS, VIDEOS, Kind, sniff
 
 log = logging.getLogger(__name__)
 
@@ -126,10 +126,7 @@ def close() -> None:
 def _kind(data: bytes, allowed: tuple[Kind, ...], limits: Limits) -> Kind:
     if len(data) > limits.max_bytes:
         raise MediaTooLarge(given=f"{len(data)} bytes", allowed=f"up to {limits.max_bytes} bytes")
-    kind = sniff(data)
-    if kind not in allowed:
-        raise refused(f"{kind.shown}", allowed)
-    return kind
+    return sniff(data, allowed)
 
 
 class _Answer:

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +48,20 @@ AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # the child may start no thread
 MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 START_OF_SCAN, END_OF_IMAGE = 0xDA, 0xD9
+FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Frame headers, which state the size; the three left out are tables."""
+
+AVIF_SIZE = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
+AVIF_HEAD_BYTES = 16_384
 
 
-def read_picture(data: Any, kind: Kind, limits: ImageLimits) -> tuple[NDArray[np.uint8], Orientation]:
+def read_picture(data: bytes, kind: Kind, limits: ImageLimits) -> tuple[NDArray[np.uint8], Orientation]:
     """The first frame of an image, (height, width, 3) as stored, and how it is to be turned.
 
     Transparency is laid over black, an ICC profile is followed where it can be read and dropped where not.
     Errors  Refusal; anything at all that Pillow raises.
     """
-    _check_size(canvas_of_webp(data), limits)
+    _check_size(stated_size(data, kind), limits)
     if kind is Kind.JPEG and (scans := scans_of(data)) > limits.max_scans:
         raise Refusal("complex", scans)
     Image.MAX_IMAGE_PIXELS = limits.max_pixels
@@ -78,28 +83,49 @@ def _check_size(size: tuple[int, int] | None, limits: ImageLimits) -> None:
         raise Refusal("too_large", *size)
 
 
-def canvas_of_webp(data: bytes) -> tuple[int, int] | None:
-    """Width and height that a WebP file states; Pillow's reader makes two canvases of it before anyone can ask."""
-    if bytes(data[:4]) != b"RIFF" or bytes(data[8:12]) != b"WEBP":
-        return None
-    chunk, head = bytes(data[12:16]), bytes(data[20:30])
+def stated_size(data: bytes, kind: Kind) -> tuple[int, int] | None:
+    """Width and height by the file's own header; None where that is not found, or is for Pillow to say.
+
+    Asked first: Pillow's WebP reader makes two canvases of the size before anyone can look at it.
+    """
+    if kind is Kind.PNG:
+        return _pair(data[16:24], "big", 4)
+    if kind is Kind.GIF:
+        return _pair(data[6:10], "little", 2)
+    if kind is Kind.JPEG:
+        return next(
+            (_pair(data[at + 3 : at + 7], "big", 2)[::-1] for name, at in _segments(data) if name in FRAMES), None
+        )
+    if kind is Kind.AVIF:
+        sizes = [_pair(found[1], "big", 4) for found in AVIF_SIZE.finditer(data[:AVIF_HEAD_BYTES])]
+        return max(sizes, key=lambda size: size[0] * size[1], default=None)
+    return _stated_webp(data[12:16], data[20:30])
+
+
+def _stated_webp(chunk: bytes, head: bytes) -> tuple[int, int] | None:
     if chunk == b"VP8X":
-        return 1 + int.from_bytes(head[4:7], "little"), 1 + int.from_bytes(head[7:10], "little")
+        width, height = _pair(head[4:10], "little", 3)
+        return width + 1, height + 1
     if chunk == b"VP8L":
         bits = int.from_bytes(head[1:5], "little")
         return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
     if chunk == b"VP8 ":
-        return int.from_bytes(head[6:8], "little") & 0x3FFF, int.from_bytes(head[8:10], "little") & 0x3FFF
+        width, height = _pair(head[6:10], "little", 2)
+        return width & 0x3FFF, height & 0x3FFF
     return None
 
 
-def scans_of(data: Any) -> int:
+def _pair(data: bytes, order: Literal["big", "little"], length: int) -> tuple[int, int]:
+    return int.from_bytes(data[:length], order), int.from_bytes(data[length : 2 * length], order)
+
+
+def scans_of(data: bytes) -> int:
     """How many scans a JPEG has: each makes the decoder pass over the whole image once more."""
-    return sum(marker == START_OF_SCAN for marker in _markers(bytes(data)))
+    return sum(name == START_OF_SCAN for name, _ in _segments(data))
 
 
-def _markers(data: bytes) -> Iterator[int]:
-    """Markers in order, without what only looks like one inside a segment (a thumbnail, say)."""
+def _segments(data: bytes) -> Iterator[tuple[int, int]]:
+    """Markers of a JPEG and where their segments begin, without what only looks like one inside (a thumbnail, say)."""
     at = 0
     while found := MARKER.search(data, at):
         marker, at = found[1][0], found.end()
@@ -107,7 +133,7 @@ def _markers(data: bytes) -> Iterator[int]:
             return
         if marker in STANDALONE:
             continue
-        yield marker
+        yield marker, at
         at += max(2, int.from_bytes(data[at : at + 2], "big"))
 
 

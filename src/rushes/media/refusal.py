@@ -61,18 +61,17 @@ def _seconds(limits: AudioLimits) -> str:
     return f"{limits.min_seconds:g} to {limits.max_seconds:g} seconds"
 
 
-def _unsupported(limits: Limits) -> MediaRefused:
-    return UnsupportedMediaType(
-        given="a codec that is not taken",
-        allowed=AUDIO_CODECS_SHOWN if isinstance(limits, AudioLimits) else VIDEO_CODECS_SHOWN,
-    )
+def _tracks(limits: Limits) -> str:
+    return AUDIO_CODECS_SHOWN if isinstance(limits, AudioLimits) else VIDEO_CODECS_SHOWN
 
 
 def error(code: str, numbers: Sequence[float], limits: Limits) -> MediaRefused:
     """The error behind what a child said; a word that no child of ours says is damage."""
     match code, limits:
-        case "unsupported", _:
-            return _unsupported(limits)
+        case "codec", _:
+            return UnsupportedMediaType(given="a codec that is not taken", allowed=_tracks(limits))
+        case "track", _:
+            return UnsupportedMediaType(given="a file without such a track", allowed=_tracks(limits))
         case "complex", ImageLimits() if numbers:
             return MediaTooComplex(given=one(numbers, "scans"), allowed=f"up to {limits.max_scans} scans")
         case "complex", _:

@@ -13,6 +13,19 @@ from rushes.errors import UnsupportedMediaType
 
 HEAD_BYTES = 4096
 
+REFUSED = {
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"BM": "BMP",
+    b"%PDF": "PDF",
+    b"fLaC": "FLAC",
+    b"OggS": "Ogg",
+    b"FLV": "FLV",
+    b"#EXTM3U": "a playlist",
+}
+"""Kinds that people do send: named, so that they know what to convert. Nothing else is concluded from it."""
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"})
+
 MP4_BRANDS = frozenset(
     name.ljust(4).encode()
     for name in (*(f"iso{n}" for n in "m23456789"), "mp41", "mp42", "mp71", "avc1", "dash", "cmfc", "MSNV", "M4V", "qt")
@@ -47,20 +60,27 @@ VIDEOS = (Kind.MP4, Kind.MATROSKA)
 SOUNDS = (Kind.WAV, Kind.MP3)
 
 
-def sniff(data: bytes) -> Kind:
+def sniff(data: bytes, allowed: tuple[Kind, ...] = (*IMAGES, *VIDEOS, *SOUNDS)) -> Kind:
     """The format that `data` begins like; whether the rest holds what the beginning promises is the decoder's to find.
 
-    Errors  UnsupportedMediaType for everything that is not a `Kind`.
+    Errors  UnsupportedMediaType for everything that is not in `allowed`.
     """
     head = bytes(data[:HEAD_BYTES])
     kind = _by_signature(head) or _by_container(head) or _mp3(data)
-    if kind is None:
-        raise refused("a file of an unknown kind" if data else "an empty file", (*IMAGES, *VIDEOS, *SOUNDS))
+    if kind not in allowed:
+        given = _name_of_refused(head) if kind is None else kind.shown
+        raise UnsupportedMediaType(given=given, allowed=", ".join(kind.shown for kind in allowed))
     return kind
 
 
-def refused(given: str, allowed: tuple[Kind, ...]) -> UnsupportedMediaType:
-    return UnsupportedMediaType(given=given, allowed=", ".join(kind.shown for kind in allowed))
+def _name_of_refused(head: bytes) -> str:
+    if not head:
+        return "an empty file"
+    if head[4:8] == b"ftyp" and head[8:12] in HEIF_BRANDS:
+        return "HEIC"
+    if head.startswith(b"RIFF") and head[8:12] == b"AVI ":
+        return "AVI"
+    return next((name for start, name in REFUSED.items() if head.startswith(start)), "a file of an unknown kind")
 
 
 def _by_signature(head: bytes) -> Kind | None:

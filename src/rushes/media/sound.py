@@ -28,10 +28,10 @@ def read_sound(file: Any, kind: Kind, limits: AudioLimits) -> tuple[NDArray[np.f
     """
     with opened(file, kind) as container:
         stream = next(iter(container.streams.audio), None)
-        if stream is None or stream.codec_context is None:
-            raise Refusal("unsupported")
-        if not stream.codec_context.name.startswith(SOUND_CODECS[kind]):
-            raise Refusal("unsupported")
+        if stream is None:
+            raise Refusal("track")
+        if stream.codec_context is None or not stream.codec_context.name.startswith(SOUND_CODECS[kind]):
+            raise Refusal("codec")
         stream.codec_context.thread_count = 1
         track = Track(limits)
         for packet in container.demux(stream):
