@@ -7,24 +7,35 @@ How the video is made is `perform.py`'s story; the two meet in the job's row and
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.remarks import remarked
 from rushes.catalogue.resolve import random_seed, resolve
 from rushes.contract.artifact import Artifact
-from rushes.contract.job import Job
-from rushes.contract.request import VideoRequest
-from rushes.errors import JobNotFound
+from rushes.contract.job import Job, JobState
+from rushes.contract.request import Note, ResolvedRequest, VideoRequest
+from rushes.errors import JobNotFound, RushesError
+from rushes.events.progress import History, left_s
+from rushes.intake.copy import copied_in
+from rushes.jobs.history import JobEvent, Reuse
+from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import JobStore
 from rushes.storage.base import Storage
+
+REUSE_NEEDS_SEED = Note(
+    "warning", "reuse", "reuse: without a seed every request is another video; this one is made anew", "send a seed"
+)
 
 
 class Videos:
     """The videos of this server. An owner sees their own; another's is `JobNotFound`, as if it were not there.
 
-    `catalogue` says what can be asked for.
+    `catalogue` says what can be asked for; `storage` has the finished files, and `inputs` what requests brought along.
     """
 
     def __init__(
@@ -33,25 +44,88 @@ class Videos:
         store: JobStore,
         storage: Storage,
         draw_seed: Callable[[], int] = random_seed,
+        inputs: Storage | None = None,
     ) -> None:
         self.catalogue = catalogue
         self._store = store
         self._storage = storage
+        self._inputs = inputs or storage
         self._draw_seed = draw_seed
+        self._history = History(store.durations)
 
-    def create(self, owner: str, request: VideoRequest) -> Job:
-        """Accept the request, or refuse it with field, given and allowed. The job is durable when this returns."""
+    def create(self, owner: str, request: VideoRequest, idempotency: Idempotency | None = None) -> Job:
+        """Accept the request, or refuse it with field, given and allowed. The job is durable when this returns.
+
+        Where `idempotency` names an earlier request, its job comes back as `replayed` and nothing is made.
+        """
         offer = self.catalogue.find(request.model)
         resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
-        return self._store.add(owner, resolved)
+        resolved, inputs = copied_in(resolved, offer.card, self._inputs)
+        if request.reuse and request.seed is None:
+            resolved = replace(resolved, notes=(*resolved.notes, REUSE_NEEDS_SEED))
+        elif request.reuse and (job := self._reused(owner, resolved, idempotency)) is not None:
+            return job
+        return self._store.add(owner, resolved, idempotency=idempotency, inputs=inputs)
+
+    def _reused(self, owner: str, request: ResolvedRequest, idempotency: Idempotency | None) -> Job | None:
+        """A finished job with a copy of what the same request made before; None where it has to be made."""
+        earlier = self._store.made_before(owner, request)
+        if earlier is None or earlier.artifact is None or _names_a_place(request):
+            return None
+        key = f"reused.{secrets.token_hex(12)}.{request.output_format.lower()}"
+        try:
+            self._storage.copy(earlier.artifact.key, key)
+        except FileNotFoundError:
+            return None  # deleted at this moment
+        reuse = Reuse(earlier.id, replace(earlier.artifact, key=key))
+        try:
+            job = self._store.add(owner, request, idempotency=idempotency, reuse=reuse)
+        except RushesError:
+            self._storage.delete(key)
+            raise
+        if job.replayed:
+            self._storage.delete(key)
+        return job
 
     def get(self, owner: str, id: str) -> Job:
         """The job as it stands now."""
         return self._store.get(id, owner)
 
-    def list(self, owner: str, *, limit: int = 20, after: str | None = None, newest: bool = True) -> tuple[Job, ...]:
-        """The owner's jobs, from the newest back or from the oldest on, beginning behind the id `after`."""
-        return self._store.list(owner, limit=limit, after=after, newest=newest)
+    def list(
+        self,
+        owner: str,
+        *,
+        limit: int = 20,
+        after: str | None = None,
+        newest: bool = True,
+        states: tuple[JobState, ...] | None = None,
+        model: str | None = None,
+    ) -> tuple[Job, ...]:
+        """The owner's jobs, from the newest back or from the oldest on, beginning behind the id `after`.
+
+        `states` and `model` pick among them.
+        """
+        return self._store.list(owner, limit=limit, after=after, newest=newest, states=states, model=model)
+
+    def events(self, owner: str, id: str, after: int = 0) -> tuple[JobEvent, ...]:
+        """The job's history behind the event number `after`."""
+        self._store.get(id, owner)
+        return self._store.events(id, after)
+
+    def events_since(self, positions: Mapping[str, int]) -> tuple[tuple[str, JobEvent], ...]:
+        """The news of several jobs, each behind its number; whose they are was asked before."""
+        return self._store.events_since(positions)
+
+    def time_left_s(self, job: Job) -> float | None:
+        """Seconds until `job` is done, learned from what its model made here lately; None where nobody can know."""
+        if job.state is not JobState.RUNNING:
+            return None
+        known = self._history.of(job.request.made_by)
+        if known is None:
+            return None
+        in_one_go = job.attempt == 1 and job.started_at is not None
+        elapsed_s = time.time() - job.started_at if in_one_go and job.started_at is not None else None
+        return left_s(known.run_s(job.request), job.progress, elapsed_s)
 
     def cancel(self, owner: str, id: str) -> Job:
         """End a waiting job now, a running one at its next step. A job that has ended stays as it is."""
@@ -79,3 +153,8 @@ class Videos:
     def _remove_file(self, job: Job) -> None:
         if job.artifact is not None:
             self._storage.delete(job.artifact.key)
+
+
+def _names_a_place(request: ResolvedRequest) -> bool:
+    """Whether some of the media are fetched from elsewhere, where other bytes may lie today."""
+    return any(source.lower().startswith(("http:", "https:")) for _, _, source in request.media.items())

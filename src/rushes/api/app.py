@@ -18,6 +18,7 @@ from rushes.api.failures import Envelope, fold_framework_errors
 from rushes.api.models import include_models
 from rushes.api.replies import Health
 from rushes.api.videos import include_videos
+from rushes.events.bus import Bus
 
 if TYPE_CHECKING:
     from rushes.videos import Videos
@@ -54,7 +55,8 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,  # `Envelope` strips the slash instead
     )
-    app.state.door = Door(videos, keys, public_url, strict)
+    bus = Bus(lambda positions: videos.events_since(positions))
+    app.state.door = Door(videos, keys, public_url, strict, bus)
     include_videos(app)
     include_models(app)
     app.include_router(files.router)

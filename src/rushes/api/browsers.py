@@ -13,7 +13,15 @@ from starlette.types import ASGIApp
 from rushes.api.failures import failure_response
 from rushes.errors import InvalidValue
 
-READABLE_HEADERS = ("x-request-id", "x-should-retry", "retry-after", "etag", "content-range", "content-length")
+READABLE_HEADERS = (
+    "x-request-id",
+    "x-should-retry",
+    "retry-after",
+    "etag",
+    "content-range",
+    "content-length",
+    "idempotent-replayed",
+)
 
 
 class Browsers(CORSMiddleware):
@@ -27,7 +35,7 @@ class Browsers(CORSMiddleware):
         super().__init__(
             app,
             allow_origins=origins,
-            allow_methods=("GET", "HEAD", "POST"),
+            allow_methods=("GET", "HEAD", "POST", "DELETE"),
             allow_headers=("*",),
             expose_headers=READABLE_HEADERS,
         )
@@ -39,7 +47,7 @@ class Browsers(CORSMiddleware):
         refusal = InvalidValue(
             field="origin",
             given=f"{request_headers['access-control-request-method']} from {request_headers['origin']}",
-            allowed="GET, HEAD and POST from the origins that this server was told of",
+            allowed="GET, HEAD, POST and DELETE from the origins that this server was told of",
             hint="the operator sets RUSHES_CORS_ORIGINS",
         )
         request_id = f"req_{secrets.token_hex(12)}"

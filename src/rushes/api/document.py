@@ -18,6 +18,7 @@ WHEN = {
     413: "The body is too large.",
     415: "The body is not application/json.",
     416: "The file has no such bytes.",
+    422: "This idempotency key was used with another body.",
     429: "The queue is full; retry after the seconds in retry-after.",
     503: "The server cannot take this now; retry after the seconds in retry-after.",
 }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from rushes.api.auth import KeyRing
-from rushes.api.repeats import Repeats
+from rushes.errors import JobNotFound
+from rushes.events.bus import Bus
 
 if TYPE_CHECKING:
+    from rushes.jobs.store import JobEvent
     from rushes.videos import Videos
 
+VIDEO_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -25,7 +28,7 @@ class Door:
     keys: KeyRing | None
     public_url: str | None
     strict: bool
-    repeats: Repeats = field(default_factory=Repeats)
+    bus: Bus[JobEvent]
 
     def base_url(self, request: Request) -> str:
         """Where clients reach this server, without a slash at the end: as configured, or as this client did."""
@@ -36,6 +39,13 @@ class Door:
             server = request.scope.get("server") or ("127.0.0.1", None)
             host = server[0] if server[1] is None else f"{server[0]}:{server[1]}"
         return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '').rstrip('/')}"
+
+
+def checked_id(id: str) -> str:
+    """`id`, when it can be one: what is not plain letters and digits is not carried to the database."""
+    if not VIDEO_ID.fullmatch(id):
+        raise JobNotFound(field="id", given=id)
+    return id
 
 
 def door_of(request: Request) -> Door:

@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rushes.api.body import described
@@ -72,13 +73,22 @@ def _from_routing(request: Request, error: HTTPException) -> Exception:
     if error.status_code == 404:
         return RouteNotFound(given=f"{request.method} {request.url.path}", hint="/openapi.json lists the routes")
     if error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "")
+        allow = ", ".join(_methods(request))
         return WithHeaders(MethodNotAllowed(given=request.method, allowed=allow or None), {"allow": allow})
     return Refused() if error.status_code < 500 else RushesError()
 
 
+def _methods(request: Request) -> list[str]:
+    """What the path takes: the framework's own answer names the methods of one of its routes only."""
+    return [
+        method
+        for method in ("DELETE", "GET", "HEAD", "POST")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
+
+
 def _from_validation(fault: Any) -> InvalidValue:
-    """Only query parameters are validated by the framework; its own wording stays inside."""
+    """Query parameters and headers are validated by the framework; its own wording stays inside."""
     bounds = fault.get("ctx", {})
     match fault["type"]:
         case "int_parsing" | "int_type":
@@ -89,6 +99,10 @@ def _from_validation(fault: Any) -> InvalidValue:
             allowed = f"at most {bounds['le']}"
         case "literal_error":
             allowed = str(bounds["expected"])
+        case "string_too_short" | "string_too_long" if fault["loc"][-1] == "idempotency-key":
+            allowed = "1 to 255 printable characters"
+        case "string_pattern_mismatch":
+            allowed = "printable ASCII characters"
         case "string_too_long":
             allowed = f"at most {bounds['max_length']} characters"
         case _:

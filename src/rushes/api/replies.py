@@ -69,14 +69,36 @@ class VideoReply(BaseModel):
     queue_position: int | None = Field(description="How many waiting videos go before this one; null unless it waits.")
     step: int
     steps: int
+    time_left_s: int | None = Field(
+        description="Seconds until it is done, by what such videos took here before; null where nothing is known."
+    )
     fps: int
     seed: int
     made_by: str = Field(description="The model that makes it; differs from `model` where the operator mapped the id.")
+    reused: str | None = Field(description="Id of the earlier video whose file this is; null where it was made anew.")
     made: Made | None = Field(description="Facts of the finished file; null unless completed.")
     warnings: list[Remark] = Field(description="What of the request was ignored or is deprecated.")
     advice: list[NoteReply] = Field(description="What may give a better video.")
     defaults: list[NoteReply] = Field(description="Values that were not asked for, and what they became.")
     metadata: dict[str, Any] = Field(description="As sent.")
+
+
+class VideoList(BaseModel):
+    """A page of videos. `next_cursor` says it all; the rest is what clients of OpenAI's videos API page by."""
+
+    object: Literal["list"] = "list"
+    data: list[VideoReply]
+    next_cursor: str | None = Field(description="What to send as `after` for the next page; null on the last.")
+    first_id: str | None
+    last_id: str | None
+    has_more: bool
+    warnings: list[Remark] = Field(description="Query parameters that nobody knows here.")
+
+
+class VideoDeleted(BaseModel):
+    id: str
+    object: Literal["video.deleted"] = "video.deleted"
+    deleted: Literal[True] = True
 
 
 class Failure(BaseModel):

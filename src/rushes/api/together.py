@@ -7,6 +7,7 @@ OpenAPI document and the request logs of its four client generations.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rushes.api.body import described, parse_object
@@ -50,6 +51,11 @@ FIELDS = (
     Field("output_format", Text(16, min_chars=1, upper=True), "MP4 or WEBM, in any letter case."),
     Field("output_quality", Integer(low=0, high=51), "Compression; higher gives a smaller file. 20 by default."),
     Field("generate_audio", Boolean(), "Sound with the picture, on models that make it. False by default."),
+    Field(
+        "reuse",
+        Boolean(),
+        "Answer with a finished copy where you have made the very same video before; needs a seed. False by default.",
+    ),
 )
 OTHER_KEYS = ("media", "settings", "metadata", *DEPRECATED)
 
@@ -96,7 +102,7 @@ def _metadata(value: Any) -> dict[str, Any]:
     return value
 
 
-def video_reply(job: Job, video_url: str) -> VideoReply:
+def video_reply(job: Job, video_url: str, time_left_s: float | None = None) -> VideoReply:
     """`job` as every generation of client can read it.
 
     Waiting shows as in_progress and cancelled as failed: the official polling loops know three states only and
@@ -114,20 +120,27 @@ def video_reply(job: Job, video_url: str) -> VideoReply:
         seconds=seconds_text(request.seconds),
         outputs=Outputs(cost=0, video_url=video_url) if job.state is JobState.SUCCEEDED else None,
         error=_error(job),
-        progress=100 if job.state is JobState.SUCCEEDED else min(99, max(0, int(job.progress * 100))),
+        progress=100 if job.state is JobState.SUCCEEDED else percent(job.progress),
         stage=job.stage,
         queue_position=job.waiting_ahead if job.state is JobState.QUEUED else None,
         step=job.step,
         steps=job.steps or request.steps,  # the worker counts only once it has begun
+        time_left_s=None if time_left_s is None else math.ceil(time_left_s),
         fps=request.fps,
         seed=request.seed,
         made_by=request.made_by,
+        reused=job.reuse_of,
         made=_made(job),
         warnings=[Remark(message=note.message) for note in _notes(job, "warning")],
         advice=_notes(job, "advice"),
         defaults=_notes(job, "default"),
         metadata=dict(request.metadata),
     )
+
+
+def percent(fraction: float) -> int:
+    """0.349 → 34. Only the finished file itself is a hundred."""
+    return min(99, max(0, int(fraction * 100)))
 
 
 def seconds_text(seconds: float) -> str:

@@ -6,25 +6,43 @@ The five addresses are one: which of them a client generation builds depends on 
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, FastAPI, Header, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from rushes.api import events
 from rushes.api.auth import Owner
 from rushes.api.document import CREATE_BODY, failures
-from rushes.api.door import AtDoor, Door
+from rushes.api.door import VIDEO_ID, AtDoor, Door, checked_id
 from rushes.api.files import video_url
-from rushes.api.replies import VideoReply
+from rushes.api.remarks import Remarks
+from rushes.api.repeats import sameness
+from rushes.api.replies import Remark, VideoDeleted, VideoList, VideoReply
 from rushes.api.together import parse_request, video_reply
-from rushes.contract.job import Job
-from rushes.errors import JobNotFound, WrongContentType
+from rushes.contract.job import Job, JobState
+from rushes.errors import InvalidValue, WrongContentType
+from rushes.jobs.limits import Idempotency
 
 PREFIXES = ("/v2", "/v1", "", "/v1/v2", "/v2/v2")
 DOCUMENTED_PREFIX = "/v2"
 
-VIDEO_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 JSON_TYPE = re.compile(r"application/([\w.+-]+\+)?json\s*(;\s*charset=\"?(utf-?8|us-ascii)\"?\s*)?", re.ASCII | re.I)
+
+Order = Literal["asc", "desc"]
+Wanted = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
+STATES: dict[Wanted, tuple[JobState, ...]] = {
+    "queued": (JobState.QUEUED,),
+    "in_progress": (JobState.QUEUED, JobState.RUNNING),
+    "completed": (JobState.SUCCEEDED,),
+    "failed": (JobState.FAILED, JobState.CANCELLED),
+    "cancelled": (JobState.CANCELLED,),
+}
+LIST_PARAMETERS = ("after", "limit", "order", "status", "model")
+
+Strictness = Annotated[
+    str | None, Header(description="`true` refuses unknown keys instead of listing them in warnings.")
+]
 
 router = APIRouter(tags=["videos"])
 
@@ -33,14 +51,23 @@ router = APIRouter(tags=["videos"])
     "/videos",
     summary="Ask for a video",
     openapi_extra=CREATE_BODY,
-    responses=failures(400, 401, 404, 413, 415, 429, 503),
+    responses=failures(400, 401, 404, 413, 415, 422, 429, 503),
 )
 async def create_video(
     request: Request,
+    response: Response,
     owner: Owner,
     door: AtDoor,
-    x_rushes_strict: Annotated[
-        str | None, Header(description="`true` refuses unknown keys instead of listing them in warnings.")
+    x_rushes_strict: Strictness = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[ -~]+$",
+            description="The same key and body within 24 hours is the same video; the reply then has the header "
+            "`idempotent-replayed: true`. The same key with another body is refused with 422.",
+        ),
     ] = None,
 ) -> VideoReply:
     """Answers as soon as the job is durable, before anything is made. Also at /v1/videos and /videos."""
@@ -48,42 +75,88 @@ async def create_video(
     if not JSON_TYPE.fullmatch(content_type.strip()):
         raise WrongContentType(given=content_type or "no content-type", allowed="application/json")
     raw = await request.body()
-    strict = door.strict or (x_rushes_strict or "").strip().lower() in ("true", "1")
+    strict = _strict(door, x_rushes_strict)
     is_retry = request.headers.get("x-stainless-retry-count", "0").strip() not in ("", "0")
-    job = await run_in_threadpool(_create, door, owner, raw, strict, is_retry)
+    job = await run_in_threadpool(_create, door, owner, raw, strict, sameness(raw, idempotency_key, is_retry))
+    if job.replayed:
+        response.headers["idempotent-replayed"] = "true"
     return _reply(door, request, job)
 
 
-def _create(door: Door, owner: str, raw: bytes, strict: bool, is_retry: bool) -> Job:
-    asked = parse_request(raw, strict=strict)
-    videos = door.videos
-    return door.repeats.create(
-        owner, raw, is_retry, make=lambda: videos.create(owner, asked), get=lambda id: videos.get(owner, id)
+def _strict(door: Door, header: str | None) -> bool:
+    return door.strict or (header or "").strip().lower() in ("true", "1")
+
+
+def _create(door: Door, owner: str, raw: bytes, strict: bool, same: Idempotency) -> Job:
+    return door.videos.create(owner, parse_request(raw, strict=strict), same)
+
+
+@router.get("/videos", summary="Your videos", responses=failures(400, 401, 503))
+def list_videos(
+    request: Request,
+    owner: Owner,
+    door: AtDoor,
+    after: Annotated[str | None, Query(max_length=64, description="The `next_cursor` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Annotated[Order, Query(description="By creation: `desc` begins with the newest.")] = "desc",
+    status: Annotated[
+        Wanted | None,
+        Query(description="As the videos say it; `queued` and `cancelled` pick those among in_progress and failed."),
+    ] = None,
+    model: Annotated[
+        str | None, Query(max_length=256, description="The id that was asked for, or the model that makes it.")
+    ] = None,
+    x_rushes_strict: Strictness = None,
+) -> VideoList:
+    """Not of Together's API. Paged by `after`, the newest first."""
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidValue(field=name, given="more than once", allowed="one value")
+    remarks = Remarks(_strict(door, x_rushes_strict))
+    remarks.unknown("", (name for name in request.query_params if name not in LIST_PARAMETERS))
+    if after is not None and not VIDEO_ID.fullmatch(after):
+        raise InvalidValue(field="after", given=after, allowed="the next_cursor of an earlier page")
+    found = door.videos.list(
+        owner,
+        limit=limit + 1,
+        after=after,
+        newest=order == "desc",
+        states=None if status is None else STATES[status],
+        model=model,
+    )
+    page, has_more = found[:limit], len(found) > limit
+    return VideoList(
+        data=[_reply(door, request, job) for job in page],
+        next_cursor=page[-1].id if has_more else None,
+        first_id=page[0].id if page else None,
+        last_id=page[-1].id if page else None,
+        has_more=has_more,
+        warnings=[Remark(message=said) for said in remarks.said()],
     )
 
 
 @router.get("/videos/{id}", summary="See how a video stands", responses=failures(401, 404, 503))
 def get_video(id: str, request: Request, owner: Owner, door: AtDoor) -> VideoReply:
-    return _reply(door, request, door.videos.get(owner, _checked(id)))
+    return _reply(door, request, door.videos.get(owner, checked_id(id)))
+
+
+@router.delete("/videos/{id}", summary="Remove a video", responses=failures(401, 404, 503))
+def delete_video(id: str, owner: Owner, door: AtDoor) -> VideoDeleted:
+    """Not of Together's API. Its file, its prompt and its history go for good; one in the making is stopped."""
+    return VideoDeleted(id=door.videos.delete(owner, checked_id(id)).id)
 
 
 @router.post("/videos/{id}/cancel", summary="Give a video up", responses=failures(401, 404, 503))
 def cancel_video(id: str, request: Request, owner: Owner, door: AtDoor) -> VideoReply:
     """Not of Together's API. A waiting video ends at once, one in the making at its next step, an ended one stays."""
-    return _reply(door, request, door.videos.cancel(owner, _checked(id)))
-
-
-def _checked(id: str) -> str:
-    """`id`, when it can be one: what is not plain letters and digits is not carried to the database."""
-    if not VIDEO_ID.fullmatch(id):
-        raise JobNotFound(field="id", given=id)
-    return id
+    return _reply(door, request, door.videos.cancel(owner, checked_id(id)))
 
 
 def _reply(door: Door, request: Request, job: Job) -> VideoReply:
-    return video_reply(job, video_url(door.base_url(request), job))
+    return video_reply(job, video_url(door.base_url(request), job), door.videos.time_left_s(job))
 
 
 def include_videos(app: FastAPI) -> None:
     for prefix in PREFIXES:
-        app.include_router(router, prefix=prefix, include_in_schema=prefix == DOCUMENTED_PREFIX)
+        for one in (router, events.router):
+            app.include_router(one, prefix=prefix, include_in_schema=prefix == DOCUMENTED_PREFIX)

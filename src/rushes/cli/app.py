@@ -26,7 +26,7 @@ app.command()(generate)
 app.command()(serve)
 app.command(hidden=True)(worker)
 app.command()(models)
-app.command()(jobs)
+app.add_typer(jobs, name="jobs")
 app.add_typer(keys, name="keys")
 app.command()(doctor)
 

@@ -3,38 +3,46 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.cli.exits import explained
+from rushes.cli.exits import FAILED, explained
 
 if TYPE_CHECKING:
     from rushes.contract.job import Job
+    from rushes.jobs.store import JobStore
 
 PROMPT_CHARS = 40
 
 
-def jobs(
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+jobs = typer.Typer(invoke_without_command=True, no_args_is_help=False)
+
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@jobs.callback()
+def listed(
+    context: typer.Context,
+    data: Data = None,
     owner: Annotated[str | None, typer.Option(help="Whose jobs; the first key's owner unless given.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the newest jobs: state, stage, model, age, prompt."""
-    with explained(as_json):
+    """List the newest jobs: state, stage, model, age, prompt. Or `watch` one."""
+    if context.invoked_subcommand is not None:
+        context.obj = data
+        return
+    with explained(as_json), opened(data) as store:
         from rushes.api.auth import LOCAL_OWNER
-        from rushes.assemble import build_store, build_videos
-        from rushes.settings import Settings
 
-        settings = Settings.load({"data": data})
-        store = build_store(settings)
-        try:
-            found = build_videos(settings, store).list(owner or LOCAL_OWNER, limit=limit)
-        finally:
-            store.close()
+        found = store.list(owner or LOCAL_OWNER, limit=limit)
         if as_json:
             print(json.dumps({"jobs": [row(job) for job in found]}, ensure_ascii=False))
             return
@@ -46,11 +54,63 @@ def jobs(
         table = Table("id", "state", "", "model", "age", "prompt", box=None)
         now = time.time()
         for job in found:
-            at = f"{job.stage} {job.progress:.0%}" if job.state == "running" else (job.error.code if job.error else "")
             prompt = job.request.prompt.replace("\n", " ")
             shown = prompt if len(prompt) <= PROMPT_CHARS else f"{prompt[: PROMPT_CHARS - 1]}…"
-            table.add_row(job.id, job.state, at, job.request.model, age(now - job.created_at), Text(shown))
+            table.add_row(job.id, job.state, at(job), job.request.model, age(now - job.created_at), Text(shown))
         Console(soft_wrap=True).print(table)
+
+
+@jobs.command()
+def watch(
+    context: typer.Context,
+    id: Annotated[str, typer.Argument(help="The id that the server answered.")],
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a job's progress until it has ended, then print the place of its file.
+
+    Needs no server: it reads the data folder. Exit codes: 0 finished, 1 failed or cancelled, 2 no such job,
+    130 stopped with Ctrl-C (the job goes on).
+    """
+    folder = data or context.obj
+    with explained(as_json), opened(folder) as store:
+        from rushes.assemble import build_storage
+        from rushes.cli.watch import follow
+        from rushes.settings import Settings
+
+        job = follow(lambda: store.get(id), quiet=as_json)
+        if as_json:
+            print(json.dumps(row(job), ensure_ascii=False))
+        elif job.artifact is not None:
+            print(build_storage(Settings.load({"data": folder})).path(job.artifact.key))
+        elif job.error is not None:
+            print(f"rushes: {job.error.code}: {job.error.message}", file=sys.stderr)
+        else:
+            print("rushes: the job was cancelled", file=sys.stderr)
+        if job.artifact is None:
+            raise typer.Exit(FAILED)
+
+
+@contextmanager
+def opened(data: Path | None) -> Iterator[JobStore]:
+    """The job database of the data folder."""
+    from rushes.assemble import build_store
+    from rushes.settings import Settings
+
+    store = build_store(Settings.load({"data": data}))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def at(job: Job) -> str:
+    """What there is to say beside the state."""
+    if job.state == "running":
+        return f"{job.stage} {job.progress:.0%}"
+    if job.held:
+        return "paused"
+    return job.error.code if job.error else ""
 
 
 def row(job: Job) -> dict[str, Any]:

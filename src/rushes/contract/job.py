@@ -82,3 +82,7 @@ class Job:
     checkpoint: Checkpoint | None = None
     webhook: str | None = None
     """The address that is told when the job has ended."""
+    reuse_of: str | None = None
+    """The id of the earlier job whose file this one has a copy of; None where it was made for this job."""
+    replayed: bool = False
+    """Whether this is an earlier request's job, found again when the request was sent again."""

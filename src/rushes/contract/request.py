@@ -28,6 +28,8 @@ class VideoRequest:
     output_format: str | None = None
     output_quality: int | None = None
     generate_audio: bool | None = None
+    reuse: bool | None = None
+    """Whether an earlier video of the very same request will do; only one with a seed can have such a one."""
     media: Media = Media()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -63,7 +63,7 @@ class Bus(Generic[E]):
         if len(self._watchers) >= MAX_WATCHERS:
             raise Busy(given=f"{MAX_WATCHERS} event streams are open", hint="poll GET /v2/videos/{id} instead")
 
-    async def watch(self, id: str, after: int, quiet_s: float) -> AsyncIterator[E | None]:
+    async def watch(self, id: str, after: int, quiet_s: float) -> AsyncGenerator[E | None, None]:
         """Events of the job behind number `after`, for ever, without gaps; None whenever none came for `quiet_s`.
 
         Ends when the bus is closed. A watcher that reads slowly loses nothing: what does not fit into its queue is

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, or_, select
 
+from rushes.contract.artifact import Artifact
 from rushes.contract.request import ResolvedRequest
 from rushes.jobs.rows import QUEUED, RUNNING, SUCCEEDED, hash_of
 from rushes.jobs.tables import job_events, job_inputs, jobs
@@ -32,6 +33,14 @@ class Finished:
 
     request: ResolvedRequest
     run_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """A job that needs no worker: it gets `artifact`, a copy of what the job `of` made from the same request."""
+
+    of: str
+    artifact: Artifact
 
 
 def events_behind(connection: Connection, positions: Mapping[str, int]) -> Iterator[tuple[str, JobEvent]]:

@@ -85,6 +85,7 @@ def job_from(row: Row[Any]) -> Job:
         crashes=row.crashes,
         checkpoint=None if row.checkpoint is None else Checkpoint.from_json(row.checkpoint),
         webhook=row.webhook,
+        reuse_of=row.reuse_of,
     )
 
 

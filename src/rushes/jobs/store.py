@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
@@ -31,8 +31,9 @@ from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
 from rushes.jobs.choose import goes_before, next_waiting
 from rushes.jobs.database import PATIENCE_S, Database, Disk, in_turn
+from rushes.jobs.deliveries import Deliveries
 from rushes.jobs.expiry import Expired, expire_jobs, forget_old
-from rushes.jobs.history import Finished, events_behind, listed, made_before, recent_runs, unnamed
+from rushes.jobs.history import Finished, Reuse, events_behind, listed, made_before, recent_runs, unnamed
 from rushes.jobs.history import JobEvent as JobEvent
 from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
@@ -70,7 +71,7 @@ class Beat:
 
 
 class JobStore:
-    """The jobs of one database, and its `keys`. Safe to use from several threads; one per process.
+    """The jobs of one database, its `keys` and `deliveries`. Safe to use from several threads; one per process.
 
     `limits`  what is taken from whom, where `add` is not told otherwise, and how many jobs of one owner run at a time.
     `disk`    what the database lies on; a job is refused where it says so, and its reserve is used where it is full.
@@ -89,6 +90,7 @@ class JobStore:
         self._limits = limits
         self._disk = disk
         self.keys = Keys(self._database)
+        self.deliveries = Deliveries(self._database)
 
     def add(
         self,
@@ -100,28 +102,31 @@ class JobStore:
         limits: QueueLimits | None = None,
         webhook: str | None = None,
         inputs: Collection[str] = (),
+        reuse: Reuse | None = None,
     ) -> Job:
         """Put a job in the queue. It is durable when this returns. Like `nice`, the smaller priority goes first.
 
-        Where `idempotency` was used for the same request before, that one's job is returned and none is made; of two
-        that arrive at once, one makes the job and both get it.
+        Where `idempotency` was used for the same request before, that one's job is returned as `replayed` and none is
+        made; of two that arrive at once, one makes the job and both get it.
 
         `inputs`  keys in the storage of inputs that the request needs; they are kept as long as the job is.
+        `reuse`   ends the job at once with that artifact; it takes no place and counts no seconds.
         Raises    `TooManyRequests` over a limit, `IdempotencyMismatch`, `StorageUnavailable` on a full disk.
         """
         content = request.to_json()
         now = self._database.now
         limits = limits or self._limits
 
-        def work(connection: Connection) -> Row[Any]:
+        def work(connection: Connection) -> Job:
             in_turn(connection, "add")  # what is counted and looked up here must still be so at the commit
             if idempotency is not None:
                 earlier = earlier_use(connection, now, owner, idempotency)
                 if earlier is not None:
-                    return _found(_row(connection, (jobs.c.id == earlier,)), earlier)
+                    return replace(job_from(_found(_row(connection, (jobs.c.id == earlier,)), earlier)), replayed=True)
             if self._disk is not None:
                 self._disk.require_room()
-            require_place(connection, now, owner, request.seconds, limits)
+            if reuse is None:
+                require_place(connection, now, owner, request.seconds, limits)
             row = connection.execute(
                 insert(jobs)
                 .values(
@@ -144,14 +149,17 @@ class JobStore:
                 .returning(jobs)
             ).one()
             write_event(connection, now, row, "queued", {})
-            count_use(connection, now, owner, row.id, request.seconds)
+            if reuse is None:
+                count_use(connection, now, owner, row.id, request.seconds)
             if idempotency is not None:
                 remember_use(connection, now, owner, idempotency, row.id)
             for key in sorted(set(inputs)):
                 connection.execute(insert(job_inputs).values(job=row.id, key=key))
-            return _found(_row(connection, (jobs.c.id == row.id,)), row.id)
+            if reuse is not None:
+                _end_with(connection, now, row, reuse)
+            return job_from(_found(_row(connection, (jobs.c.id == row.id,)), row.id))
 
-        return job_from(self._database.write(work))
+        return self._database.write(work)
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""
@@ -392,6 +400,12 @@ class JobStore:
             return _found(_row(connection, this), id)
 
         return job_from(self._database.write(work))
+
+
+def _end_with(connection: Connection, now: ColumnElement[float], row: Row[Any], reuse: Reuse) -> None:
+    made, steps = reuse.artifact.to_json(), row.request["steps"]
+    values = {"artifact": made, "stage": "done", "progress": 1.0, "step": steps, "steps": steps, "reuse_of": reuse.of}
+    end(connection, now, (jobs.c.id == row.id,), JobState.SUCCEEDED, "succeeded", made, **values)
 
 
 def _is(id: str, owner: str | None) -> Where:

@@ -71,6 +71,7 @@ jobs = Table(
     Column("claimed_at", Double),  # when this attempt began; `started_at` is the first one's
     Column("resumed", Boolean, nullable=False, server_default=false()),  # this attempt had a checkpoint to go on from
     Column("webhook", Text),
+    Column("reuse_of", Text),  # no foreign key: the earlier job may be deleted, and this one keeps its own copy
     Column("asked_model", Text),  # where it is not `model`; PostgreSQL cannot look into JSON with every string of ours
     Index("jobs_of_owner", "owner", "id"),
     Index("jobs_ended", "finished_at"),

@@ -50,9 +50,9 @@ def test_an_unknown_route(client: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
-        ("GET", "/v2/videos", "POST"),
-        ("DELETE", "/v1/videos", "POST"),
-        ("PUT", "/v2/videos/x", "GET"),
+        ("PATCH", "/v2/videos", "GET, POST"),
+        ("DELETE", "/v1/videos", "GET, POST"),
+        ("PUT", "/v2/videos/x", "DELETE, GET"),
         ("POST", "/v1/models", "GET"),
         ("PATCH", "/health", "GET"),
     ],

@@ -1,0 +1,139 @@
+"""Watching a video: its history as server-sent events, from any point on, until it has ended.
+
+The numbers are the job table's own, so a client that comes back, to this server or to one that was restarted, goes on
+behind the last event it saw. What is sent is chosen here, word by word: the table's history also names workers.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
+
+from rushes.api.auth import Owner
+from rushes.api.document import failures
+from rushes.api.door import AtDoor, Door, checked_id
+from rushes.api.files import video_url
+from rushes.api.together import percent, video_reply
+from rushes.errors import InvalidValue, JobNotFound, Unavailable
+
+if TYPE_CHECKING:
+    from rushes.jobs.store import JobEvent
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 15.0  # proxies close a connection on which nothing came for 30 to 60 s
+RETRY_MS = 2000  # browsers wait 3 s before they come back; a restarted server is up after one
+MAX_SEQ = 2**31 - 1
+
+NUMBER = re.compile(r"[0-9]{1,10}")
+
+TYPES = {
+    "running": "started",
+    "succeeded": "completed",
+    "released": "requeued",
+    "rescued": "requeued",
+    "cancel_requested": "cancelling",
+}
+"""The table's words that have another name outside, where they meet the words of the job object."""
+
+ENDS = ("succeeded", "failed", "cancelled")
+
+router = APIRouter(tags=["videos"])
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "One event for each change: `id` its number, `event` its type, `data` a JSON object.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@router.get(
+    "/videos/{id}/events",
+    summary="Watch a video",
+    response_class=StreamingResponse,
+    responses={**_STREAM, **failures(400, 401, 404, 429, 503)},
+)
+async def watch_video(
+    id: str,
+    request: Request,
+    owner: Owner,
+    door: AtDoor,
+    after: Annotated[int, Query(ge=0, le=MAX_SEQ, description="Number of the last event that is known.")] = 0,
+    last_event_id: Annotated[
+        str | None, Header(description="The same, as browsers send it when they come back; it wins.")
+    ] = None,
+) -> StreamingResponse:
+    """Not of Together's API. Everything from the start, or from behind `after`; then as it happens.
+
+    Ends after `completed`, `failed` or `cancelled`, whose data hold the whole job. Comments in between mean nothing.
+    """
+    if last_event_id:
+        after = _number(last_event_id)
+    door.bus.admit()
+    await run_in_threadpool(door.videos.get, owner, checked_id(id))
+    lines = _lines(door, door.base_url(request), owner, id, after)
+    # X-Accel-Buffering: nginx would otherwise keep events back until its buffer is full.
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+
+
+def _number(last_event_id: str) -> int:
+    if not NUMBER.fullmatch(last_event_id) or int(last_event_id) > MAX_SEQ:
+        raise InvalidValue(field="last-event-id", given=last_event_id, allowed="the id of an earlier event")
+    return int(last_event_id)
+
+
+async def _lines(door: Door, base_url: str, owner: str, id: str, after: int) -> AsyncIterator[str]:
+    videos = door.videos
+    yield f"retry: {RETRY_MS}\n\n"
+    try:
+        ended = (await run_in_threadpool(videos.get, owner, id)).state.final  # asked first: no event may follow it
+        for event in await run_in_threadpool(videos.events, owner, id, after):
+            yield await run_in_threadpool(_frame, door, base_url, owner, id, event)
+            after = event.seq
+        if ended:
+            return
+        async with aclosing(door.bus.watch(id, after, HEARTBEAT_S)) as news:
+            async for new in news:
+                if new is not None:
+                    yield await run_in_threadpool(_frame, door, base_url, owner, id, new)
+                    if new.type in ENDS:
+                        return
+                elif (await run_in_threadpool(videos.get, owner, id)).state.final:
+                    return  # nothing new, yet ended: `after` was beyond the last event
+                else:
+                    yield ": still here\n\n"
+    except Unavailable as error:
+        log.warning("a stream ends early, its client comes back: %s", error.message)
+    except JobNotFound:
+        yield "event: deleted\ndata: {}\n\n"
+
+
+def _frame(door: Door, base_url: str, owner: str, id: str, event: JobEvent) -> str:
+    data = {"type": TYPES.get(event.type, event.type), "at": round(event.at, 3), "attempt": event.attempt}
+    data |= _told(event)
+    if event.type in ENDS:
+        job = door.videos.get(owner, id)
+        data["video"] = video_reply(job, video_url(base_url, job)).model_dump()
+    return f"id: {event.seq}\nevent: {data['type']}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+def _told(event: JobEvent) -> dict[str, Any]:
+    if event.type != "progress":
+        return {}
+    stand = event.data
+    return {
+        "stage": stand["stage"],
+        "step": stand["step"],
+        "steps": stand["steps"],
+        "progress": percent(stand["progress"]),
+    }
