@@ -11,10 +11,11 @@ from typing import Any
 
 from rushes import errors, settings
 from rushes.assemble import build_catalogue
-from rushes.catalogue.card import Rules, Text
+from rushes.catalogue.card import MediaRule, Rules, Text
 from rushes.catalogue.contracts import HOSTED
 from rushes.catalogue.sizes import Sizes
 from rushes.catalogue.wording import listed
+from rushes.contract.media import Media
 from rushes.settings import PREFIX, ROOMS, Settings
 
 REFUSED = "refused"
@@ -107,12 +108,23 @@ def rules_table(rules: Rules) -> str:
         ("output_quality", f"{rules.output_quality.allowed}; lower is finer and larger", rules.output_quality.default),
         ("generate_audio", audio, None),
     ]
-    for name in (field.name for field in fields(rules.media)):
-        most = rules.media.of(name).max_items
-        rows.append((f"media.{name}", f"up to {most}" if most else REFUSED, None))
+    rows += [(f"media.{member.name}", files(rules.media.of(member.name)), None) for member in fields(Media)]
     table = "| Field | Allowed | Default |\n| --- | --- | --- |\n"
     table += "".join(f"| `{field}` | {allowed} | {written(default)} |\n" for field, allowed, default in rows)
     return table + (f"\nNeeds one of {listed(rules.needs)}.\n" if rules.needs else "")
+
+
+def files(rule: MediaRule) -> str:
+    if not rule.max_items:
+        return REFUSED
+    said = [f"up to {rule.max_items}"]
+    if rule.max_bytes is not None:
+        said.append(f"each up to {rule.max_bytes >> 20} MiB")
+    if rule.max_seconds is not None:
+        said.append(f"up to {rule.max_seconds:g} s long")
+    if rule.positions:
+        said.append("at " + listed(["a frame number" if place == "any" else place for place in rule.positions]))
+    return ", ".join(said)
 
 
 def words(text: Text) -> str:
