@@ -165,3 +165,46 @@ def test_two_servers_may_start_at_once_on_fresh_data_and_share_the_work(serve: C
         for served in both:
             served.completed(id)
     assert [served.end(signal.SIGTERM) for served in both] == [0, 0]
+
+
+def test_a_stream_of_events_goes_on_after_a_restart_without_a_gap(serve: Callable[..., Served]) -> None:
+    first = serve().ready()
+    id = first.ask(SLOW)
+    seen: list[tuple[int, str]] = []
+    with first.client.stream("GET", f"/v2/videos/{id}/events") as reply:
+        for event in told(reply.iter_lines()):
+            seen.append(event)
+            if event[1] == "progress" and len(seen) > 4:
+                break
+    first.end(signal.SIGKILL)
+
+    second = serve(RUSHES_LEASE_S="3").ready()
+    with second.client.stream("GET", f"/v2/videos/{id}/events", headers={"Last-Event-ID": str(seen[-1][0])}) as reply:
+        seen += told(reply.iter_lines())
+    assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
+    assert [kind for _, kind in seen if kind != "progress"][-2:] == ["started", "completed"]
+    with second.client.stream("GET", f"/v2/videos/{id}/events") as reply:
+        assert list(told(reply.iter_lines())) == seen
+    second.end(signal.SIGTERM)
+
+
+def test_a_watcher_does_not_keep_the_server_from_stopping(serve: Callable[..., Served]) -> None:
+    served = serve(RUSHES_WORKERS="0").ready()
+    id = served.ask(QUICK)
+    with served.client.stream("GET", f"/v2/videos/{id}/events") as reply:
+        lines = reply.iter_lines()
+        assert next(told(lines)) == (1, "queued")
+        served.process.send_signal(signal.SIGTERM)
+        assert list(told(lines)) == [], "ended in good order: after the grace, the connection would be cut"
+    assert served.end(signal.SIGTERM) == 0
+
+
+def told(lines: Iterator[str]) -> Iterator[tuple[int, str]]:
+    """Number and type of each event of a stream."""
+    number = 0
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if name == "id":
+            number = int(value)
+        elif name == "event":
+            yield number, value

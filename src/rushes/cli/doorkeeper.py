@@ -11,7 +11,15 @@ import uvicorn
 
 from rushes import __version__
 from rushes.api.unreadable import EnvelopedHttp
-from rushes.assemble import build_catalogue, build_door, build_host, build_pruner, build_store, first_key
+from rushes.assemble import (
+    build_catalogue,
+    build_door,
+    build_host,
+    build_pruner,
+    build_store,
+    build_webhooks,
+    first_key,
+)
 from rushes.catalogue.lookup import Offer
 from rushes.errors import WrongSetup
 from rushes.settings import Settings
@@ -34,6 +42,7 @@ def keep_open(settings: Settings) -> None:
         pruner = build_pruner(settings, store)
         key = first_key(settings, store)
         port: int = listening.getsockname()[1]
+        webhooks = build_webhooks(settings, store, root_url(settings, port))
         server = Server(
             # log_config None: the lines go where ours go. The header names a library and helps nobody.
             uvicorn.Config(
@@ -45,9 +54,11 @@ def keep_open(settings: Settings) -> None:
                 timeout_graceful_shutdown=LAST_REPLIES_S,
             ),
             ready=lambda: print(banner(settings, port, key, offers), flush=True),
+            closing=door.state.door.bus.close,
         )
         host.start()
         pruner.start()
+        webhooks.start()
         try:
             server.run(sockets=[listening])
         except KeyboardInterrupt:  # uvicorn raises the signal again once it has closed in good order
@@ -55,20 +66,26 @@ def keep_open(settings: Settings) -> None:
         finally:
             pruner.stop()
             host.stop()
+            webhooks.stop()  # last, so that what the workers' end still finished may be told
             store.close()
 
 
 class Server(uvicorn.Server):
-    """uvicorn, saying so when it listens."""
+    """uvicorn, saying so when it listens and when it is about to close."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None], closing: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._closing()  # streams of events have no end of their own: they would cost the whole grace
+        await super().shutdown(sockets)
 
 
 def listener(host: str, port: int) -> socket.socket:
@@ -97,7 +114,7 @@ def listener(host: str, port: int) -> socket.socket:
 
 def banner(settings: Settings, port: int, key: str | None, offers: Iterable[Offer]) -> str:
     """What a person needs to make the first call; the key only when it was made just now."""
-    root = settings.door.public_url or f"http://{reachable(settings.door.host)}:{port}"
+    root = root_url(settings, port)
     offers = tuple(offers)
     names = [f"{o.asked_id} (made by {o.card.id})" if o.hosted else o.asked_id for o in offers]
     shown = ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
@@ -122,6 +139,11 @@ def banner(settings: Settings, port: int, key: str | None, offers: Iterable[Offe
     else:
         lines += ["", "  API key  none needed; clients that insist on one may send any"]
     return "\n".join([*lines, "", "Ctrl-C ends it."])
+
+
+def root_url(settings: Settings, port: int) -> str:
+    """Where clients reach this server: as configured, or else by its own address."""
+    return settings.door.public_url or f"http://{reachable(settings.door.host)}:{port}"
 
 
 def reachable(host: str) -> str:
