@@ -19,6 +19,8 @@ from rushes.catalogue.resolve import random_seed, resolve
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import Note, ResolvedRequest, VideoRequest
+from rushes.egress.policy import EgressPolicy
+from rushes.egress.target import check_url
 from rushes.errors import JobNotFound, RushesError
 from rushes.events.progress import History, left_s
 from rushes.intake.copy import copied_in
@@ -45,12 +47,14 @@ class Videos:
         storage: Storage,
         draw_seed: Callable[[], int] = random_seed,
         inputs: Storage | None = None,
+        egress: EgressPolicy = EgressPolicy(),  # noqa: B008 - frozen: one default may be shared
     ) -> None:
         self.catalogue = catalogue
         self._store = store
         self._storage = storage
         self._inputs = inputs or storage
         self._draw_seed = draw_seed
+        self._egress = egress
         self._history = History(store.durations)
 
     def create(self, owner: str, request: VideoRequest, idempotency: Idempotency | None = None) -> Job:
@@ -58,16 +62,20 @@ class Videos:
 
         Where `idempotency` names an earlier request, its job comes back as `replayed` and nothing is made.
         """
+        if request.webhook_url is not None:
+            check_url(request.webhook_url, self._egress, "webhook_url")
         offer = self.catalogue.find(request.model)
         resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
         resolved, inputs = copied_in(resolved, offer.card, self._inputs)
         if request.reuse and request.seed is None:
             resolved = replace(resolved, notes=(*resolved.notes, REUSE_NEEDS_SEED))
-        elif request.reuse and (job := self._reused(owner, resolved, idempotency)) is not None:
+        elif request.reuse and (job := self._reused(owner, resolved, idempotency, request.webhook_url)) is not None:
             return job
-        return self._store.add(owner, resolved, idempotency=idempotency, inputs=inputs)
+        return self._store.add(owner, resolved, idempotency=idempotency, inputs=inputs, webhook=request.webhook_url)
 
-    def _reused(self, owner: str, request: ResolvedRequest, idempotency: Idempotency | None) -> Job | None:
+    def _reused(
+        self, owner: str, request: ResolvedRequest, idempotency: Idempotency | None, webhook: str | None
+    ) -> Job | None:
         """A finished job with a copy of what the same request made before; None where it has to be made."""
         earlier = self._store.made_before(owner, request)
         if earlier is None or earlier.artifact is None or _names_a_place(request):
@@ -79,7 +87,7 @@ class Videos:
             return None  # deleted at this moment
         reuse = Reuse(earlier.id, replace(earlier.artifact, key=key))
         try:
-            job = self._store.add(owner, request, idempotency=idempotency, reuse=reuse)
+            job = self._store.add(owner, request, idempotency=idempotency, reuse=reuse, webhook=webhook)
         except RushesError:
             self._storage.delete(key)
             raise
@@ -130,6 +138,14 @@ class Videos:
     def cancel(self, owner: str, id: str) -> Job:
         """End a waiting job now, a running one at its next step. A job that has ended stays as it is."""
         return self._store.cancel(id, owner)
+
+    def pause(self, owner: str, id: str) -> Job:
+        """Let a job wait until it is resumed; one in the making is put aside at its next step, as far as it is."""
+        return self._store.pause(id, owner)
+
+    def resume(self, owner: str, id: str) -> Job:
+        """Let a paused job go on, at its old place in the queue."""
+        return self._store.resume(id, owner)
 
     def delete(self, owner: str, id: str) -> Job:
         """Remove the job, its prompt and its file for good; a worker on it stops. Returns the job as it last stood."""

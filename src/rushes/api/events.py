@@ -41,6 +41,7 @@ TYPES = {
     "released": "requeued",
     "rescued": "requeued",
     "cancel_requested": "cancelling",
+    "pause_requested": "pausing",
 }
 """The table's words that have another name outside, where they meet the words of the job object."""
 

@@ -65,7 +65,7 @@ class VideoReply(BaseModel):
     outputs: Outputs | None = Field(description="Null unless completed.")
     error: VideoError | None = Field(description="Null unless failed; a cancelled job has the code `cancelled`.")
     progress: int = Field(ge=0, le=100, description="Percent.")
-    stage: str = Field(description="queued, loading, encoding, denoising, decoding, storing or done.")
+    stage: str = Field(description="queued, paused, loading, encoding, denoising, decoding, storing or done.")
     queue_position: int | None = Field(description="How many waiting videos go before this one; null unless it waits.")
     step: int
     steps: int

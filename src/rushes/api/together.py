@@ -56,6 +56,11 @@ FIELDS = (
         Boolean(),
         "Answer with a finished copy where you have made the very same video before; needs a seed. False by default.",
     ),
+    Field(
+        "webhook_url",
+        Text(2048, min_chars=1),
+        "An https address that is called, signed as Standard Webhooks has it, when the video has ended. Ours alone.",
+    ),
 )
 OTHER_KEYS = ("media", "settings", "metadata", *DEPRECATED)
 
@@ -121,7 +126,7 @@ def video_reply(job: Job, video_url: str, time_left_s: float | None = None) -> V
         outputs=Outputs(cost=0, video_url=video_url) if job.state is JobState.SUCCEEDED else None,
         error=_error(job),
         progress=100 if job.state is JobState.SUCCEEDED else percent(job.progress),
-        stage=job.stage,
+        stage="paused" if job.held and job.state is JobState.QUEUED else job.stage,
         queue_position=job.waiting_ahead if job.state is JobState.QUEUED else None,
         step=job.step,
         steps=job.steps or request.steps,  # the worker counts only once it has begun

@@ -152,6 +152,18 @@ def cancel_video(id: str, request: Request, owner: Owner, door: AtDoor) -> Video
     return _reply(door, request, door.videos.cancel(owner, checked_id(id)))
 
 
+@router.post("/videos/{id}/pause", summary="Let a video wait", responses=failures(401, 404, 503))
+def pause_video(id: str, request: Request, owner: Owner, door: AtDoor) -> VideoReply:
+    """Not of Together's API. A waiting video is passed over, one in the making is put aside at its next step."""
+    return _reply(door, request, door.videos.pause(owner, checked_id(id)))
+
+
+@router.post("/videos/{id}/resume", summary="Let a paused video go on", responses=failures(401, 404, 503))
+def resume_video(id: str, request: Request, owner: Owner, door: AtDoor) -> VideoReply:
+    """Not of Together's API. It goes on from the step at which it was put aside, at its old place in the queue."""
+    return _reply(door, request, door.videos.resume(owner, checked_id(id)))
+
+
 def _reply(door: Door, request: Request, job: Job) -> VideoReply:
     return video_reply(job, video_url(door.base_url(request), job), door.videos.time_left_s(job))
 

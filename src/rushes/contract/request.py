@@ -31,6 +31,8 @@ class VideoRequest:
     reuse: bool | None = None
     """Whether an earlier video of the very same request will do; only one with a seed can have such a one."""
     media: Media = Media()
+    webhook_url: str | None = None
+    """Where to tell that the video has ended."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     """Said by the door about the body itself: unknown keys, deprecated spellings."""

@@ -176,6 +176,20 @@ def test_a_removed_video_leaves_nothing_behind(
     assert gus.ids() == []
 
 
+def test_a_paused_video_is_passed_over_until_it_is_resumed(person: Callable[[str], Person], store: JobStore) -> None:
+    ann = person("ann")
+    id = ann.ask()
+    paused = ann.client.post(f"/v2/videos/{id}/pause").json()
+    assert (paused["status"], paused["stage"], paused["queue_position"]) == ("in_progress", "paused", None)
+    while (claim := store.claim("test", ["rushes/mini"])) is not None:
+        assert claim.job.id != id
+    assert ann.client.post(f"/v2/videos/{id}/resume").json()["stage"] == "queued"
+    claim = claimed(store, id)
+    assert ann.client.post(f"/v2/videos/{id}/pause").json()["stage"] == "loading"
+    assert store.renew(claim).preempt
+    assert person("bob").client.post(f"/v2/videos/{id}/resume").status_code == 404
+
+
 @pytest.mark.parametrize("prefix", ["/v2", "/v1", "", "/v1/v2", "/v2/v2"])
 def test_every_mount_point_lists_and_removes(person: Callable[[str], Person], prefix: str) -> None:
     ann = person("ann")
