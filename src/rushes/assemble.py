@@ -11,11 +11,15 @@ import secrets
 import socket
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
 
 from rushes.catalogue.cards import CARDS
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
+from rushes.contract.job import Job
+from rushes.egress.policy import EgressPolicy
+from rushes.errors import WrongSetup
 from rushes.failpoints import VARIABLE as FAILPOINTS
 from rushes.jobs.database import sqlite_file
 from rushes.jobs.host import Host
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from rushes.engine.engine import Engine
+    from rushes.events.webhooks import Webhooks
 
 WORKER_ARGV = (sys.executable, "-m", "rushes", "worker")
 
@@ -69,6 +74,7 @@ def build_pruner(settings: Settings, store: JobStore) -> Pruner:
         store,
         artifacts=build_storage(settings),
         checkpoints=build_checkpoints(settings),
+        others=(build_inputs(settings),),
         keep_s=keep_days * 86_400 if keep_days else None,
         besides=build_ballast(settings).restore,
     )
@@ -83,8 +89,54 @@ def build_checkpoints(settings: Settings) -> LocalStorage:
     return LocalStorage(settings.storage.data / "checkpoints")
 
 
+def build_inputs(settings: Settings) -> LocalStorage:
+    """Where the files lie that requests brought along: the door puts them, the workers read them."""
+    return LocalStorage(settings.storage.data / "inputs")
+
+
+def build_egress(settings: Settings) -> EgressPolicy:
+    """Where requests to addresses that clients name may go. Raises `WrongSetup` where certificates cannot be read."""
+    egress = settings.egress
+    if egress.egress_ca_file is not None:
+        from rushes.egress.exchange import trusted
+
+        try:
+            trusted(egress.egress_ca_file)
+        except OSError:  # an ssl.SSLError is one
+            raise WrongSetup(
+                field="egress_ca_file", given=egress.egress_ca_file, allowed="a file of certificates in PEM form"
+            ) from None
+    return EgressPolicy(
+        enabled=egress.egress,
+        http=egress.egress_http,
+        ports=frozenset(egress.egress_ports),
+        hosts=egress.egress_hosts,
+        networks=tuple(map(ip_network, egress.egress_networks)),
+        proxy=egress.egress_proxy,
+        ca_file=egress.egress_ca_file,
+    )
+
+
+def build_webhooks(settings: Settings, store: JobStore, base_url: str) -> Webhooks:
+    """What tells webhooks that their videos have ended; `base_url` is where their receivers reach this server."""
+    from rushes.api.files import video_url
+    from rushes.api.together import video_reply
+    from rushes.events.webhooks import Webhooks
+
+    def described(job: Job) -> dict[str, Any]:
+        return video_reply(job, video_url(base_url, job)).model_dump()
+
+    return Webhooks(store.deliveries, described, build_egress(settings))
+
+
 def build_videos(settings: Settings, store: JobStore) -> Videos:
-    return Videos(build_catalogue(settings), store, build_storage(settings))
+    return Videos(
+        build_catalogue(settings),
+        store,
+        build_storage(settings),
+        inputs=build_inputs(settings),
+        egress=build_egress(settings),
+    )
 
 
 def build_door(settings: Settings, store: JobStore) -> FastAPI:
@@ -139,8 +191,8 @@ def build_worker(settings: Settings) -> Worker:
 
     catalogue = build_catalogue(settings)
     storage = build_storage(settings)
-    checkpoints = build_checkpoints(settings)
-    for room in (storage, checkpoints):
+    checkpoints, inputs = build_checkpoints(settings), build_inputs(settings)
+    for room in (storage, checkpoints, inputs):
         room.sweep()
     scratch = own_scratch(settings.storage.data / "scratch")
 
@@ -157,6 +209,8 @@ def build_worker(settings: Settings) -> Worker:
             scratch=scratch,
             checkpoints=checkpoints,
             checkpoint_every_s=settings.jobs.checkpoint_every_s,
+            inputs=inputs,
+            policy=build_egress(settings),
         ),
         name=settings.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
         models=sorted({offer.card.id for offer in catalogue.offers()}),

@@ -42,6 +42,7 @@ POINTS = {
     "stored": "the file is under its key, and no row names it",
     "before commit": "nothing is left to do but the transaction that publishes",
     "after commit": "published; this worker has not looked at what it leaves behind",
+    "told": "a webhook has answered, and its message is not marked",
     "released": "the row is given back to the queue; this worker has not gone on",
 }
 """Every place, in the order in which a job passes them, and what is so at that moment."""

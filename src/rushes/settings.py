@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -76,6 +77,23 @@ def _origins(given: str) -> tuple[str, ...]:
     return tuple(origin.lower() for origin in origins)
 
 
+def _ports(given: str) -> tuple[int, ...]:
+    return tuple(_whole(1, 65535)(part) for part in given.split(","))
+
+
+def _hosts(given: str) -> tuple[str, ...]:
+    """`A,*.B` as host names in lower case."""
+    hosts = tuple(part.strip().lower().rstrip(".") for part in given.split(","))
+    if not all(re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|[0-9a-f:.]+", host) for host in hosts):
+        raise ValueError
+    return hosts
+
+
+def _networks(given: str) -> tuple[str, ...]:
+    """`A/8,B/32` as networks; one with bits behind its mask is a mistake."""
+    return tuple(str(ipaddress.ip_network(part.strip())) for part in given.split(","))
+
+
 def _pairs(given: str) -> dict[str, str]:
     """`A=B,C=D` as a mapping."""
     pairs = {}
@@ -93,7 +111,7 @@ def _written(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return ",".join(f"{name}={target}" for name, target in value.items())
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _setting(default: Any, parse: Callable[[str], Any], allowed: str) -> Any:
@@ -174,7 +192,32 @@ class CatalogueSettings:
     """Which hosted ids are answered by which model that is really here."""
 
 
-ROOMS = {"door": DoorSettings, "jobs": JobsSettings, "storage": StorageSettings, "catalogue": CatalogueSettings}
+@dataclass(frozen=True, slots=True)
+class EgressSettings:
+    egress: bool = _setting(True, _switch, "true or false")
+    """Whether addresses that clients name are followed; if not, media come inside requests and no webhook is called."""
+    egress_http: bool = _setting(False, _switch, "true or false")
+    """Whether plain http may be used on the public internet too."""
+    egress_ports: tuple[int, ...] = _setting((80, 443), _ports, "ports, with commas")
+    egress_hosts: tuple[str, ...] = _setting((), _hosts, "host names, with commas; *.example.org for all below one")
+    """The only hosts that may be asked; any unless given."""
+    egress_networks: tuple[str, ...] = _setting((), _networks, "networks such as 10.1.0.0/16, with commas")
+    """What may be reached besides the public internet, by http too: an object store or a receiver of your own."""
+    egress_proxy: str | None = _setting(
+        None, _web_address, "an http or https address, with user and password if need be"
+    )
+    """What every request to an address goes through; it then resolves the names, and guards where they lead."""
+    egress_ca_file: Path | None = _setting(None, _path, "a file of certificates in PEM form")  # noqa: RUF009 - a field
+    """Certificate authorities to trust besides the public ones."""
+
+
+ROOMS = {
+    "door": DoorSettings,
+    "jobs": JobsSettings,
+    "storage": StorageSettings,
+    "catalogue": CatalogueSettings,
+    "egress": EgressSettings,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +228,7 @@ class Settings:
     jobs: JobsSettings
     storage: StorageSettings
     catalogue: CatalogueSettings
+    egress: EgressSettings
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> Settings:

@@ -61,7 +61,7 @@ def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
 
 
 def test_every_place_where_a_worker_may_die_is_tried() -> None:
-    assert set(AT) | {"restored", "released"} == set(POINTS)
+    assert set(AT) | {"restored", "released", "told"} == set(POINTS)
 
 
 @pytest.mark.parametrize("place", AT)
