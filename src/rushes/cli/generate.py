@@ -15,7 +15,7 @@ SIZE = "Size"
 LENGTH = "Length and rate"
 QUALITY = "Quality and speed"
 FILE = "The file"
-MEDIA = "Media (for models that take them)"
+MEDIA = "Files and URLs (for models that take them)"
 
 # Numbers arrive as text: `body.number` reads them, and what is no number is refused in the contract's own words.
 Number = str | None
@@ -56,23 +56,40 @@ def generate(
     generate_audio: Annotated[
         bool | None, typer.Option("--generate-audio/--no-generate-audio", help="Make sound too.", rich_help_panel=FILE)
     ] = None,
-    first_frame: Annotated[Words, typer.Option(metavar="IMAGE", rich_help_panel=MEDIA)] = None,
-    last_frame: Annotated[Words, typer.Option(metavar="IMAGE", rich_help_panel=MEDIA)] = None,
+    first_frame: Annotated[
+        Words, typer.Option(metavar="IMAGE", help="The picture to begin with.", rich_help_panel=MEDIA)
+    ] = None,
+    last_frame: Annotated[
+        Words, typer.Option(metavar="IMAGE", help="The picture to end with.", rich_help_panel=MEDIA)
+    ] = None,
     frame_image: Annotated[
-        Files, typer.Option(metavar="[K=]IMAGE", help="A keyframe at frame K. May be repeated.", rich_help_panel=MEDIA)
+        Files,
+        typer.Option(
+            "--frame-image", "--frame", metavar="[K=]IMAGE", help="One at frame K; repeatable.", rich_help_panel=MEDIA
+        ),
     ] = None,
     frame_video: Annotated[
-        Files, typer.Option(metavar="VIDEO", help="A clip to continue. May be repeated.", rich_help_panel=MEDIA)
+        Files,
+        typer.Option(
+            "--frame-video", "--continue", metavar="VIDEO", help="The clip to continue.", rich_help_panel=MEDIA
+        ),
+    ] = None,
+    source_video: Annotated[
+        Words,
+        typer.Option("--source-video", "--source", metavar="VIDEO", help="The clip to edit.", rich_help_panel=MEDIA),
     ] = None,
     reference_image: Annotated[
-        Files, typer.Option(metavar="IMAGE", help="May be repeated.", rich_help_panel=MEDIA)
+        Files,
+        typer.Option(
+            "--reference-image", "--reference", metavar="IMAGE", help="Who or what to show.", rich_help_panel=MEDIA
+        ),
     ] = None,
     reference_video: Annotated[
-        Files, typer.Option(metavar="VIDEO", help="May be repeated.", rich_help_panel=MEDIA)
+        Files, typer.Option(metavar="VIDEO", help="Who or what to show.", rich_help_panel=MEDIA)
     ] = None,
-    source_video: Annotated[Words, typer.Option(metavar="VIDEO", help="A clip to edit.", rich_help_panel=MEDIA)] = None,
     audio_input: Annotated[
-        Files, typer.Option(metavar="AUDIO", help="Sound to follow. May be repeated.", rich_help_panel=MEDIA)
+        Files,
+        typer.Option("--audio-input", "--audio", metavar="AUDIO", help="Sound to follow.", rich_help_panel=MEDIA),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:

@@ -82,6 +82,7 @@ def test_with_json_stdout_is_one_object_with_the_file_the_facts_and_every_settle
     assert done.stderr == ""
 
 
+URL = "https://example.com/a"
 REFUSED = [
     (("--seconds", "11"), "seconds"),
     (("--seconds", "abc"), "seconds"),
@@ -96,13 +97,16 @@ REFUSED = [
     (("--output-format", "GIF"), "output_format"),
     (("--output-format", "WEBM", "-o", "clip.mp4"), "output_format"),
     (("--generate-audio",), "generate_audio"),
-    (("--first-frame", "https://example.com/a.png"), "media.frame_images"),
-    (("--frame-image", "3=https://example.com/a.png"), "media.frame_images"),
-    (("--frame-video", "https://example.com/a.mp4"), "media.frame_videos"),
-    (("--reference-image", "https://example.com/a.png"), "media.reference_images"),
+    (("--first-frame", URL, "--frame", f"0={URL}"), "media.frame_images[1].frame"),
+    (("--frame-image", f"99={URL}"), "media.frame_images[0].frame"),
+    (("--frame-image", "3=nowhere.png"), "media.frame_images"),
+    (("--frame-video", URL, "--source", URL), "media.frame_videos"),
+    (("--continue", URL, "--continue", URL), "media.frame_videos"),
+    (("--first-frame", URL, "--reference", URL), "media.reference_images"),
+    (("--reference-image", URL, "--reference-image", URL), "media.reference_images"),
     (("--reference-video", "https://example.com/a.mp4"), "media.reference_videos"),
-    (("--source-video", "https://example.com/a.mp4"), "media.source_video"),
     (("--audio-input", "https://example.com/a.wav"), "media.audio_inputs"),
+    (("--audio", "https://example.com/a.wav"), "media.audio_inputs"),
     (("--source-video", "nowhere.mp4"), "media.source_video"),
     (("--model", "nobody/nothing"), "model"),
     (("-o", "clip.gif"), "output"),

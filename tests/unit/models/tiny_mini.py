@@ -33,10 +33,11 @@ NUMBERS = {
 
 
 def write_tiny_weights(folder: Path) -> Path:
-    """Write mini.json, transformer.onnx and decoder.onnx into `folder`."""
+    """Write mini.json, transformer.onnx, encoder.onnx and decoder.onnx into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mini.json").write_text(json.dumps(NUMBERS), "utf-8")
     save(_transformer(), folder / "transformer.onnx")
+    save(_encoder(), folder / "encoder.onnx")
     save(_decoder(), folder / "decoder.onnx")
     return folder
 
@@ -95,6 +96,27 @@ def _transformer():
         helper.make_tensor_value_info("words", TensorProto.INT64, ["B", "L"]),
     ]
     return _model(nodes, inputs, _float("clean", "B", "N", CHANNELS), weights)
+
+
+def _encoder():
+    weights, node = _Weights(3), helper.make_node
+    values = 3 * FRAMES_PER_LATENT
+    weights.constant("filter", weights.random.normal(size=(CHANNELS, values, SPATIAL, SPATIAL)).astype(np.float32) / 50)
+    weights.constant("white", np.float32(255))
+    nodes = [
+        node("Cast", ["frames"], ["bright"], to=TensorProto.FLOAT),
+        node("Div", ["bright", "white"], ["light"]),
+        node("Transpose", ["light"], ["planes"], perm=[0, 1, 4, 2, 3]),
+        node("Shape", ["planes"], ["shape"]),
+        node("Gather", ["shape", "height_width"], ["size"]),
+        node("Concat", ["batch_and_values", "size"], ["target"], axis=0),
+        node("Reshape", ["planes", "target"], ["stacked"]),
+        node("Conv", ["stacked", "filter"], ["latent"], strides=[SPATIAL, SPATIAL]),
+    ]
+    weights.constant("height_width", np.array([3, 4], dtype=np.int64))
+    weights.constant("batch_and_values", np.array([0, values], dtype=np.int64))
+    frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, ["B", FRAMES_PER_LATENT, "H", "W", 3])
+    return _model(nodes, [frames], _float("latent", "B", CHANNELS, "rows", "cols"), weights)
 
 
 def _decoder():

@@ -98,14 +98,15 @@ class MiniAdapter:
         """
         self.config = MiniConfig.load(weights)
         self.tokenizer = Tokenizer(self.config.vocabulary, self.config.max_words)
-        self._weights, self._threads = weights, threads
+        self._weights = weights
         self._transformer = Graph(weights / "transformer.onnx", threads)
         self._decoder = Graph(weights / "decoder.onnx", threads)
 
     @cached_property
     def _encoder(self) -> Graph:
         """Loaded when the first picture comes along: most clips start from words alone."""
-        return Graph(self._weights / "encoder.onnx", self._threads)
+        # One thread: with weights that are widened at run time, convolutions split their sums by the number of threads.
+        return Graph(self._weights / "encoder.onnx", threads=1)
 
     def describe(self) -> Card:
         return CARD
