@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +42,6 @@ class Attended:
         self.data = data
         self.data.mkdir(parents=True, exist_ok=True)
         self.store = JobStore(f"sqlite:///{data / 'jobs.db'}")
-        # By itself every worker takes half the time to start that it takes to be tested; no two on two cores.
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RUSHES_")},
             "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])]),
@@ -51,7 +53,7 @@ class Attended:
 
     @contextmanager
     def hosted(self, failpoint: str = "", count: int = 1, **environment: str) -> Iterator[Host]:
-        """A host whose workers have `failpoint` armed, and a mark beside the data folder if that names none."""
+        """A host whose workers have `failpoint` armed."""
         armed = {VARIABLE: failpoint} if failpoint else {}
         host = Host(
             self.store,
@@ -67,8 +69,36 @@ class Attended:
         finally:
             host.stop()
 
+    @contextmanager
+    def alone(self, name: str, failpoint: str = "", **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """One worker without a host: nobody kills it, and nobody takes back its job but others, by its lease."""
+        armed = {VARIABLE: failpoint} if failpoint else {}
+        program = subprocess.Popen(
+            WORKER,
+            env={**self.environment, **armed, "RUSHES_WORKER_NAME": name, **environment},
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            yield program
+        finally:
+            program.send_signal(signal.SIGCONT)
+            program.terminate()
+            try:
+                program.wait(20)
+            finally:
+                program.kill()
+
     def ask(self, request: ResolvedRequest = REQUEST, **more: int) -> Job:
         return self.store.add("ann", request, **more)
+
+    def let_leases_run_out(self) -> None:
+        """As if the time had gone by. A short lease would not do for workers that are stopped: their hearts beat often,
+        and one stopped in the middle of a beat holds the only write lock of SQLite.
+        """
+        connection = sqlite3.connect(self.data / "jobs.db", timeout=10)
+        with connection:
+            connection.execute("UPDATE jobs SET lease_until = 1 WHERE state = 'running'")
+        connection.close()
 
     def ended(self, job: Job, within_s: float = 60.0) -> Job:
         return eventually(lambda: (now := self.store.get(job.id)).state.final and now, within_s)
