@@ -71,7 +71,7 @@ def perform(
     if request.media.given():
         observe(Progress("loading"))
         native = engine.adapter(card).native(request)
-        brought = opened(request, card.rules.media, native, inputs=inputs, policy=policy, observe=observe)
+        brought = opened(request, card.rules.media, native, inputs=inputs or storage, policy=policy, observe=observe)
     native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
@@ -137,6 +137,10 @@ def described(request: ResolvedRequest) -> dict[str, Any]:
         "height": request.height,
         "fps": request.fps,
         "seconds": request.seconds,
+        "format": request.output_format.lower(),
+        "output_quality": request.output_quality,
+        "audio": request.generate_audio,
+        "media": list(request.media.given()),
     }
 
 

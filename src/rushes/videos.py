@@ -66,7 +66,7 @@ class Videos:
             check_url(request.webhook_url, self._egress, "webhook_url")
         offer = self.catalogue.find(request.model)
         resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
-        resolved, inputs = copied_in(resolved, offer.card, self._inputs)
+        resolved, inputs = copied_in(resolved, offer.card, self._inputs, self._egress)
         if request.reuse and request.seed is None:
             resolved = replace(resolved, notes=(*resolved.notes, REUSE_NEEDS_SEED))
         elif request.reuse and (job := self._reused(owner, resolved, idempotency, request.webhook_url)) is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.api.together import parse_request
-from rushes.assemble import build_catalogue, build_engine
+from rushes.assemble import build_catalogue, build_egress, build_engine
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.remarks import remarked
 from rushes.catalogue.resolve import random_seed, resolve
@@ -22,8 +22,10 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import ResolvedRequest
+from rushes.egress.policy import EgressPolicy
 from rushes.errors import InvalidValue
 from rushes.settings import Settings
+from rushes.storage.base import Storage
 
 OWNER = "terminal"
 
@@ -34,18 +36,19 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
     The file appears whole or not at all: it is made in a folder beside its place, which goes whatever happens.
     Errors  those of the contract for the request; Unavailable and GenerationFailed for the making.
     """
-    catalogue = build_catalogue(Settings.load())
+    settings = Settings.load()
+    catalogue = build_catalogue(settings)
     request = parse_request(json.dumps(body).encode(), strict=True)
     offer = catalogue.find(request.model)
     resolved = remarked(resolve(request, offer, random_seed), offer.card)
-    path = _place(output, resolved)
+    path = place(output, resolved)
     if not as_json:
         tell_notes(resolved)
 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".rushes-", dir=path.parent) as folder:
         try:
-            artifact, made = _perform(resolved, catalogue, Path(folder), quiet=as_json)
+            artifact, made = performed(resolved, catalogue, build_egress(settings), Path(folder), quiet=as_json)
         except KeyboardInterrupt:
             print("stopped; nothing was written", file=sys.stderr)
             raise
@@ -58,7 +61,7 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
         tell_facts(path, resolved, artifact, elapsed_s)
 
 
-def _place(output: Path | None, resolved: ResolvedRequest) -> Path:
+def place(output: Path | None, resolved: ResolvedRequest) -> Path:
     """Where the file goes; refused now rather than after minutes of work."""
     path = output if output is not None else Path(f"rushes.{resolved.output_format.lower()}")
     if path.is_dir():
@@ -70,7 +73,16 @@ def _place(output: Path | None, resolved: ResolvedRequest) -> Path:
     return path
 
 
-def _perform(resolved: ResolvedRequest, catalogue: Catalogue, folder: Path, *, quiet: bool) -> tuple[Artifact, Path]:
+def performed(
+    resolved: ResolvedRequest,
+    catalogue: Catalogue,
+    policy: EgressPolicy,
+    folder: Path,
+    *,
+    quiet: bool,
+    inputs: Storage | None = None,
+) -> tuple[Artifact, Path]:
+    """Perform the request in this process: the artifact, and its file below `folder`."""
     # Imported here: these bring the tensor and media libraries, and a refused request needs neither.
     from rushes.perform import perform
     from rushes.storage.local import LocalStorage
@@ -88,7 +100,16 @@ def _perform(resolved: ResolvedRequest, catalogue: Catalogue, folder: Path, *, q
         attempt=1,
     )
     with shown_progress(quiet) as observe:
-        artifact = perform(job, observe, catalogue=catalogue, engine=build_engine(), storage=storage, scratch=scratch)
+        artifact = perform(
+            job,
+            observe,
+            catalogue=catalogue,
+            engine=build_engine(),
+            storage=storage,
+            scratch=scratch,
+            policy=policy,
+            inputs=inputs,
+        )
         observe(Progress("done", fraction=1.0))
     return artifact, storage.path(artifact.key)
 

@@ -8,15 +8,20 @@ from dataclasses import replace
 
 from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
+from rushes.egress.policy import EgressPolicy
+from rushes.egress.target import check_url
 from rushes.errors import MediaTooLarge
 from rushes.intake.references import Fetched, Kept, reference
 from rushes.media.source import inline, is_url, require_kind
 from rushes.storage.base import Storage
 
 
-def copied_in(request: ResolvedRequest, card: Card, inputs: Storage) -> tuple[ResolvedRequest, tuple[str, ...]]:
+def copied_in(
+    request: ResolvedRequest, card: Card, inputs: Storage, policy: EgressPolicy
+) -> tuple[ResolvedRequest, tuple[str, ...]]:
     """`request` with references for sources, and the keys of the inputs that belong to it from now on.
 
+    An address is refused here where it can be without asking the network.
     Errors  InvalidValue, MediaTooLarge or UnsupportedMediaType with the item's path; StorageUnavailable.
     """
     if not request.media.given():
@@ -25,6 +30,7 @@ def copied_in(request: ResolvedRequest, card: Card, inputs: Storage) -> tuple[Re
 
     def kept(member: str, path: str, source: str) -> str:
         if is_url(source):
+            check_url(source, policy, path)
             # Drawn now, so that the row names it before it is there; not the address's hash, since what lies there
             # may be another file tomorrow, and another owner's.
             keys.append(secrets.token_hex(16))
