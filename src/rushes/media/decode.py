@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 START_S = 30.0  # the libraries load in half a second; a machine under load takes its time
 OVERDUE_S = 3.0  # what the zygote may take beyond a child's own time before it counts as stuck
 MAX_ANSWER_BYTES = 16_384
+GREATEST_SHOWN = 2**40  # of what a child found; a larger number is none that a file can state
 
 PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LANG", "TMPDIR")
 """Of the environment; the rest may hold keys, and a decoder has no use for it."""
@@ -140,7 +141,7 @@ class _Answer:
 
     def array(self, index: int, dtype: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
         """Array `index`, still in the shared memory, which lives as long as the array does."""
-        with suppress(ValueError, TypeError, IndexError):
+        with suppress(ValueError, TypeError, IndexError, OverflowError):
             said, sizes, offset = self.arrays[index]
             fits = len(sizes) == len(shape) and all(
                 isinstance(size, int) and size > 0 and wanted in (None, size)
@@ -173,7 +174,8 @@ class _Decoder:
             raise Unavailable("this system offers too little to open foreign files safely")
         if "arrays" in told:
             return _Answer(told, memory, limits)
-        numbers = [value for value in told.get("numbers", ()) if isinstance(value, int | float)][:MAX_NUMBERS]
+        given = told.get("numbers")
+        numbers = [value for value in given if _sensible(value)][:MAX_NUMBERS] if isinstance(given, list) else []
         code = str(told.get("refused"))
         log.info("%s refused: %s %s", kind.shown, code, str(told.get("raised", ""))[:60])
         raise error(code, numbers, limits)
@@ -256,6 +258,10 @@ class _Decoder:
         self._zygote = self._control = None
 
 
+def _sensible(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= GREATEST_SHOWN  # no NaN gets through this
+
+
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     # NumPy would otherwise start a thread for each core, and a process with threads cannot be forked.
@@ -304,7 +310,7 @@ def _read(descriptor: int, deadline: float) -> bytes | None:
 def _understood(text: bytes) -> dict[str, Any]:
     """The child's words, where they are whole, and otherwise what its end says. The last line is the zygote's."""
     said, _, ended = text.rpartition(b"\n")
-    with suppress(ValueError):
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
         end = json.loads(ended)
         if end["code"] != 0:
             return {"refused": "complex" if end["out_of_time"] else "undecodable", "raised": f"exit {end['code']}"}

@@ -93,9 +93,8 @@ def stated_size(data: bytes, kind: Kind) -> tuple[int, int] | None:
     if kind is Kind.GIF:
         return _pair(data[6:10], "little", 2)
     if kind is Kind.JPEG:
-        return next(
-            (_pair(data[at + 3 : at + 7], "big", 2)[::-1] for name, at in _segments(data) if name in FRAMES), None
-        )
+        height_first = (_pair(data[at + 3 : at + 7], "big", 2) for name, at in _segments(data) if name in FRAMES)
+        return next(((width, height) for height, width in height_first), None)
     if kind is Kind.AVIF:
         sizes = [_pair(found[1], "big", 4) for found in AVIF_SIZE.finditer(data[:AVIF_HEAD_BYTES])]
         return max(sizes, key=lambda size: size[0] * size[1], default=None)
