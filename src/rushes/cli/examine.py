@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rushes.catalogue.wording import listed
 from rushes.settings import Settings
 
 OK, NOTE, MISSING = "ok", "note", "missing"
@@ -21,6 +22,19 @@ OK, NOTE, MISSING = "ok", "note", "missing"
 ENCODERS = {"libx264": "MP4", "libvpx-vp9": "WEBM", "aac": "sound in MP4", "libopus": "sound in WEBM"}
 ENOUGH_DISK_BYTES = 2 * 10**9  # a day of clips on a laptop
 ENOUGH_MEMORY_BYTES = 2 * 10**9
+WALLS = {
+    "user": "root's rights",
+    "kernel": "files and network, by the kernel's own rules",
+    "memory": "memory",
+    "processor": "processor time",
+    "writing": "writing",
+    "core": "core dumps",
+    "processes": "starting processes",
+    "descriptors": "opening anything",
+}
+"""`media.walls` by name, as what is kept from a decoder."""
+WALL_OFFERS = "Linux 5.13 and newer has Landlock; as another user than root the rest can be had too"
+NO_WALLS = "do not take media from strangers on this machine"
 REINSTALL = "pip install --force-reinstall rushes"
 
 
@@ -39,6 +53,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     return (
         python(),
         *media(),
+        decoder(),
         runtime(),
         weights(),
         cores(),
@@ -74,6 +89,26 @@ def media() -> Iterator[Finding]:
         yield Finding("encoders", MISSING, f"absent: {lost}", remedy)
     else:
         yield Finding("encoders", OK, ", ".join(ENCODERS))
+
+
+def decoder() -> Finding:
+    """Which walls stand around the process that opens foreign media, tried from inside."""
+    from rushes.errors import Unavailable
+    from rushes.media import decode
+
+    try:
+        found = decode.walls()
+    except Unavailable as error:
+        return Finding("decoder", MISSING, error.message, "images, clips and sound of requests cannot be opened")
+    finally:
+        decode.close()
+    standing = listed([WALLS[name] for name, stands in found.standing.items() if stands], "and")
+    if found.holes:
+        return Finding("decoder", MISSING, f"a decoder could still {listed(found.holes, 'and')}", NO_WALLS)
+    absent = [WALLS[name] for name, stands in found.standing.items() if not stands]
+    if absent:
+        return Finding("decoder", NOTE, f"walled off: {standing}; not: {listed(absent, 'and')}", WALL_OFFERS)
+    return Finding("decoder", OK, f"walled off: {standing}")
 
 
 def runtime() -> Finding:

@@ -138,7 +138,7 @@ def tried(standing: Mapping[str, bool], memory_bytes: int) -> dict[str, Any]:
         "read a file": lambda: os.close(os.open("/", os.O_RDONLY)),
         "connect": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close(),
         "start a process": fork,
-        "take memory": lambda: mmap.mmap(-1, memory_bytes + (1 << 30)).close(),
+        "take all memory": lambda: mmap.mmap(-1, memory_bytes + (1 << 30)).close(),
     }
     holes = []
     for name, attempt in attempts.items():

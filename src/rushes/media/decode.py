@@ -115,7 +115,7 @@ def walls() -> Walls:
     """Raise the walls once, in a child, and try them from inside. Raises Unavailable where there can be no child."""
     told = _decoder.told({"what": "walls"}, b"\0", mmap.PAGESIZE, Cost())[0]
     if told.get("unsafe"):
-        return Walls({}, ("everything",))
+        return Walls({}, ("do anything",))
     return Walls(dict(told["walls"]), tuple(told["holes"]))
 
 

@@ -15,6 +15,7 @@ from rushes import __version__
 from rushes.cli import examine
 from rushes.cli.app import app
 from rushes.cli.told import size
+from rushes.media import decode
 
 FILES = ("mini.json", "transformer.onnx", "decoder.onnx")
 
@@ -79,11 +80,25 @@ def test_a_data_folder_that_is_not_there_yet_is_fine_and_is_not_made_by_looking(
 def test_the_doctor_names_each_thing_it_looked_at(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["doctor", "--data", str(tmp_path), "--port", "0", "--json"])
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
-    assert findings.keys() >= {"python", "media", "encoders", "onnxruntime", "weights", "cores", "data", "disk", "port"}
+    looked_at = {"python", "media", "encoders", "decoder", "onnxruntime", "weights", "cores", "data", "disk", "port"}
+    assert findings.keys() >= looked_at
     assert re.search(r"PyAV \d+\.\d+\.\d+ with FFmpeg \d", findings["media"]["found"])
     assert findings["encoders"]["state"] == "ok"
     broken = any(finding["state"] == "missing" for finding in findings.values())
     assert done.exit_code == (1 if broken else 0)
+
+
+def test_the_walls_around_a_decoder_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = examine.decoder()
+    assert whole.state in ("ok", "note")
+    assert "opening anything" in whole.found
+    few = decode.Walls({"kernel": False, "descriptors": True}, ())
+    monkeypatch.setattr(decode, "walls", lambda: few)
+    assert examine.decoder().state == "note"
+    assert "not: files and network" in examine.decoder().found
+    monkeypatch.setattr(decode, "walls", lambda: decode.Walls({}, ("read a file", "connect")))
+    assert examine.decoder().state == "missing"
+    assert "could still read a file and connect" in examine.decoder().found
 
 
 def test_the_models_here_are_listed_with_their_limits() -> None:
