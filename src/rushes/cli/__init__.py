@@ -1,4 +1,4 @@
-"""The terminal door: `rushes generate`, `serve`, `worker`, `models`, `jobs`, `keys` and `doctor`.
+"""The terminal door: `rushes generate`, `serve`, `worker`, `models`, `jobs`, `replay`, `keys` and `doctor`.
 
 Turns flags into the same values that `api` makes of a body, and outcomes into text, JSON and exit codes.
 What a request may hold is the catalogue's business, and how things are built is `assemble`'s: a command

@@ -12,6 +12,7 @@ from rushes.cli.generate import generate
 from rushes.cli.jobs import jobs
 from rushes.cli.keys import keys
 from rushes.cli.models import models
+from rushes.cli.replay import replay
 from rushes.cli.serve import serve
 from rushes.cli.worker import worker
 
@@ -27,6 +28,7 @@ app.command()(serve)
 app.command(hidden=True)(worker)
 app.command()(models)
 app.add_typer(jobs, name="jobs")
+app.command()(replay)
 app.add_typer(keys, name="keys")
 app.command()(doctor)
 
