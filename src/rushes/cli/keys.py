@@ -39,3 +39,30 @@ def create(
         finally:
             store.close()
         print(json.dumps({"key": key, "owner": whose}) if as_json else key)
+
+
+@keys.command("webhook-secret")
+def webhook_secret(
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Whose webhooks it signs; the first key's owner unless given.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Make a new one; the old one signs beside it for a day.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Print the secret that signs webhooks, made where there is none. Receivers check signatures with it."""
+    with explained(as_json):
+        from rushes.api.auth import LOCAL_OWNER
+        from rushes.assemble import build_store
+        from rushes.settings import Settings
+
+        whose = owner or LOCAL_OWNER
+        store = build_store(Settings.load({"data": data}))
+        try:
+            owed = store.deliveries
+            secret = owed.replace_secret(whose) if replace else owed.signing_secrets(whose)[0]
+        finally:
+            store.close()
+        print(json.dumps({"secret": secret, "owner": whose}) if as_json else secret)

@@ -37,8 +37,6 @@ LONGEST_WAIT_S = 86_400.0  # whatever a receiver asks for
 
 THREADS = 4
 POLL_S = (0.5, 1.0)
-KEPT_S = 7 * 86_400.0  # what became of a message can be looked up for a week
-SWEEP_EVERY_S = 3600.0
 
 
 class Owed(Protocol):
@@ -50,7 +48,6 @@ class Owed(Protocol):
     def given_up(self, delivery: Delivery, status: int | None) -> bool: ...
     def disabled(self, delivery: Delivery, status: int) -> bool: ...
     def signing_secrets(self, owner: str) -> tuple[str, ...]: ...
-    def forget(self, older_than_s: float) -> int: ...
 
 
 class Webhooks:
@@ -80,17 +77,16 @@ class Webhooks:
         self._threads = [
             threading.Thread(target=self._run, name=f"webhooks-{number}", daemon=True) for number in range(threads)
         ]
-        self._sweeper = threading.Thread(target=self._sweep, name="webhooks-sweep", daemon=True)
 
     def start(self) -> None:
-        for thread in (*self._threads, self._sweeper):
+        for thread in self._threads:
             thread.start()
 
     def stop(self, within_s: float = 3.0) -> None:
         """Begin no more calls, and give those under way a moment to end. What is cut off is told again, same id."""
         self._stop.set()
         deadline = time.monotonic() + within_s
-        for thread in (*self._threads, self._sweeper):
+        for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def tell_next(self) -> bool:
@@ -118,15 +114,6 @@ class Webhooks:
                 log.exception("a webhook was not called")
             if not told:
                 self._stop.wait(random.uniform(*self._poll_s))  # noqa: S311 - jitter
-
-    def _sweep(self) -> None:
-        while not self._stop.wait(SWEEP_EVERY_S * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
-            try:
-                self._owed.forget(KEPT_S)
-            except Unavailable as error:
-                log.warning("old deliveries stay for now: %s", error.message)
-            except Exception:  # a background loop's edge
-                log.exception("old deliveries stay for now")
 
     def _tell(self, delivery: Delivery) -> None:
         body = message(delivery, self._describe(delivery.job))

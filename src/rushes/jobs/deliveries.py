@@ -17,7 +17,7 @@ import secrets
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, tuple_, update
 
 from rushes.contract.delivery import Delivery
 from rushes.jobs.database import Database
@@ -126,11 +126,6 @@ class Deliveries:
         change = change.values(secret=fresh, previous=before, previous_until=until)
         self._database.write(lambda c: c.execute(change))
         return fresh
-
-    def forget(self, older_than_s: float) -> int:
-        """Remove what ended longer ago than that; returns how many."""
-        old = delete(deliveries).where(d.state != "pending", d.finished_at < self._database.now - older_than_s)
-        return self._database.write(lambda c: c.execute(old).rowcount)
 
     def _end(self, delivery: Delivery, state: str, status: int | None) -> bool:
         values = {**_ended(state, self._database.now), "last_status": status}
