@@ -126,14 +126,22 @@ class Videos:
 
     def time_left_s(self, job: Job) -> float | None:
         """Seconds until `job` is done, learned from what its model made here lately; None where nobody can know."""
-        if job.state is not JobState.RUNNING:
+        waits = job.state is JobState.QUEUED and job.waiting_ahead is not None
+        if not waits and job.state is not JobState.RUNNING:
             return None
         known = self._history.of(job.request.made_by)
         if known is None:
             return None
+        if waits:
+            return self._wait_s(job.waiting_ahead or 0, known.typical_s, known.run_s(job.request) * (1 - job.progress))
         in_one_go = job.attempt == 1 and job.started_at is not None
         elapsed_s = time.time() - job.started_at if in_one_go and job.started_at is not None else None
         return left_s(known.run_s(job.request), job.progress, elapsed_s)
+
+    def _wait_s(self, num_ahead: int, typical_s: float, own_s: float) -> float | None:
+        """Until a waiting job is done: half a video until some worker is free, those ahead, and the job itself."""
+        num_workers = self._store.num_running()  # all there are, or this job would not wait
+        return None if num_workers == 0 else typical_s * (0.5 + num_ahead / num_workers) + own_s
 
     def cancel(self, owner: str, id: str) -> Job:
         """End a waiting job now, a running one at its next step. A job that has ended stays as it is."""

@@ -39,8 +39,8 @@ from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
 from rushes.jobs.limits import Idempotency, QueueLimits, count_use, earlier_use, remember_use, require_place
 from rushes.jobs.rescue import Rescued, rescue_dead
-from rushes.jobs.rows import WAITING_AHEAD, Where, end, hash_of, job_from, move, requeued, write_event
-from rushes.jobs.tables import job_inputs, jobs, usage
+from rushes.jobs.rows import RUNNING, WAITING_AHEAD, Where, end, hash_of, job_from, move, places, requeued, write_event
+from rushes.jobs.tables import deliveries, job_inputs, jobs, usage
 
 LEASE_S = 30.0
 
@@ -180,8 +180,13 @@ class JobStore:
         `states`  only those in one of them; `model` only those asked by this id, or made by this model.
         """
         query = listed(owner, limit=limit, after=after, newest=newest, states=states, model=model)
-        query = query.add_columns(WAITING_AHEAD)
-        return tuple(job_from(row) for row in self._database.read(lambda c: c.execute(query).all()))
+
+        def work(connection: Connection) -> tuple[Job, ...]:
+            page = [job_from(row) for row in connection.execute(query)]
+            ahead = places(connection, [job.id for job in page if job.state is JobState.QUEUED and not job.held])
+            return tuple(replace(job, waiting_ahead=ahead.get(job.id)) for job in page)
+
+        return self._database.read(work)
 
     def events(self, id: str, after: int = 0) -> tuple[JobEvent, ...]:
         """The job's history behind the event number `after`."""
@@ -327,6 +332,7 @@ class JobStore:
 
         def work(connection: Connection) -> Row[Any]:
             row = _found(connection.execute(delete(jobs).where(*_is(id, owner)).returning(jobs)).one_or_none(), id)
+            connection.execute(delete(deliveries).where(deliveries.c.job == id))  # of what is deleted, nothing is told
             if row.started_at is None:
                 connection.execute(delete(usage).where(usage.c.job == id))  # nothing was made of it
             return row
@@ -347,6 +353,11 @@ class JobStore:
     def unknown_keys(self, keys: Collection[str]) -> frozenset[str]:
         """Those of `keys`, of any storage, that no row names: no artifact, no checkpoint still needed, no input."""
         return self._database.read(lambda c: unnamed(c, keys))
+
+    def num_running(self) -> int:
+        """How many jobs are in the making. While others wait, it is how many workers there are."""
+        query = select(func.count()).select_from(jobs).where(jobs.c.state == RUNNING)
+        return int(self._database.read(lambda c: c.execute(query).scalar_one()))
 
     def rescue(self, worker: str | None = None) -> tuple[Rescued, ...]:
         """Take back the jobs whose lease is over, or all that `worker` held, which its parent saw end."""

@@ -97,7 +97,7 @@ def test_a_file_rendered_again_is_the_same_with_its_prompt_and_another_without(t
     assert made.returncode == 0, made.stderr
     same = rushes(tmp_path, "replay", name, "--prompt", "a canary sings")
     assert (same.returncode, same.stdout.split()[0]) == (0, "same"), same.stderr
-    other = rushes(tmp_path, "replay", name, "--prompt", "another canary")
+    other = rushes(tmp_path, "replay", name, "--prompt", "another canary altogether")
     assert (other.returncode, other.stdout.split()[0]) == (1, "different"), other.stderr
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix in (".mp4", ".webm")) == [name]
 
