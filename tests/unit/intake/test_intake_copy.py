@@ -1,0 +1,120 @@
+"""At acceptance: what travelled inside a request is checked and kept, and the row names it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from rushes.catalogue.card import Card, MediaRule
+from rushes.catalogue.cards.mini import CARD
+from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.resolve import resolve
+from rushes.contract.media import FrameImage, Media
+from rushes.contract.request import ResolvedRequest, VideoRequest
+from rushes.egress.policy import EgressPolicy
+from rushes.errors import InvalidValue, MediaTooLarge, Refused, UnsupportedMediaType
+from rushes.intake.copy import copied_in
+from rushes.intake.references import Fetched, Kept, referred
+from rushes.storage.local import LocalStorage
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+MP4 = b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(64)
+
+
+def text(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+PNG_TEXT, SECOND = text(PNG), "media.frame_images[1]"
+
+
+def settled(media: Media) -> ResolvedRequest:
+    catalogue = Catalogue([CARD])
+    return resolve(VideoRequest(model=CARD.id, prompt="a fox runs", media=media), catalogue.find(CARD.id), lambda: 7)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> LocalStorage:
+    return LocalStorage(tmp_path / "inputs")
+
+
+def copied(
+    media: Media, inputs: LocalStorage, card: Card = CARD, policy: EgressPolicy | None = None
+) -> tuple[ResolvedRequest, tuple[str, ...]]:
+    return copied_in(settled(media), card, inputs, policy or EgressPolicy())
+
+
+def test_the_row_holds_the_digest_and_the_storage_the_bytes(inputs: LocalStorage) -> None:
+    media = Media(frame_images=(FrameImage(text(PNG)), FrameImage(f"data:image/png;base64,{text(PNG)}")))
+    request, keys = copied(media, inputs)
+    digest = hashlib.sha256(PNG).hexdigest()
+    assert keys == (digest, digest)
+    assert [image.source for image in request.media.frame_images] == [f"sha256:{digest}"] * 2
+    assert [image.frame for image in request.media.frame_images] == [0, 143]
+    assert b"".join(inputs.open_range(digest)) == PNG
+    assert len(str(request.to_json())) < 5000
+
+
+def test_every_address_gets_a_key_of_its_own_before_anything_is_there(inputs: LocalStorage) -> None:
+    url = "https://example.com/a:b.mp4?x=1"
+    one, keys = copied(Media(source_video=url), inputs)
+    other, more = copied(Media(source_video=url), inputs)
+    assert one.media.source_video is not None and other.media.source_video is not None
+    assert referred(one.media.source_video) == Fetched(keys[0], url)
+    assert referred(other.media.source_video) == Fetched(more[0], url)
+    assert keys != more, "another request may find another file there"
+    with pytest.raises(FileNotFoundError):
+        inputs.path(keys[0])
+
+
+def test_a_request_of_words_alone_is_left_as_it_is(inputs: LocalStorage) -> None:
+    request = settled(Media())
+    assert copied_in(request, CARD, inputs, EgressPolicy()) == (request, ())
+
+
+@pytest.mark.parametrize(
+    ("media", "field", "error"),
+    [
+        (Media(frame_images=(FrameImage(PNG_TEXT), FrameImage(text(MP4)))), SECOND, UnsupportedMediaType),
+        (Media(frame_images=(FrameImage("no base64!"),)), "media.frame_images[0]", InvalidValue),
+        (Media(frame_videos=(text(PNG),)), "media.frame_videos[0]", UnsupportedMediaType),
+        (Media(source_video=f"data:video/mp4;base64,{text(PNG)}"), "media.source_video", UnsupportedMediaType),
+        (Media(source_video=text(b"#EXTM3U\nhttp://127.0.0.1/")), "media.source_video", UnsupportedMediaType),
+        (Media(source_video="https://127.0.0.1/clip.mp4"), "media.source_video", InvalidValue),
+        (Media(source_video="https://user:word@example.com/clip.mp4"), "media.source_video", InvalidValue),
+    ],
+)  # fmt: skip
+def test_what_can_be_told_without_opening_is_refused_before_the_queue(
+    media: Media, field: str, error: type[Refused], inputs: LocalStorage
+) -> None:
+    with pytest.raises(error) as refused:
+        copied(media, inputs)
+    assert (refused.value.field, refused.value.status) == (field, 400)
+
+
+def test_a_file_larger_than_the_card_says_is_refused_with_the_size(inputs: LocalStorage) -> None:
+    small = replace(CARD.rules.media, frame_images=MediaRule(10, ("any",), max_bytes=50))
+    card = replace(CARD, rules=replace(CARD.rules, media=small))
+    with pytest.raises(MediaTooLarge) as refused:
+        copied(Media(frame_images=(FrameImage(text(PNG)),)), inputs, card)
+    assert (refused.value.field, refused.value.given) == ("media.frame_images[0]", f"{len(PNG)} bytes")
+    assert refused.value.allowed == "up to 50 bytes"
+
+
+def test_a_client_cannot_name_what_others_sent() -> None:
+    from rushes.api.together import parse_request
+
+    for source in ("sha256:" + "0" * 64, "url:0:https://example.com/a"):
+        assert referred(source) is not None
+        with pytest.raises(InvalidValue) as refused:
+            parse_request(
+                b'{"model": "rushes/mini", "prompt": "a", "media": {"frame_images": ["%s"]}}' % source.encode(),
+                strict=False,
+            )
+        assert refused.value.field == "media.frame_images[0]"
+    assert isinstance(referred("sha256:0"), Kept)
+    assert referred("https://example.com/a") is None
