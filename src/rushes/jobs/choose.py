@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, case, exists, func, select, true, union_all
 
 from rushes.contract.job import Job
-from rushes.jobs.rows import QUEUED, RUNNING
+from rushes.jobs.rows import QUEUED, RUNNING, owned
 from rushes.jobs.tables import jobs
 
 AFFINITY_GRACE_S = 5.0
@@ -56,7 +56,8 @@ def next_waiting(
 
     served = jobs.alias("served")
     running = _running_of(jobs.c.owner)
-    last_served = select(func.max(served.c.claimed_at)).where(served.c.owner == jobs.c.owner).scalar_subquery()
+    was_served = (served.c.owner == jobs.c.owner, served.c.claimed_at.is_not(None))
+    last_served = select(func.max(served.c.claimed_at)).where(*was_served).scalar_subquery()
     order: list[ColumnElement[Any]] = [jobs.c.priority]
     if loaded:
         order.append(case((jobs.c.model.in_(loaded), 0), (jobs.c.queued_at < now - AFFINITY_GRACE_S, 0), else_=1))
@@ -91,5 +92,5 @@ def goes_before(job: Job, max_running_per_owner: int | None) -> ColumnElement[bo
 def _running_of(owner: ColumnElement[str], without: str | None = None) -> ColumnElement[int]:
     """How many jobs of `owner` run."""
     running = jobs.alias("running")
-    count = select(func.count()).select_from(running).where(running.c.state == RUNNING, running.c.owner == owner)
+    count = select(func.count()).select_from(running).where(running.c.state == RUNNING, owned(owner, running))
     return (count if without is None else count.where(running.c.id != without)).scalar_subquery()

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.request import ResolvedRequest
-from rushes.jobs.rows import QUEUED, RUNNING, SUCCEEDED, hash_of
+from rushes.jobs.rows import QUEUED, RUNNING, SUCCEEDED, hash_of, owned
 from rushes.jobs.tables import job_events, job_inputs, jobs
 
 JOBS_PER_QUERY = 200  # each is a term of one condition, and SQLite nests them no deeper than 1000
@@ -58,7 +58,7 @@ def made_before(owner: str, request: ResolvedRequest) -> Select[Any]:
     """A query for the owner's newest row whose file is what `request` would make again, byte for byte."""
     return (
         select(jobs)
-        .where(jobs.c.state == SUCCEEDED, jobs.c.request_hash == hash_of(request.to_json()), jobs.c.owner == owner)
+        .where(jobs.c.state == SUCCEEDED, jobs.c.request_hash == hash_of(request.to_json()), owned(owner))
         .order_by(jobs.c.id.desc())
         .limit(1)
     )

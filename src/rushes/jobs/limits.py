@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from rushes.errors import IdempotencyMismatch, TooManyRequests
-from rushes.jobs.rows import QUEUED
+from rushes.jobs.rows import QUEUED, owned
 from rushes.jobs.tables import idempotency, jobs, usage
 
 DAY_S = 86_400.0
@@ -68,8 +68,9 @@ def require_place(
 ) -> None:
     """Raises `TooManyRequests` where one more job of `owner`, of so many seconds, would be over a limit."""
     waiting = select(func.count()).select_from(jobs).where(jobs.c.state == QUEUED)
+    theirs = waiting.where(owned(owner))
     for allowed, query, whose in (
-        (limits.max_queued_per_owner, waiting.where(jobs.c.owner == owner), "of yours waiting"),
+        (limits.max_queued_per_owner, theirs, "of yours waiting"),
         (limits.max_queued, waiting, "waiting here"),
     ):
         if allowed is not None and (found := connection.execute(query).scalar_one()) >= allowed:

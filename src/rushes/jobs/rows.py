@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Row,
     Text,
     and_,
@@ -36,6 +38,14 @@ QUEUED = literal_column(f"'{JobState.QUEUED}'", Text)
 RUNNING = literal_column(f"'{JobState.RUNNING}'", Text)
 SUCCEEDED = literal_column(f"'{JobState.SUCCEEDED}'", Text)
 
+
+def owned(by: str | ColumnElement[str], table: FromClause = jobs) -> ColumnElement[bool]:
+    """Whose a row is, where a partial index is to be used: for a plain comparison SQLite takes the index of all that
+    the owner ever asked for, and reads it whole.
+    """
+    return (table.c.owner + "") == by
+
+
 _other = jobs.alias("other")
 
 WAITING_AHEAD = case(
@@ -53,11 +63,21 @@ WAITING_AHEAD = case(
         .scalar_subquery(),
     )
 ).label("waiting_ahead")
-"""A column for queries that select from `jobs`: how many waiting jobs are before this one by priority and time.
+"""A column for queries of one row of `jobs`: how many waiting jobs are before this one by priority and time.
 
 It is what people mean by their place in the queue. `claim` may take a later one first, of an owner who has had less.
-It walks the partial index of the waiting rows: about 1 ms where two thousand wait.
+It walks the index of the waiting rows up to this one: 3 ms behind ten thousand.
 """
+
+
+def places(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """What `WAITING_AHEAD` says, for many jobs in one walk; those that do not wait are left out."""
+    if not ids:
+        return {}
+    order = func.row_number().over(order_by=(jobs.c.priority, jobs.c.queued_at, jobs.c.id))
+    waiting = select(jobs.c.id, order.label("place")).where(jobs.c.state == QUEUED, jobs.c.held.is_(False)).subquery()
+    query = select(waiting.c.id, (waiting.c.place - 1).label("ahead")).where(waiting.c.id.in_(ids))
+    return {row.id: row.ahead for row in connection.execute(query)}
 
 
 def job_from(row: Row[Any]) -> Job:
