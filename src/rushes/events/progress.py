@@ -19,11 +19,13 @@ from typing import Protocol
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import RushesError
 
+RENEW_EMPTY_S = 2.0  # the first video of a model is worth knowing of, and a look at no rows costs little
 RENEW_S = 30.0  # a fit reads fifty rows; jobs take longer than this to change the picture
 ROUNDS = 12  # of reweighting; after eight the fit of fifty runs moves by less than a thousandth
 SWEEPS = 60  # of four coefficients each
 TIE = 0.02  # how firmly the fit holds to "each cost has an equal share" where the runs do not say otherwise
 LEAST_ERROR = 0.05  # closer than a twentieth is luck: below it, a run gets no more weight
+LEAST_RUNS = 5  # before other shapes are foretold: from one run alone, one in ten was off by a factor of four
 FADE = 0.98  # per run further back
 OWN_PACE = 0.5  # a job's own pace counts as much as half of the history's at its end, and nothing at its start
 
@@ -46,10 +48,13 @@ class Estimate:
     by_shape: dict[tuple[float, ...], float]
     typical_s: float
     """The median of the runs."""
+    num_runs: int
 
-    def run_s(self, request: ResolvedRequest) -> float:
-        """How long `request` will take from its start to its file, in seconds."""
+    def run_s(self, request: ResolvedRequest) -> float | None:
+        """How long `request` will take from its start to its file, in seconds; None where that would be a guess."""
         work = work_of(request)
+        if self.num_runs < LEAST_RUNS and work not in self.by_shape:
+            return None
         return _sum(self.costs_s, work) * self.by_shape.get(work, 1.0)
 
 
@@ -76,7 +81,7 @@ def learned(runs: Sequence[Run]) -> Estimate | None:
     for work, took_s in points:
         times.setdefault(work, []).append(took_s / _sum(costs_s, work))
     by_shape = {work: median(ratios) for work, ratios in times.items()}
-    return Estimate(costs_s, by_shape, median(took_s for _, took_s in points))
+    return Estimate(costs_s, by_shape, median(took_s for _, took_s in points), len(points))
 
 
 def _fitted(rows: Sequence[Sequence[float]], weights: Sequence[float], shares: list[float]) -> list[float]:
@@ -137,5 +142,5 @@ class History:
         except RushesError:  # a courtesy must not fail the answer that it is part of
             return known[1] if known else None
         with self._guard:
-            self._known[model] = (self.clock() + RENEW_S, found)
+            self._known[model] = (self.clock() + (RENEW_EMPTY_S if found is None else RENEW_S), found)
         return found

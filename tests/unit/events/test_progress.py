@@ -10,7 +10,7 @@ import pytest
 
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import Unavailable
-from rushes.events.progress import RENEW_S, History, learned, left_s
+from rushes.events.progress import RENEW_EMPTY_S, RENEW_S, History, learned, left_s
 
 BASE = ResolvedRequest(
     model="rushes/mini",
@@ -70,7 +70,7 @@ def errors_of(truth: object, num_runs: int, seed: int) -> list[float]:
     known = learned([Finished(request, taken(request)) for request in (some(chance) for _ in range(num_runs))])
     assert known is not None
     asked = [some(chance) for _ in range(40)]
-    return [abs(known.run_s(request) / truth(request) - 1) for request in asked]
+    return [abs((known.run_s(request) or 0) / truth(request) - 1) for request in asked]
 
 
 @pytest.mark.parametrize("truth", [own_size_s, asked_size_s])
@@ -96,12 +96,19 @@ def test_one_bad_day_changes_little() -> None:
     assert known.run_s(BASE) == pytest.approx(10.0, rel=0.05)
 
 
-def test_a_single_run_is_enough_for_its_own_shape_and_careful_with_others() -> None:
+def test_a_single_run_is_enough_for_its_own_shape_and_for_no_other() -> None:
     known = learned([Finished(BASE, 10.0)])
     assert known is not None
     assert known.run_s(BASE) == pytest.approx(10.0)
-    assert 10 < known.run_s(replace(BASE, steps=40)) < 20
-    assert 0 < known.run_s(replace(BASE, steps=10)) < 10
+    assert known.run_s(replace(BASE, steps=40)) is None
+
+
+def test_where_all_runs_had_one_shape_others_are_foretold_with_care() -> None:
+    known = learned([Finished(BASE, 10.0)] * 5)
+    assert known is not None
+    longer, shorter = known.run_s(replace(BASE, steps=40)), known.run_s(replace(BASE, steps=10))
+    assert longer is not None and 10 < longer < 20
+    assert shorter is not None and 5 < shorter < 10
 
 
 def test_more_of_anything_never_takes_less() -> None:
@@ -154,6 +161,15 @@ def test_history_is_read_now_and_then_and_per_model() -> None:
     table.now, table.runs = RENEW_S + 1, [Finished(BASE, 20.0)]
     known = history.of("rushes/mini")
     assert known is not None and known.run_s(BASE) == pytest.approx(20.0)
+
+
+def test_the_first_run_of_a_model_is_noticed_soon() -> None:
+    table = Table()
+    history = History(table.read, lambda: table.now)
+    runs, table.runs = table.runs, []
+    assert history.of("rushes/mini") is None
+    table.now, table.runs = RENEW_EMPTY_S + 0.1, runs
+    assert history.of("rushes/mini") is not None
 
 
 def test_a_database_that_is_away_leaves_what_was_known() -> None:

@@ -173,7 +173,7 @@ def test_a_receiver_that_is_gone_is_called_no_more(owing: Owing) -> None:
 def test_a_receiver_that_hangs_or_hangs_up_is_tried_again(owing: Owing, fault: str) -> None:
     with receiving(fault, 200) as receiver:
         job = owing.ended(receiver.url)
-        row = try_once(owing, receiver, try_s=0.5)
+        row = try_once(owing, receiver, try_s=3)
         assert (row["state"], row["last_status"]) == ("pending", None)
         owing.let_time_pass()
         assert try_once(owing, receiver)["state"] == "delivered"
