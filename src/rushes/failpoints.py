@@ -10,7 +10,8 @@ empty tuple. The variable holds one or more of
     action  kill   SIGKILL to itself: nothing is flushed, nothing is cleaned up
             exit   leave at once with status 70, as a worker past its stall limit does
             raise  `Failed`, as a surprise inside the code
-            stop   SIGSTOP to itself; whoever armed it sends SIGCONT, or SIGKILL
+            stop   SIGSTOP to itself; whoever armed it sends SIGCONT, or SIGKILL. A beat of a worker's heart may be
+                   stopped inside its transaction with it, and keep every other writer of an SQLite file out
     mark    a file that is made when it fires, with the process id in it; while it exists, no process fires here again.
             Without one, each new process of a host fires anew.
 """
@@ -25,9 +26,10 @@ from pathlib import Path
 
 VARIABLE = "RUSHES_FAILPOINT"
 
-POINTS = {
+WORKER_POINTS = {
     "claimed": "the row is this worker's, no work is done",
-    "loading": "before the model is loaded",
+    "opening": "before what the request brought along is fetched and decoded",
+    "loading": "before the model is loaded, or found to be there",
     "encoding": "before the prompt is encoded",
     "step": "after a denoising step, before a checkpoint of it",
     "checkpoint half": "half of a checkpoint is in a scratch file",
@@ -42,10 +44,16 @@ POINTS = {
     "stored": "the file is under its key, and no row names it",
     "before commit": "nothing is left to do but the transaction that publishes",
     "after commit": "published; this worker has not looked at what it leaves behind",
-    "told": "a webhook has answered, and its message is not marked",
     "released": "the row is given back to the queue; this worker has not gone on",
 }
-"""Every place, in the order in which a job passes them, and what is so at that moment."""
+"""Every place of a worker, in the order in which a job passes them, and what is so at that moment."""
+
+SERVER_POINTS = {
+    "told": "a webhook has answered, and its message is not marked",
+}
+"""The places of the process behind the door."""
+
+POINTS = WORKER_POINTS | SERVER_POINTS
 
 ACTIONS = ("kill", "exit", "raise", "stop")
 

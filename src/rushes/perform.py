@@ -71,6 +71,7 @@ def perform(
     if request.media.given():
         observe(Progress("loading"))
         native = engine.adapter(card).native(request)
+        failpoint("opening")
         brought = opened(request, card.rules.media, native, inputs=inputs or storage, policy=policy, observe=observe)
     native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal)
     frames = fit(

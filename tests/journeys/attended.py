@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,14 +18,20 @@ from pathlib import Path
 
 import av
 from mini_cases import asked
+from PIL import Image
 from test_restart import eventually
 
 from rushes.catalogue.cards.mini import CARD
 from rushes.contract.job import Job, JobState
+from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest
+from rushes.egress.policy import EgressPolicy
 from rushes.failpoints import VARIABLE
+from rushes.intake.copy import copied_in
 from rushes.jobs.host import Host
+from rushes.jobs.prune import Pruner
 from rushes.jobs.store import JobStore
+from rushes.storage.local import LocalStorage
 
 HERE = Path(__file__).parent
 WORKER = (sys.executable, str(HERE / "mini_on_tiny_weights.py"), "worker")
@@ -91,6 +100,14 @@ class Attended:
     def ask(self, request: ResolvedRequest = REQUEST, **more: int) -> Job:
         return self.store.add("ann", request, **more)
 
+    def with_picture(self) -> ResolvedRequest:
+        """A request whose film begins with a picture, which lies in the storage of inputs."""
+        data = io.BytesIO()
+        Image.linear_gradient("L").convert("RGB").save(data, "PNG")
+        picture = FrameImage(f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}", 0)
+        asked = replace(REQUEST, media=Media(frame_images=(picture,)))
+        return copied_in(asked, CARD, LocalStorage(self.data / "inputs"), EgressPolicy())[0]
+
     def let_leases_run_out(self) -> None:
         """As if the time had gone by. A short lease would not do for workers that are stopped: their hearts beat often,
         and one stopped in the middle of a beat holds the only write lock of SQLite.
@@ -141,6 +158,15 @@ class Attended:
         unknown = self.store.unknown_keys(files - halves)
         assert len(halves | unknown) <= orphans, (halves, unknown)
         assert self.unfinished() == []
+
+    def sweep_two_hours_later(self) -> None:
+        """What the server's pruner does, once every file is two hours old."""
+        rooms = {room: LocalStorage(self.data / room) for room in ("artifacts", "checkpoints")}
+        long_ago = time.time() - 7200
+        for room in rooms:
+            for name in self.files(room):
+                os.utime(self.data / room / name, (long_ago, long_ago))
+        Pruner(self.store, artifacts=rooms["artifacts"], checkpoints=rooms["checkpoints"]).sweep()
 
     def unfinished(self) -> list[str]:
         """Files that a worker was at."""
