@@ -139,3 +139,40 @@ def test_a_room_says_what_it_does(room: Path) -> None:
 def test_every_folder_with_code_is_a_package() -> None:
     bare = sorted({path.parent for path in FILES if not (path.parent / "__init__.py").exists()})
     assert not bare, [str(folder.relative_to(SRC)) for folder in bare]
+
+
+HTTP_CLIENTS = {
+    "aiohttp", "ftplib", "http.client", "httpcore", "httplib2", "httpx", "pycurl", "requests", "smtplib",
+    "urllib.request", "urllib3", "websockets", "xmlrpc.client",
+}  # fmt: skip
+DIALLING = {"create_connection", "open_connection", "create_unix_connection", "urlopen", "urlretrieve"}
+OPENS_FOREIGN_IMAGES = "media/picture.py"  # in the throw-away child, with the one format that was sniffed
+
+
+def calls_of(path: Path) -> Iterator[tuple[str, int]]:
+    """Each call in `path` as it is written, `Image.open`, with its line."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node.lineno
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SRC)))
+def test_only_egress_asks_other_machines(path: Path) -> None:
+    """A guard that one place goes round is no guard."""
+    if room_of(path) == "egress":
+        return
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    clients = {name for name in names for client in HTTP_CLIENTS if f"{name}.".startswith(f"{client}.")}
+    dialled = [f"{name} in line {line}" for name, line in calls_of(path) if name.rpartition(".")[2] in DIALLING]
+    assert not clients, f"{sorted(clients)}: go through rushes.egress"
+    assert not dialled, f"{dialled}: go through rushes.egress"
+
+
+def test_only_the_decode_child_opens_foreign_images() -> None:
+    opened = {str(path.relative_to(SRC)) for path in FILES for name, _ in calls_of(path) if name.endswith("Image.open")}
+    assert opened == {OPENS_FOREIGN_IMAGES}
