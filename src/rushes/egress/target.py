@@ -13,7 +13,7 @@ from rushes.errors import InvalidValue
 
 MAX_URL_CHARS = 8192  # signed addresses of object stores reach two thousand
 DEFAULT_PORTS = {"http": 80, "https": 443}
-ALLOWED = "an https address of a public host, such as https://example.org/cat.png"
+ALLOWED = "an https address of a public host on port 443 or 80, or what the operator of this server opened"
 
 SHAPE = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(#.*)?", re.I
