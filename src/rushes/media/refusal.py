@@ -90,10 +90,11 @@ def error(code: str, numbers: Sequence[float], limits: Limits) -> MediaRefused:
             return VideoTooManyFrames(allowed=f"up to {limits.max_frames} frames")
         case "size_changes", VideoLimits():
             return VideoSizeChanges(given=size(numbers[:2]), allowed="one size throughout")
-        case "rate", AudioLimits():
+        case "rate", _:
+            bounds = limits if isinstance(limits, AudioLimits) else AudioLimits()  # a video's sound keeps to them too
             return AudioUnsupported(
                 given=rate(numbers),
-                allowed=f"{limits.min_rate_hz} to {limits.max_rate_hz} Hz, 1 to {limits.max_channels} channels",
+                allowed=f"{bounds.min_rate_hz} to {bounds.max_rate_hz} Hz, 1 to {bounds.max_channels} channels",
             )
         case "not_finite", AudioLimits():
             return AudioUndecodable(given="samples that are no numbers", allowed="finite samples")

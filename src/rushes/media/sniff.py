@@ -32,8 +32,8 @@ MP4_BRANDS = frozenset(
 ) | {b"3gp4", b"3gp5"}
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 
-MPEG_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xeb]", re.DOTALL)
-"""The start of an MPEG layer III frame: version, layer and a bit rate that exist, and a sample rate that does."""
+MPEG_VERSION_AND_LAYER = frozenset(b"\xe2\xe3\xf2\xf3\xfa\xfb")
+"""The second byte of a layer III frame: version 2.5, 2 or 1, with a checksum or without."""
 
 
 class Kind(StrEnum):
@@ -115,6 +115,12 @@ def _mp3(data: bytes) -> Kind | None:
         # Four bytes of seven bits each; a footer has ten bytes more.
         size = sum((byte & 0x7F) << shift for byte, shift in zip(data[6:10], (21, 14, 7, 0), strict=True))
         start = 10 + size + (10 if data[5] & 0x10 else 0)
-        window = bytes(data[start : start + HEAD_BYTES]).lstrip(b"\0")  # encoders pad their tags
-        return Kind.MP3 if MPEG_SYNC.match(window) else None
-    return Kind.MP3 if MPEG_SYNC.match(bytes(data[:4])) else None
+        return Kind.MP3 if _starts_frame(bytes(data[start : start + HEAD_BYTES]).lstrip(b"\0")) else None  # padded tags
+    return Kind.MP3 if _starts_frame(bytes(data[:4])) else None
+
+
+def _starts_frame(data: bytes) -> bool:
+    """Whether this is the header of an MPEG layer III frame of a bit rate and a sample rate that exist."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] not in MPEG_VERSION_AND_LAYER:
+        return False
+    return 1 <= data[2] >> 4 <= 14 and data[2] >> 2 & 3 != 3
