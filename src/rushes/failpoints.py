@@ -49,6 +49,9 @@ WORKER_POINTS = {
 """Every place of a worker, in the order in which a job passes them, and what is so at that moment."""
 
 SERVER_POINTS = {
+    "migrating": "the tables of an older version are changed, and not committed",
+    "accepting": "a new job's rows are written, and not committed",
+    "accepted": "a new job is durable, and nobody knows its id",
     "told": "a webhook has answered, and its message is not marked",
 }
 """The places of the process behind the door."""

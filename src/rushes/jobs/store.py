@@ -29,6 +29,7 @@ from rushes.contract.events import Progress
 from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
+from rushes.failpoints import failpoint
 from rushes.jobs.choose import goes_before, next_waiting
 from rushes.jobs.database import PATIENCE_S, Database, Disk, in_turn
 from rushes.jobs.deliveries import Deliveries
@@ -157,9 +158,12 @@ class JobStore:
                 connection.execute(insert(job_inputs).values(job=row.id, key=key))
             if reuse is not None:
                 _end_with(connection, now, row, reuse)
+            failpoint("accepting")
             return job_from(_found(_row(connection, (jobs.c.id == row.id,)), row.id))
 
-        return self._database.write(work)
+        job = self._database.write(work)
+        failpoint("accepted")
+        return job
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from rushes.errors import WrongSetup
+from rushes.failpoints import failpoint
 
 SCHEMA_VERSION = 2
 """Counts up with every change of the tables; a database that is ahead of the program is refused."""
@@ -217,4 +218,5 @@ def _migrate(connection: Connection) -> None:
     metadata.create_all(connection)  # makes the tables that are missing, each with its indexes
     for index in jobs.indexes:
         index.create(connection, checkfirst=True)
+    failpoint("migrating")
     connection.execute(update(schema_version).values(version=SCHEMA_VERSION))
