@@ -74,7 +74,7 @@ def build_pruner(settings: Settings, store: JobStore) -> Pruner:
         store,
         artifacts=build_storage(settings),
         checkpoints=build_checkpoints(settings),
-        others=(build_inputs(settings),),
+        others=(build_inputs(settings), build_previews(settings)),
         keep_s=keep_days * 86_400 if keep_days else None,
         besides=build_ballast(settings).restore,
     )
@@ -92,6 +92,11 @@ def build_checkpoints(settings: Settings) -> LocalStorage:
 def build_inputs(settings: Settings) -> LocalStorage:
     """Where the files lie that requests brought along: the door puts them, the workers read them."""
     return LocalStorage(settings.storage.data / "inputs")
+
+
+def build_previews(settings: Settings) -> LocalStorage:
+    """Where the looks at unfinished clips lie: workers put them, the door shows them."""
+    return LocalStorage(settings.storage.data / "previews")
 
 
 def build_egress(settings: Settings) -> EgressPolicy:
@@ -136,6 +141,7 @@ def build_videos(settings: Settings, store: JobStore) -> Videos:
         build_storage(settings),
         inputs=build_inputs(settings),
         egress=build_egress(settings),
+        previews=build_previews(settings),
     )
 
 
@@ -209,6 +215,8 @@ def build_worker(settings: Settings) -> Worker:
             scratch=scratch,
             checkpoints=checkpoints,
             checkpoint_every_s=settings.jobs.checkpoint_every_s,
+            previews=build_previews(settings),
+            preview_every_s=settings.jobs.preview_every_s,
             inputs=inputs,
             policy=build_egress(settings),
         ),

@@ -18,6 +18,7 @@
     ├── NotFound               404
     │   ├── ModelNotFound           no such model here
     │   ├── JobNotFound             no such job, or not yours
+    │   ├── NoPreview               nothing to see of this video now
     │   └── RouteNotFound
     ├── MethodNotAllowed       405
     ├── RangeNotSatisfiable    416  bytes of a file that it does not have
@@ -253,6 +254,11 @@ class ModelNotFound(NotFound):
 class JobNotFound(NotFound):
     code = "video_not_found"
     summary = "no video with this id"
+
+
+class NoPreview(NotFound):
+    code = "no_preview"
+    summary = "there is no picture of this video: it is not in the making, or not yet far enough"
 
 
 class RouteNotFound(NotFound):

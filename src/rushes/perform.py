@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,12 +24,15 @@ from rushes.contract.request import ResolvedRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.engine.checkpoint import EVERY_S, Journal
 from rushes.engine.engine import Engine
+from rushes.engine.preview import Preview
 from rushes.errors import StorageUnavailable
 from rushes.failpoints import failpoint
 from rushes.intake.open import Opened, opened
 from rushes.media.encode import encode
 from rushes.media.fit import fit
-from rushes.storage.base import Storage
+from rushes.media.thumbnail import thumbnail
+from rushes.models.adapter import Frames
+from rushes.storage.base import Storage, preview_key
 
 
 def perform(
@@ -44,12 +48,15 @@ def perform(
     checkpoint_every_s: float = EVERY_S,
     inputs: Storage | None = None,
     policy: EgressPolicy = EgressPolicy(),  # noqa: B008 - frozen: one default may be shared
+    previews: Storage | None = None,
+    preview_every_s: float = 0.0,
 ) -> Artifact:
     """Make the video of `job` and put it in storage; nothing is left in `scratch`.
 
     keep         names a checkpoint in the job's row; without it and a storage of `checkpoints`, none are made.
     checkpoints  where they lie; the job goes on from the one in its row.
     inputs       where the files lie that requests brought along; what is behind a URL is fetched under `policy`.
+    previews     where a look at the clip is put every `preview_every_s`, under `preview_key`; 0 makes none.
     Errors       what `observe` and `keep` raise, unchanged; `RushesError` with a message the job's owner may read,
                  `StorageUnavailable` among them where the disk is full or fails.
     """
@@ -73,7 +80,11 @@ def perform(
         native = engine.adapter(card).native(request)
         failpoint("opening")
         brought = opened(request, card.rules.media, native, inputs=inputs or storage, policy=policy, observe=observe)
-    native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal)
+    preview = None
+    if previews is not None and preview_every_s > 0:
+        native = engine.adapter(card).native(request)
+        preview = Preview(partial(_put_preview, previews, job, native.fps), preview_every_s)
+    native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal, preview=preview)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
         native,
@@ -98,6 +109,8 @@ def perform(
         key = storage_key(job)
         storage.put_file(key, file.path)
         failpoint("stored")
+    if preview is not None and previews is not None:
+        previews.delete(preview_key(job.id))  # there is a film to look at now; of other ends, the sweeper thinks
 
     return Artifact(
         key=key,
@@ -123,6 +136,10 @@ def _workplace(scratch: Path) -> Iterator[Path]:
         raise StorageUnavailable(f"there is no room to make the video in: {error.strerror}") from error
     with made as folder:
         yield Path(folder)
+
+
+def _put_preview(previews: Storage, job: Job, fps: float, frames_THWC: Frames) -> None:
+    previews.put(preview_key(job.id), thumbnail(frames_THWC, fps))
 
 
 def described(request: ResolvedRequest) -> dict[str, Any]:

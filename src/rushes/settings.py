@@ -155,6 +155,8 @@ class JobsSettings:
     worker_name: str = _setting("", _text, "a name that no other worker has or had")
     checkpoint_every_s: float = _setting(5.0, _seconds(0, 3600), "0 to 3600 seconds; 0 saves after every step")
     """The least time between two checkpoints of a clip, which is what a crash costs at most."""
+    preview_every_s: float = _setting(5.0, _seconds(0, 3600), "0 to 3600 seconds; 0 makes none")
+    """The least time between two pictures of an unfinished clip."""
     stall_loading_s: float = _setting(600.0, _seconds(1, 86400), "1 to 86400 seconds")
     """How long loading a model may take, and the first step, before its worker counts as hung."""
     stall_encoding_s: float = _setting(120.0, _seconds(1, 86400), "1 to 86400 seconds")

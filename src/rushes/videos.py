@@ -21,13 +21,13 @@ from rushes.contract.job import Job, JobState
 from rushes.contract.request import Note, ResolvedRequest, VideoRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.egress.target import check_url
-from rushes.errors import JobNotFound, RushesError
+from rushes.errors import JobNotFound, NoPreview, RushesError
 from rushes.events.progress import History, left_s
 from rushes.intake.copy import copied_in
 from rushes.jobs.history import JobEvent, Reuse
 from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import JobStore
-from rushes.storage.base import Storage
+from rushes.storage.base import Storage, preview_key
 
 REUSE_NEEDS_SEED = Note(
     "warning", "reuse", "reuse: without a seed every request is another video; this one is made anew", "send a seed"
@@ -48,6 +48,7 @@ class Videos:
         draw_seed: Callable[[], int] = random_seed,
         inputs: Storage | None = None,
         egress: EgressPolicy = EgressPolicy(),  # noqa: B008 - frozen: one default may be shared
+        previews: Storage | None = None,
     ) -> None:
         self.catalogue = catalogue
         self._store = store
@@ -55,6 +56,7 @@ class Videos:
         self._inputs = inputs or storage
         self._draw_seed = draw_seed
         self._egress = egress
+        self._previews = previews
         self._history = History(store.durations)
 
     def create(self, owner: str, request: VideoRequest, idempotency: Idempotency | None = None) -> Job:
@@ -161,6 +163,8 @@ class Videos:
         # The file first: if we are interrupted here, the row still says what is left to delete.
         self._remove_file(self._store.get(id, owner))
         gone = self._store.delete(id, owner)
+        if self._previews is not None:
+            self._previews.delete(preview_key(id))
         self._remove_file(gone)  # it may have been finished in between
         return gone
 
@@ -174,6 +178,16 @@ class Videos:
             return job.artifact, self._storage.path(job.artifact.key)
         except FileNotFoundError:
             raise JobNotFound(field="id", given=id) from None
+
+    def preview(self, owner: str, id: str) -> bytes:
+        """The newest look at an unfinished clip, a WebP. Raises `NoPreview` where there is none, or none any more."""
+        job = self._store.get(id, owner)
+        if self._previews is None or job.state.final:
+            raise NoPreview()
+        try:
+            return self._previews.path(preview_key(id)).read_bytes()
+        except FileNotFoundError:
+            raise NoPreview() from None
 
     def _remove_file(self, job: Job) -> None:
         if job.artifact is not None:

@@ -63,8 +63,8 @@ def of_file(path: Path, prompt: str | None, negative_prompt: str | None) -> Earl
     if prompt is None:
         raise MissingField(field="prompt", hint="a file does not hold its prompt: give --prompt, as it was")
     try:
-        numbers = {name: kind(said[name]) for name, kind in NUMBERS.items()}
-        measures = {name: float(said[name]) for name in MEASURES}
+        numbers: dict[str, Any] = {name: kind(said[name]) for name, kind in NUMBERS.items()}
+        measures: dict[str, Any] = {name: float(said[name]) for name in MEASURES}
         request = ResolvedRequest(
             model=str(said["model"]),
             made_by=str(said["model"]),

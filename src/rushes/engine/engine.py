@@ -11,6 +11,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.events import Interrupted, Observer, Progress
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.checkpoint import Journal, format_of
+from rushes.engine.preview import Preview
 from rushes.errors import Unavailable
 from rushes.failpoints import failpoint
 from rushes.models.adapter import NO_INPUTS, AnyAdapter, Chunk, Inputs
@@ -34,12 +35,13 @@ class Engine:
         inputs: Inputs = NO_INPUTS,
         *,
         journal: Journal | None = None,
+        preview: Preview | None = None,
     ) -> tuple[Native, Iterator[Chunk]]:
         """Make the clip of `request` with the model of `card`: its native shape, and its chunks as they are decoded.
 
         Denoising is done when this returns; decoding happens while the iterator is read. With a `journal`, the clip
         goes on from what an earlier attempt left there, and leaves its own state: now and then, and in any case when
-        `observe` raises `Interrupted`.
+        `observe` raises `Interrupted`. A `preview` looks at it between two steps.
 
         Errors  Unavailable when the model cannot be loaded; whatever `observe` raises, between two steps or chunks.
         """
@@ -53,6 +55,8 @@ class Engine:
             state = adapter.step(state, state.index)
             failpoint("step")
             clip.save(state)
+            if preview is not None:
+                preview.look(adapter, state)
         clip.tell(state, _denoising(state))
         native = adapter.native(request)
         return native, clip.decoded(state, native.num_frames)

@@ -7,6 +7,11 @@ from pathlib import Path
 from typing import Protocol
 
 
+def preview_key(job: str) -> str:
+    """Where the newest look at the unfinished clip of a job lies; each takes the place of the one before."""
+    return f"{job}.webp"
+
+
 class Storage(Protocol):
     """Files by key. A key is slash-separated segments of letters, digits, `.`, `_` and `-`, such as `clips/a3f0.mp4`.
 
