@@ -21,6 +21,7 @@ from rushes.contract.job import Checkpoint, Job, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.engine import Engine
 from rushes.models.mini.adapter import MiniAdapter
+from rushes.models.mini.config import MiniConfig
 from rushes.perform import perform
 from rushes.storage.local import LocalStorage
 
@@ -157,11 +158,16 @@ def test_gone_on_with_in_another_process(attempts: Attempts, undisturbed: str) -
     assert done.stdout.split() == [undisturbed]
 
 
-def test_the_real_weights_too(tmp_path: Path) -> None:
+def test_the_real_weights_too_at_every_step_of_two_windows(tmp_path: Path) -> None:
     real = weights_folder("packaged", tmp_path)
-    request = asked(seconds=0.5, fps=12, num_frames=6, width=64, height=36, steps=3)
+    config = MiniConfig.load(real)
+    num_frames = (config.window + 1) * config.frames_per_latent
+    seconds = num_frames / config.fps
+    request = asked(seconds=seconds, fps=config.fps, num_frames=num_frames, width=64, height=36, steps=2)
     whole = Attempts(tmp_path / "whole", real, request).make()
     attempts = Attempts(tmp_path / "cut", real, request)
-    for step in range(4):
+    for step in range(5):
         attempts.cut(at_step(step))
+        assert attempts.found is not None
+        assert attempts.found.step == step
     assert attempts.make().sha256 == whole.sha256
