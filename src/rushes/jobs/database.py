@@ -77,9 +77,13 @@ class Database:
         self._engine = _opened(url)
         self._writer = self._engine.execution_options(rushes_writes=True)
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
-        if self._engine.dialect.name == "sqlite":
-            self._patiently(self._enter_wal)
-        self.write(prepare_schema)
+        try:
+            if self._engine.dialect.name == "sqlite":
+                self._patiently(self._enter_wal)
+            self.write(prepare_schema)
+        except BaseException:
+            self._engine.dispose()
+            raise
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` reads, from one consistent state. Raises `Unavailable` when the patience is over."""
@@ -235,6 +239,7 @@ Failure = DatabaseError | InterfaceError | sqlite3.DatabaseError
 # Serialization failure, deadlock, lock timeout: this transaction was undone, and the next try may do better.
 _BUSY_STATES = ("40001", "40P01", "55P03")
 _FULL_STATE = "53100"
+_STOOD_STILL_STATE = "25P03"  # see STOPPED_S; the driver counts it as an error of its own
 
 
 def _sqlite_code(error: Failure) -> int:
@@ -266,7 +271,8 @@ def _explained(error: Failure) -> Exception:
         )
     if code == sqlite3.SQLITE_FULL or _state(error) == _FULL_STATE:
         return Unavailable("the disk that holds the job database is full")
-    if isinstance(error, OperationalError | InterfaceError | sqlite3.OperationalError):
+    away = (OperationalError, InterfaceError, sqlite3.OperationalError)
+    if isinstance(error, away) or _state(error) == _STOOD_STILL_STATE:
         log.error("the job database failed: %s", getattr(error, "orig", error))
         return Unavailable("the job database cannot be reached or written")
     return error  # a mistake of ours, such as a broken constraint: the edge that catches it logs it whole

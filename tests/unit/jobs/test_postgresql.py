@@ -1,0 +1,129 @@
+"""What is PostgreSQL's alone: a server that dies, one that is durable, a process that stands still inside a change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+from job_cases import MODEL, asked, eventually, made
+from postgresql import Server, programs, serving
+
+from rushes.contract.job import JobState
+from rushes.errors import Unavailable, WrongSetup
+from rushes.jobs import database
+from rushes.jobs.database import Database
+from rushes.jobs.limits import Idempotency
+from rushes.jobs.store import JobStore
+
+
+@pytest.fixture
+def durable() -> Iterator[Server]:
+    """A server of this test's own, which syncs each commit: it may be killed."""
+    bin = programs()
+    if bin is None:
+        if os.environ.get("CLIENTS_REQUIRED"):
+            pytest.fail("PostgreSQL is not installed; make test does it where there is apt-get")
+        pytest.skip("PostgreSQL is not installed")
+    with serving(bin, durable=True) as server:
+        yield server
+
+
+def test_a_server_that_is_killed_and_comes_back_has_every_accepted_job(durable: Server) -> None:
+    store = JobStore(durable.url(), patience_s=1)
+    first = store.add("ann", asked())
+    claim = store.claim("w1", [MODEL])
+    assert claim is not None
+    second = store.add("ann", asked(), idempotency=Idempotency("k", "h", 60))
+    durable.stop(signal.SIGQUIT)
+    for attempt in (lambda: store.get(first.id), lambda: store.renew(claim), lambda: store.add("ann", asked())):
+        with pytest.raises(Unavailable):
+            attempt()
+    durable.start(durable=True)
+
+    def back() -> bool:
+        try:
+            return store.get(first.id).state is JobState.RUNNING
+        except Unavailable:
+            return False
+
+    eventually(back, within_s=60)
+    # Whether a change that was under way got through is not known to who sent it; its key tells.
+    assert store.add("ann", asked(), idempotency=Idempotency("k", "h", 60)).id == second.id
+    assert store.finish(claim, made()).state is JobState.SUCCEEDED
+    store.close()
+
+
+def test_a_process_that_stands_still_inside_a_change_does_not_hold_up_the_others(
+    postgresql: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "STOPPED_S", 1.0)
+    url = postgresql.url()
+    store = JobStore(url, patience_s=60)
+    job = store.add("ann", asked())
+    frozen = Database(url)
+    inside, thaw = threading.Event(), threading.Event()
+    told: list[Exception] = []
+
+    def stand_still() -> None:
+        def work(connection: object) -> None:
+            database.in_turn(connection, "claim")  # type: ignore[arg-type]
+            inside.set()
+            thaw.wait(60)
+
+        try:
+            frozen.write(work)
+        except Exception as error:
+            told.append(error)
+
+    thread = threading.Thread(target=stand_still)
+    thread.start()
+    assert inside.wait(30)
+    claim = store.claim("w1", [MODEL])  # waits until the server has ended the other's transaction
+    assert claim is not None
+    assert claim.job.id == job.id
+    thaw.set()
+    thread.join(60)
+    assert [type(error) for error in told] == [Unavailable]
+    frozen.close()
+    store.close()
+
+
+def test_a_deadlock_is_tried_again(postgresql: Server) -> None:
+    url = postgresql.url()
+    databases = [Database(url), Database(url)]
+    held = threading.Barrier(2, timeout=60)
+    tries = [0, 0]
+
+    def cross(number: int) -> None:
+        def work(connection: object) -> None:
+            tries[number] += 1
+            database.in_turn(connection, f"lock{number}")  # type: ignore[arg-type]
+            if tries[number] == 1:
+                held.wait()
+            database.in_turn(connection, f"lock{1 - number}")  # type: ignore[arg-type]
+
+        databases[number].write(work)
+
+    threads = [threading.Thread(target=cross, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for opened in databases:
+        opened.close()
+    assert sum(tries) >= 3
+
+
+def test_a_server_that_is_not_there_is_said_in_one_sentence() -> None:
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        JobStore("postgresql://nobody@/nothing?host=/nowhere", patience_s=1)
+
+
+def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(WrongSetup, match=r"pip install 'rushes\[postgresql\]'"):
+        JobStore("postgresql://somebody@/jobs")
