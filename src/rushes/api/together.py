@@ -128,8 +128,9 @@ def video_reply(job: Job, video_url: str, time_left_s: float | None = None) -> V
         progress=100 if job.state is JobState.SUCCEEDED else percent(job.progress),
         stage="paused" if job.held and job.state is JobState.QUEUED else job.stage,
         queue_position=job.waiting_ahead if job.state is JobState.QUEUED else None,
-        step=job.step,
-        steps=job.steps or request.steps,  # the worker counts only once it has begun
+        # The worker counts only once it has begun, and in frames once it decodes.
+        step=request.steps if job.state is JobState.SUCCEEDED else job.step,
+        steps=request.steps if job.state is JobState.SUCCEEDED else job.steps or request.steps,
         time_left_s=None if time_left_s is None else math.ceil(time_left_s),
         fps=request.fps,
         seed=request.seed,
