@@ -186,11 +186,13 @@ def test_one_host_at_a_time_for_one_owner_and_nobody_else_waits(store: JobStore)
 def test_an_address_that_is_gone_is_dropped_until_it_is_named_anew(store: JobStore) -> None:
     for webhook in (HOOK, HOOK, "https://example.org/other"):
         ended(store, webhook)
+    ended(store, HOOK, owner="you")
     later = running(store)
     store.deliveries.disabled(taken(store), 410)
-    other = taken(store)
-    assert other.url == "https://example.org/other"
-    store.deliveries.delivered(other, 200)
+    for told in (("me", "https://example.org/other"), ("you", HOOK)):
+        other = taken(store)
+        assert (other.owner, other.url) == told
+        store.deliveries.delivered(other, 200)
     store.finish(later, made())  # accepted before the address was gone
     assert store.deliveries.claim() is None
     anew = ended(store)
