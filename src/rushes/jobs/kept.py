@@ -50,7 +50,7 @@ class Kept:
         self._forget_all_but(None if named is None else named.key)
 
     def _forget_all_but(self, named: str | None) -> None:
-        for key in self._keys - {named}:
+        for key in sorted(self._keys - {named}):  # in one order, so that a simulated history can be replayed
             try:
                 self._forget(key)
             except OSError as error:

@@ -103,7 +103,7 @@ class Pruner:
         for files in self._swept:
             # Listed before the rows are read: what is named by then is kept, however long its row took.
             old = frozenset(files.keys(self._grace_s))
-            for key in self._store.unknown_keys(old):
+            for key in sorted(self._store.unknown_keys(old)):
                 files.delete(key)
                 log.info("swept %s, which no job names", key)
                 count += 1

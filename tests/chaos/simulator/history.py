@@ -12,7 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from rushes import perform as recipe
-from rushes.jobs import worker
+from rushes.jobs import ids, worker
 from rushes.jobs.store import JobStore
 from simulator import database
 from simulator.checker import Checker
@@ -77,6 +77,7 @@ def _on(world: World, story: Story) -> Iterator[None]:
             # The numbers that belong to a lease of 30 s, for one of 3 s.
             patch.object(worker, "POLL_S", (0.3, 1.0)),
             patch.object(worker, "RESCUE_EVERY_S", 2.5),
+            patch.object(ids, "_last", 0),
             database.statements_kept(),
         ):
             stack.enter_context(context)
