@@ -116,7 +116,7 @@ class Broken:
 
     catalogue = None
 
-    def create(self, owner: str, request: Any) -> Any:
+    def create(self, owner: str, request: Any, idempotency: Any) -> Any:
         raise {"busy": Busy(), "away": Unavailable(), "broken": ZeroDivisionError("a secret")}[request.prompt]
 
 
