@@ -4,6 +4,7 @@
 #   make test     everything that must hold: lint, types, tests with the real clients
 #   make serve    the server on http://127.0.0.1:8000
 #   make check    lint and types only (seconds)
+#   make chaos    the long forms of what kills, stops and fills up; prints their figures (an hour)
 #   make bench    the benchmarks of benchmarks/
 #   make docs     what the code writes about itself into docs/reference
 #   make clients  the Together clients of every generation, each in its own place
@@ -31,10 +32,10 @@ TOGETHER_PY := 1.5.35 2.42.0 3.1.1
 TOGETHER_TS := 0.52.0
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
-.PHONY: help video test serve check format bench docs clients postgresql clean
+.PHONY: help video test serve check format chaos bench docs clients postgresql clean
 
 help:
-	@sed -n '3,10s/^# //p' Makefile
+	@sed -n '3,11s/^# //p' Makefile
 
 video: $(VENV)/.installed
 	$(BIN)/rushes generate "$(PROMPT)" -o "$(VIDEO)"
@@ -53,6 +54,11 @@ check: $(VENV)/.installed-test
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# CHAOS_SEEDS, CHAOS_ROUNDS and CHAOS_STORM_S (seconds) set other lengths.
+chaos: $(VENV)/.installed-test
+	CHAOS=long CHAOS_SEEDS=$${CHAOS_SEEDS:-50000} PYTHONPATH=tests/chaos $(BIN)/python -m pytest -p long_forms \
+	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py
 
 bench: $(VENV)/.installed-test
 	@for file in benchmarks/[a-z]*.py; do \

@@ -20,6 +20,7 @@ from rushes.jobs.store import JobStore
 
 FINAL = ("succeeded", "failed", "cancelled")
 LEASE_S = "3"
+PATIENCE_S = 180.0  # a server is up in two seconds; on a machine that is busy with something else, in twenty
 
 
 class Doors:
@@ -36,8 +37,11 @@ class Doors:
         return self.now
 
     def kill(self) -> None:
-        if self.now is not None and self.now.process.poll() is None:
-            self.now.end(signal.SIGKILL)
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self.now is not None and not self.now.log.closed:
+            self.now.end(number)  # also where it has ended by itself: its log and its connections are closed
 
     @contextmanager
     def kept_open(self, **environment: str) -> Iterator[None]:
@@ -61,10 +65,19 @@ class Doors:
 
     def close(self) -> None:
         """End the server in good order, and its workers with it."""
-        if self.now is not None and self.now.process.poll() is None:
-            self.now.end(signal.SIGTERM)
+        self._end(signal.SIGTERM)
 
-    def insisted(self, body: dict[str, Any], key: str, within_s: float = 60.0) -> httpx.Response:
+    def ready(self) -> Served:
+        """The server that is there now, when it answers."""
+
+        def answers() -> Served | None:
+            served = self.now
+            return served if served is not None and served.process.poll() is None and served.is_ready() else None
+
+        found: Served = eventually(answers, PATIENCE_S)
+        return found
+
+    def insisted(self, body: dict[str, Any], key: str, within_s: float = PATIENCE_S) -> httpx.Response:
         """The reply to one request with an idempotency key, sent again until there is one."""
 
         def reply() -> httpx.Response | None:
@@ -81,8 +94,10 @@ class Doors:
         return given
 
     def completed(self, id: str) -> dict[str, Any]:
-        assert self.now is not None
-        return self.now.ready().completed(id)
+        served = self.ready()
+        done = eventually(lambda: (seen := served.video(id))["status"] != "in_progress" and seen, PATIENCE_S)
+        assert done["status"] == "completed", done
+        return dict(done)
 
     @contextmanager
     def rows(self) -> Iterator[sqlite3.Connection]:

@@ -112,7 +112,10 @@ def main() -> int:
         with players() as all_cores:
             outcome = all_cores.play(range(int(first), int(last)), asked.mutant)
         print(outcome.told(asked.mutant))
-        print(f"{outcome.lasted_s / 3600:.1f} hours of a world; " + ", ".join(f"{n} {w}" for w, n in outcome.faults.items()))
+        print(
+            f"{outcome.lasted_s / 3600:.1f} hours of a world; "
+            + ", ".join(f"{n} {w}" for w, n in outcome.faults.items())
+        )
         return bool(outcome.broken)
     if asked.seed is None:
         parser.error("which seed?")

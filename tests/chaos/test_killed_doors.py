@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from doors import Doors
+from doors import PATIENCE_S, Doors
 from test_restart import QUICK, eventually
 
 SCHEMA_1 = Path(__file__).parents[1] / "unit" / "jobs" / "schema_1.sql"
@@ -43,7 +43,8 @@ def test_killed_around_the_commit_a_repeated_request_is_one_job(doors: Doors, tm
 
 
 def test_killed_while_a_body_arrives_nothing_is_accepted(doors: Doors) -> None:
-    served = doors.open().ready()
+    doors.open()
+    served = doors.ready()
     body = json.dumps({**QUICK, "metadata": {"note": "x" * 4000}}).encode()
     url = served.client.base_url
     with socket.create_connection((url.host, url.port)) as connection:
@@ -53,7 +54,8 @@ def test_killed_while_a_body_arrives_nothing_is_accepted(doors: Doors) -> None:
         assert served.is_ready(), "it waits for the other half"
         doors.kill()
         assert connection.recv(1000) == b""
-    doors.open().ready()
+    doors.open()
+    doors.ready()
     assert doors.ids() == []
     id = doors.insisted(json.loads(body), "half").json()["id"]
     doors.completed(id)
@@ -63,14 +65,16 @@ def test_killed_while_a_body_arrives_nothing_is_accepted(doors: Doors) -> None:
 
 
 def test_killed_while_a_file_goes_out_the_rest_is_got_from_the_next(doors: Doors) -> None:
-    served = doors.open().ready()
+    doors.open()
+    served = doors.ready()
     id = served.ask(LARGE)
-    done = served.completed(id)
+    done = doors.completed(id)
     with httpx.stream("GET", done["outputs"]["video_url"]) as reply:
         pieces = reply.iter_raw(1024)
         got = next(pieces)
         doors.kill()
-    served = doors.open().ready()
+    doors.open()
+    served = doors.ready()
     rest = httpx.get(served.video(id)["outputs"]["video_url"], headers={"range": f"bytes={len(got)}-"})
     assert rest.status_code == 206
     assert hashlib.sha256(got + rest.content).hexdigest() == done["made"]["sha256"]
@@ -87,13 +91,14 @@ def test_killed_while_it_changes_an_older_database_the_next_start_changes_it(doo
     before = doors.ids()
     mark = tmp_path / "mark"
     first = doors.open(RUSHES_FAILPOINT=f"migrating:1:kill:{mark}")
-    assert first.process.wait(60) == -signal.SIGKILL
+    assert first.process.wait(PATIENCE_S) == -signal.SIGKILL
     with doors.rows() as rows:
         assert rows.execute("SELECT version FROM schema_version").fetchone()[0] == 1, "all of it or nothing"
-    served = doors.open().ready()
+    doors.open()
+    served = doors.ready()
     assert doors.ids() == before
     with doors.rows() as rows:
         assert rows.execute("SELECT version FROM schema_version").fetchone()[0] > 1
         states = "SELECT count(*) FROM jobs WHERE state = 'succeeded'"
-        eventually(lambda: rows.execute(states).fetchone()[0] == len(before))
+        eventually(lambda: rows.execute(states).fetchone()[0] == len(before), PATIENCE_S)
     assert served.ask(QUICK)

@@ -235,7 +235,9 @@ class Checker:
         world, id = self._world, row["id"]
         if row["state"] not in FINAL or row["checkpoint"] is not None:
             world.breaks(f"P2: job {id} is {row['state']}, with the checkpoint {row['checkpoint']}")
-        events = list(self._db.execute("SELECT seq, attempt, type, data FROM job_events WHERE job = ? ORDER BY seq", (id,)))
+        events = list(
+            self._db.execute("SELECT seq, attempt, type, data FROM job_events WHERE job = ? ORDER BY seq", (id,))
+        )
         types = [event["type"] for event in events]
         if [event["seq"] for event in events] != list(range(1, row["event_seq"] + 1)):
             world.breaks(f"P2: the history of job {id} has gaps")

@@ -151,7 +151,9 @@ class Story:
             if world.now > LONGEST_S:
                 world.breaks(f"P2: not final in {LONGEST_S:g} s: {self._checker.unfinished()}")
         # What was stopped goes on, and what was under way arrives; after that nothing is left that could name a file.
-        while world.turn(1.0) or world.under_way or any(p.stopped_until > world.now for p in machines.processes.values()):
+        while (
+            world.turn(1.0) or world.under_way or any(p.stopped_until > world.now for p in machines.processes.values())
+        ):
             continue
         machines.sweep(grace_s=0.0)
         self._checker.end(self._wishes)

@@ -154,7 +154,9 @@ def published_before_stored() -> AbstractContextManager[Any]:
     def put(self: Any, content: bytes, step: int, format: str) -> Checkpoint:
         path = self._scratch / f"half-{step}"
         path.write_bytes(content)
-        checkpoint = Checkpoint(f"{self._job}.{self._attempt}-{step}", step, format, journal.hashlib.sha256(content).hexdigest())
+        checkpoint = Checkpoint(
+            f"{self._job}.{self._attempt}-{step}", step, format, journal.hashlib.sha256(content).hexdigest()
+        )
         self._keep(checkpoint)
         self._storage.put_file(checkpoint.key, path)
         return checkpoint
@@ -171,9 +173,7 @@ def checkpoint_hash_not_checked() -> AbstractContextManager[Any]:
             return _Equal() if name == "sha256" else getattr(self._said, name)
 
     read = journal._read
-    return patch.object(
-        journal, "_read", lambda storage, job, found, *rest: read(storage, job, Blind(found), *rest)
-    )
+    return patch.object(journal, "_read", lambda storage, job, found, *rest: read(storage, job, Blind(found), *rest))
 
 
 class _Equal:

@@ -1,0 +1,113 @@
+"""A server whose disk is full, or one of its disks: it says so, goes on answering, and goes on working when there is room.
+
+Each disk is a small one of its own, in a mount namespace that nobody else sees.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+from doors import PATIENCE_S, Doors
+from test_restart import HERE, QUICK, Served, eventually
+
+MIB = 1 << 20
+DISK_BYTES = 96 * MIB
+LOW_WATER_BYTES = 8 * MIB
+SLOW = {**QUICK, "prompt": "slow 0.3"}
+PRIVATE = ("unshare", "--mount")
+
+
+def may_mount() -> bool:
+    return (
+        shutil.which("unshare") is not None and subprocess.run([*PRIVATE, "true"], capture_output=True).returncode == 0
+    )
+
+
+class OnSmallDisk(Served):
+    """`rushes serve` that alone sees the small disk which is mounted on `disk`."""
+
+    def __init__(self, data: Path, disk: Path, **environment: str) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        disk.mkdir(parents=True, exist_ok=True)
+        script = f'mount -t tmpfs -o size={DISK_BYTES} small "$0" && exec "$@"'
+        serve = [sys.executable, str(HERE / "small_rushes.py"), "serve", "--port", str(port), "--data", str(data)]
+        paths = os.pathsep.join([str(HERE.parent / "unit"), *filter(None, [os.environ.get("PYTHONPATH")])])
+        self.log = data.with_suffix(".log").open("a")
+        self.process = subprocess.Popen(
+            [*PRIVATE, "sh", "-c", script, str(disk), *serve, "--no-auth"],
+            env={**os.environ, "PYTHONPATH": paths, "RUSHES_LOW_WATER_BYTES": str(LOW_WATER_BYTES), **environment},
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+
+    def seen(self, path: Path) -> Path:
+        """`path` as the server sees it, from here."""
+        return Path(f"/proc/{self.process.pid}/root{path}")
+
+
+@pytest.fixture
+def doors(tmp_path: Path) -> Iterator[Doors]:
+    if not may_mount():
+        pytest.skip("no mount of one's own is allowed here, or there is no unshare")
+    made = Doors(tmp_path / "data")
+    yield made
+    made.kill()
+
+
+def fill(path: Path) -> None:
+    """Until not one byte more goes in."""
+    with path.open("wb", buffering=0) as file:
+        for size in (MIB, 4096, 1):
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(size))
+
+
+@pytest.mark.parametrize("room", ["", "artifacts", "scratch", "checkpoints"])
+def test_full(doors: Doors, tmp_path: Path, figure: Callable[[str, object], None], room: str) -> None:
+    disk = tmp_path / "data" / room
+    served = doors.now = OnSmallDisk(tmp_path / "data", disk, RUSHES_CHECKPOINT_EVERY_S="0")
+    doors.ready()
+    doors.data = served.seen(tmp_path / "data")
+    before = served.ask(QUICK)
+    doors.completed(before)
+    running = served.ask(SLOW)
+    eventually(lambda: served.video(running)["step"] >= 1, PATIENCE_S)
+    filler = served.seen(disk) / "filler"
+    fill(filler)
+
+    codes = set()
+    for number in range(5):
+        reply = served.client.post("/v2/videos", json=QUICK, headers={"idempotency-key": f"full-{number}"})
+        codes.add(reply.status_code)
+        if reply.status_code == 503:
+            assert 1 <= int(reply.headers["retry-after"]) <= 60
+            assert reply.json()["error"]["message"]
+    assert codes <= {200, 503}
+    assert served.client.get("/v2/videos").status_code == 200, "what is there can be looked at"
+    assert served.client.get(served.video(before)["outputs"]["video_url"]).status_code == 200
+    assert served.client.post(f"/v2/videos/{running}/cancel").status_code == 200, "and given up"
+    ended = eventually(lambda: (seen := served.video(running))["status"] != "in_progress" and seen, PATIENCE_S)
+    assert ended["status"] == "failed"
+
+    filler.unlink()
+    id = doors.insisted(QUICK, "full-0").json()["id"]
+    done = eventually(lambda: (seen := served.video(id))["status"] != "in_progress" and seen, PATIENCE_S)
+    if done["status"] == "failed":  # it was taken before anybody noticed, and there was no room for its file
+        assert done["error"]["code"] == "storage_unavailable"
+    doors.completed(doors.insisted(QUICK, "room again").json()["id"])
+    eventually(lambda: all(served.video(one)["status"] != "in_progress" for one in doors.ids()), PATIENCE_S)
+    counts = doors.insist_on_promises()
+    figure(f"{room or 'everything'} on a full disk", f"answers {sorted(codes)}; {counts}")
