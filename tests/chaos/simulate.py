@@ -112,10 +112,8 @@ def main() -> int:
         with players() as all_cores:
             outcome = all_cores.play(range(int(first), int(last)), asked.mutant)
         print(outcome.told(asked.mutant))
-        print(
-            f"{outcome.lasted_s / 3600:.1f} hours of a world; "
-            + ", ".join(f"{n} {w}" for w, n in outcome.faults.items())
-        )
+        faults = ", ".join(f"{count} × {what}" for what, count in sorted(outcome.faults.items()))
+        print(f"{outcome.lasted_s / 3600:.1f} simulated hours; {faults}")
         return bool(outcome.broken)
     if asked.seed is None:
         parser.error("which seed?")

@@ -1,4 +1,4 @@
-"""A seeded simulator of the job engine: the real worker, heart, store, checkpoints and publication, one interleaving a seed.
+"""A seeded simulator of the job engine: the real worker, heart, store and checkpoints, one interleaving for each seed.
 
 Nothing of the engine is rewritten here. What it stands on is a parameter: time, threads, chance, the database's clock,
 the storage, and who goes next. `world` decides that at every call to the database or a storage, and lets processes be

@@ -82,7 +82,7 @@ class Ground:
 
 @contextmanager
 def ground() -> Iterator[Ground]:
-    memory = Path("/dev/shm")
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of our own in it
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
         made = Ground(Path(folder))
         try:

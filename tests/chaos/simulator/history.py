@@ -6,7 +6,7 @@ import hashlib
 import logging
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -57,10 +57,8 @@ def play(seed: int, ground: Ground) -> History:
         with tempfile.TemporaryDirectory(dir=Path(ground.database._engine.url.database or ".").parent) as folder:
             story = Story(world, ground, Path(folder))
             with _on(world, story):
-                try:
+                with suppress(Broken):
                     world.run(story.tell)
-                except Broken:
-                    pass
     finally:
         logging.disable(logging.NOTSET)
     return History(seed, world.broken, tuple(world.trace), world.counts, world.now)
