@@ -1,4 +1,4 @@
-"""A server whose disk is full, or one of its disks: it says so, goes on answering, and goes on working when there is room.
+"""A server with a full disk: it says so, goes on answering, and goes on working when there is room again.
 
 Each disk is a small one of its own, in a mount namespace that nobody else sees.
 """

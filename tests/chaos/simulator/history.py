@@ -56,9 +56,8 @@ def play(seed: int, ground: Ground) -> History:
     try:
         with tempfile.TemporaryDirectory(dir=Path(ground.database._engine.url.database or ".").parent) as folder:
             story = Story(world, ground, Path(folder))
-            with _on(world, story):
-                with suppress(Broken):
-                    world.run(story.tell)
+            with _on(world, story), suppress(Broken):
+                world.run(story.tell)
     finally:
         logging.disable(logging.NOTSET)
     return History(seed, world.broken, tuple(world.trace), world.counts, world.now)

@@ -82,10 +82,10 @@ class Threading:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def Event(self) -> Event:  # noqa: N802 - as it is called there
+    def Event(self) -> Event:
         return Event(self._world)
 
-    def Thread(self, *, target: Callable[[], None], name: str = "", daemon: bool = False) -> Thread:  # noqa: N802
+    def Thread(self, *, target: Callable[[], None], name: str = "", daemon: bool = False) -> Thread:
         return Thread(self._world, target, name, daemon)
 
 

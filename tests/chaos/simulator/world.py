@@ -231,7 +231,7 @@ class World:
         heapq.heappush(self._asleep, (self.now + for_s, self.rng.random(), actor.entry, actor))
 
     def _hand_on(self, me: Actor | None) -> None:
-        """Let the next actor run; returns when it is the turn of `me` again, at once where `me` is None: it has ended."""
+        """Let the next actor run; returns when it is the turn of `me` again, at once where `me` has ended."""
         if self._alive == 0:
             self._over.release()
             return
