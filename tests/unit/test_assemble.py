@@ -56,7 +56,7 @@ def test_a_hosted_id_mapped_to_nothing_is_refused_at_the_start(tmp_path: Path) -
 def test_a_worker_has_the_data_directory_and_every_model_that_is_here(settings: Settings) -> None:
     worker = build_worker(settings)
     folders = sorted(path.name for path in settings.storage.data.iterdir() if path.is_dir())
-    assert folders == ["artifacts", "checkpoints", "inputs", "scratch"]
+    assert folders == ["artifacts", "checkpoints", "inputs", "previews", "scratch"]
     assert "rushes/mini" in worker._models
     worker._store.close()
 

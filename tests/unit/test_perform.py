@@ -100,6 +100,10 @@ def test_the_file_names_what_made_it_but_not_the_prompt(bench: Bench) -> None:
         "height": 64,
         "fps": 15,
         "seconds": 2.0,
+        "format": "mp4",
+        "output_quality": 20,
+        "audio": False,
+        "media": [],
     }
     assert b"canary" not in path.read_bytes()
 

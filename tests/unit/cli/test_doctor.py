@@ -117,13 +117,13 @@ def test_a_mapping_shows_the_hosted_id_and_what_stands_in_for_it() -> None:
 
 
 def test_a_mapping_that_no_request_can_meet_is_listed_with_the_reason() -> None:
-    mapping = ("--serve-as", "Wan-AI/wan2.7-i2v=rushes/mini")
+    mapping = ("--serve-as", "Wan-AI/wan2.7-r2v=rushes/mini")
     rows = json.loads(CliRunner().invoke(app, ["models", *mapping, "--json"]).stdout)["models"]
     reasons = {row["id"]: row["unmakeable"] for row in rows}
     assert reasons["rushes/mini"] is None
-    assert reasons["Wan-AI/wan2.7-i2v"].startswith("Wan-AI/wan2.7-i2v needs media.")
+    assert reasons["Wan-AI/wan2.7-r2v"].startswith("Wan-AI/wan2.7-r2v needs media.reference_images")
     said = CliRunner().invoke(app, ["models", *mapping])
-    assert f"cannot be made here: {reasons['Wan-AI/wan2.7-i2v']}\n" == said.stderr
+    assert f"cannot be made here: {reasons['Wan-AI/wan2.7-r2v']}\n" == said.stderr
 
 
 def test_a_misspelt_variable_of_ours_is_an_error_of_any_command(monkeypatch: pytest.MonkeyPatch) -> None:
