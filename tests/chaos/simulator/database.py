@@ -50,6 +50,7 @@ class Ground:
 
     def __init__(self, folder: Path) -> None:
         self.world: World | None = None
+        self.queries: dict[Any, Any] = {}  # built once; see `statements_kept`
         self.database = Database(f"sqlite:///{folder / 'jobs.db'}")
         engine = self.database._engine
         event.listen(engine, "connect", self._set_up)
@@ -216,9 +217,8 @@ def _told(world: World, method: str, work: Callable[..., T]) -> Callable[..., T]
 
 
 @contextmanager
-def statements_kept() -> Iterator[None]:
-    """Build the two queries that every poll and every beat asks once for each history; they are the same queries."""
-    queries: dict[Any, Any] = {}
+def statements_kept(queries: dict[Any, Any]) -> Iterator[None]:
+    """Build the two queries that every poll and every beat asks once for all histories; they are the same queries."""
 
     def next_waiting(now: Any, models: tuple[str, ...], loaded: Any, limit: int | None) -> Any:
         key = (models, tuple(sorted(loaded)), limit)

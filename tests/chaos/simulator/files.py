@@ -78,7 +78,7 @@ class Files:
     def damage(self, key: str) -> str:
         """One bit the other way round, or the end cut off, or all of it gone; says which."""
         rng, content = self._world.rng, self._content[key]
-        kind = rng.choice(("a bit flips", "cut short", "empty", "lost"))
+        kind = rng.choice(("a bit flips", "a bit flips", "cut short", "empty", "lost"))
         if kind == "lost":
             del self._content[key], self._put_at[key]
         elif kind == "a bit flips" and content:

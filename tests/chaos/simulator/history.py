@@ -14,10 +14,9 @@ from unittest.mock import patch
 from rushes import perform as recipe
 from rushes.jobs import ids, worker
 from rushes.jobs.store import JobStore
-from simulator import database
 from simulator.checker import Checker
 from simulator.clips import Encoder, fit
-from simulator.database import Call, Ground, a_store
+from simulator.database import Call, Ground, a_store, statements_kept
 from simulator.files import Files
 from simulator.machines import Machines, at_home
 from simulator.people import People, Wish
@@ -56,7 +55,7 @@ def play(seed: int, ground: Ground) -> History:
     try:
         with tempfile.TemporaryDirectory(dir=Path(ground.database._engine.url.database or ".").parent) as folder:
             story = Story(world, ground, Path(folder))
-            with _on(world, story), suppress(Broken):
+            with _on(world, story, ground), suppress(Broken):
                 world.run(story.tell)
     finally:
         logging.disable(logging.NOTSET)
@@ -64,7 +63,7 @@ def play(seed: int, ground: Ground) -> History:
 
 
 @contextmanager
-def _on(world: World, story: Story) -> Iterator[None]:
+def _on(world: World, story: Story, ground: Ground) -> Iterator[None]:
     with ExitStack() as stack:
         for context in (
             swapped(world),
@@ -75,7 +74,7 @@ def _on(world: World, story: Story) -> Iterator[None]:
             patch.object(worker, "POLL_S", (0.3, 1.0)),
             patch.object(worker, "RESCUE_EVERY_S", 2.5),
             patch.object(ids, "_last", 0),
-            database.statements_kept(),
+            statements_kept(ground.queries),
         ):
             stack.enter_context(context)
         yield
@@ -87,11 +86,11 @@ class Story:
         self._world = world
         self._ground = ground
         # Few kinds at a time: where everything goes wrong at once, nothing gets far enough to go wrong later.
-        world.faults = tuple(rng.sample(FAULTS, rng.randint(2, 5)))
-        self._rate = rng.choice((0.0, 0.04, 0.08, 0.08, 0.12))
+        world.faults = tuple(rng.sample(FAULTS, rng.randint(1, 4)))
+        self._rate = rng.choice((0.02, 0.08, 0.08, 0.15, 0.15, 0.25))
         self._until_s = rng.uniform(8.0, 25.0)
         self._jumps = rng.random() < 0.25
-        self._damages = rng.random() < 0.4
+        self._damages = rng.random() < 0.3
         longest_step_s = rng.choice((0.5, 1.5, 2.5))
         self._checker = Checker(world, ground.rows, self._process_named, longest_step_s)
         self._checker.damaged = self._damaged = set()
@@ -115,7 +114,7 @@ class Story:
                 keyed=rng.random() < 0.6,
                 priority=rng.choice((0, 0, 0, -1)),
                 webhook=rng.random() < 0.5,
-                cursed=rng.random() < 0.15,
+                cursed=rng.random() < 0.25,
             )
             for number in range(rng.randint(1, 4))
         ]
@@ -148,10 +147,9 @@ class Story:
             if world.now > LONGEST_S:
                 world.breaks(f"P2: not final in {LONGEST_S:g} s: {self._checker.unfinished()}")
         # What was stopped goes on, and what was under way arrives; after that nothing is left that could name a file.
-        while (
-            world.turn(1.0) or world.under_way or any(p.stopped_until > world.now for p in machines.processes.values())
-        ):
-            continue
+        world.turn(1.0)
+        while world.under_way or any(process.stopped_until > world.now for process in machines.processes.values()):
+            world.turn(1.0)
         machines.sweep(grace_s=0.0)
         self._checker.end(self._wishes)
 
@@ -174,7 +172,7 @@ class Story:
     def _damage(self) -> None:
         world = self._world
         while world.now < self._until_s:
-            world.turn(world.rng.uniform(0.3, 4.0))
+            world.turn(world.rng.uniform(0.2, 1.5))
             if keys := sorted(self._checkpoints.all_keys()):
                 key = world.rng.choice(keys)
                 self._damaged.add(key)

@@ -7,6 +7,7 @@ guards for one promise. So that mutant takes out both.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -155,7 +156,7 @@ def published_before_stored() -> AbstractContextManager[Any]:
         path = self._scratch / f"half-{step}"
         path.write_bytes(content)
         checkpoint = Checkpoint(
-            f"{self._job}.{self._attempt}-{step}", step, format, journal.hashlib.sha256(content).hexdigest()
+            f"{self._job}.{self._attempt}-{step}", step, format, hashlib.sha256(content).hexdigest()
         )
         self._keep(checkpoint)
         self._storage.put_file(checkpoint.key, path)

@@ -88,7 +88,7 @@ class People:
         """Cancel, pause or delete somebody's video every now and then."""
         world = self._world
         while world.now < until_s:
-            world.turn(world.rng.uniform(0.5, 6.0))
+            world.turn(world.rng.uniform(0.2, 3.0))
             known = [wish for wish in self.wishes if wish.answered and not wish.deleted]
             if not known:
                 continue

@@ -26,8 +26,8 @@ FAULTS = (
     "slow",
 )
 STOPS_LEASES = ((0.1, 0.9), (0.9, 4.0))  # short of a lease, or past it: often past a successor's claim, too
-FOCUS = 8.0  # how much more goes wrong with the calls a history is about
-ASIDE = 0.4  # and how much less with the others
+FOCUS = 5.0  # how much more goes wrong with the calls a history is about
+ASIDE = 0.3  # and how much less with the others
 
 
 class Gone(BaseException):
