@@ -24,7 +24,7 @@ CARD = Card(
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
     remarks="rushes.models.mini.remarks:remarks",
-    revision="pocket-2524d26f13f0",
+    revision="pocket-57845aaa278f",
     licence="Apache-2.0",
     description=(
         "A small video model that comes with the package and runs on a CPU: from words, keyframes, a clip to continue "
