@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -20,7 +19,7 @@ from doors import PATIENCE_S, Doors
 from test_restart import HERE, QUICK, Served, eventually
 
 MIB = 1 << 20
-DISK_BYTES = 96 * MIB
+DISK_BYTES = 192 * MIB  # room for the ballast, too
 LOW_WATER_BYTES = 8 * MIB
 SLOW = {**QUICK, "prompt": "slow 0.3"}
 PRIVATE = ("unshare", "--mount")
@@ -67,12 +66,15 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
 
 
 def fill(path: Path) -> None:
-    """Until not one byte more goes in."""
-    with path.open("wb", buffering=0) as file:
-        for size in (MIB, 4096, 1):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
+    """Take all that is free at this moment, in one piece: what is given up for others later is left to them."""
+    with path.open("wb") as file:
+        left = os.statvfs(path.parent)
+        free_bytes = left.f_bavail * left.f_frsize
+        while free_bytes > 0:
+            try:
+                return os.posix_fallocate(file.fileno(), 0, free_bytes)
+            except OSError:  # somebody else has taken some of it
+                free_bytes -= 4096
 
 
 @pytest.mark.parametrize("room", ["", "artifacts", "scratch", "checkpoints"])

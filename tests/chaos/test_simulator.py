@@ -21,6 +21,15 @@ SEEDS = range(int(os.environ.get("CHAOS_SEEDS", "2000")))
 SHORT = SEEDS[:2000]
 PROGRAM = simulate.__file__
 
+LOOK_FIRST = {
+    "artifact-name-without-attempt": 660,
+    "checkpoint-hash-not-checked": 414,
+    "published-file-discarded": 214,
+    "finish-not-fenced": 93,
+    "cancel-overwritten-by-failure": 92,
+}
+"""Seeds that found the rarest lately. They only save time: where one no longer does, all seeds are played."""
+
 
 @pytest.fixture(scope="module")
 def cores() -> Iterator[Players]:
@@ -41,7 +50,10 @@ def test_no_history_breaks_a_promise(cores: Players, figure: Callable[[str, obje
 def test_a_guard_that_is_taken_out_is_missed(
     cores: Players, figure: Callable[[str, object], None], mutant: str
 ) -> None:
-    outcome = cores.play(SHORT, mutant, until_broken=True)
+    hint = LOOK_FIRST.get(mutant, 0)
+    outcome = cores.play(SHORT[hint : hint + 1], mutant)
+    if not outcome.broken:
+        outcome = cores.play(SHORT, mutant, until_broken=True)
     assert outcome.broken, f"{mutant} lives through {outcome.seeds} seeds: the simulator proves nothing about it"
     first = min(outcome.broken, key=lambda history: history.seed)
     figure(mutant, f"found by seed {first.seed}: {str(first.broken)[:60]}")

@@ -103,7 +103,7 @@ class Counting:
 
     def decode(self, state: State) -> Iterator[Chunk]:
         for _ in range(CHUNKS):
-            self._world.turn(self._world.rng.uniform(0.05, 0.3))
+            self._world.turn(self._world.rng.uniform(0.05, self._longest_step_s))
             yield Chunk(_FRAMES + 0)
         written_by[self._world.current] = state.value
 

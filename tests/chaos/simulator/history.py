@@ -28,8 +28,8 @@ LONGEST_S = 600.0  # of a world's time: by then a job that is still not final is
 JUMPS_S = (-10.0, -1.0, 2.0, LEASE_S * 1.5, 7200.0)
 
 FOCI = (
-    *("add", "claim", "renew", "checkpoint", "release", "rescue", "cancelled", "fail", "look", None),
-    *("finish", "finish", "put artifacts", "put artifacts", "put checkpoints"),
+    *("add", "claim", "renew", "checkpoint", "checkpoint", "release", "rescue", "fail", "look", None),
+    *("finish", "finish", "finish", "finish", "put artifacts", "put artifacts", "put checkpoints"),
 )
 
 
@@ -89,9 +89,17 @@ class Story:
         world.faults = tuple(rng.sample(FAULTS, rng.randint(1, 4)))
         self._rate = rng.choice((0.02, 0.08, 0.08, 0.15, 0.15, 0.25))
         self._until_s = rng.uniform(8.0, 25.0)
+        # Two kinds of history that matter and are rare by chance alone: two attempts at one job that are both about to
+        # write, and a clip that goes on from a checkpoint which was damaged meanwhile.
+        theme = rng.choices(("rivals", "damage", "anything"), (25, 10, 65))[0]
+        if theme == "rivals":
+            world.faults, self._rate = ("stopped before", "slow"), 0.12
+            world.focus = rng.choice(("finish", "finish", "finish", "checkpoint"))
+        if theme == "damage":
+            self._rate = 0.0
         self._jumps = rng.random() < 0.25
-        self._damages = rng.random() < 0.3
-        longest_step_s = rng.choice((0.5, 1.5, 2.5))
+        self._damages = theme == "damage" or rng.random() < 0.3
+        longest_step_s = 0.5 if theme == "rivals" else rng.choice((0.5, 1.5, 2.5))
         self._checker = Checker(world, ground.rows, self._process_named, longest_step_s)
         self._checker.damaged = self._damaged = set()
         self._artifacts = Files(world, "artifacts", self._checker.leaving)
@@ -105,7 +113,7 @@ class Story:
             self._checkpoints,
             longest_step_s=longest_step_s,
             hangs=rng.choice((0.0, 0.0, 0.02)),
-            every_s=rng.choice((0.0, 0.0, 2.0, 1e9)),
+            every_s=0.0 if theme == "damage" else rng.choice((0.0, 2.0, 1e9, 1e9)),
         )
         self._wishes = [
             Wish(
@@ -119,8 +127,9 @@ class Story:
             for number in range(rng.randint(1, 4))
         ]
         self._people = People(world, self.machines, self._wishes, self._artifacts)
-        self._moods = tuple(rng.sample(("cancel", "pause", "delete"), rng.randint(0, 2)))
-        self._workers = rng.choice((1, 2, 2, 3))
+        moods = tuple(rng.sample(("cancel", "pause", "delete"), rng.randint(0, 2)))
+        self._moods = ("pause",) if theme == "damage" else moods
+        self._workers = rng.choice((2, 3) if theme == "rivals" else (1, 2, 2, 3))
 
     def tell(self) -> None:
         world, machines = self._world, self.machines

@@ -25,7 +25,7 @@ FAULTS = (
     "twice",  # it takes effect a second time, later
     "slow",
 )
-STOPS_LEASES = ((0.1, 0.9), (0.9, 4.0))  # short of a lease, or past it: often past a successor's claim, too
+STOPS_LEASES = ((0.1, 0.9), (0.9, 3.0))  # short of a lease, or past it: often past a successor's claim, too
 FOCUS = 5.0  # how much more goes wrong with the calls a history is about
 ASIDE = 0.3  # and how much less with the others
 
