@@ -5,7 +5,7 @@ from __future__ import annotations
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text
 from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
 
-DEFAULT_GUIDANCE = 4.0
+DEFAULT_GUIDANCE = 2.5
 """Tuned on the shipped weights; a small model is over-guided long before the 6 to 10 of the general page."""
 
 MIB = 1 << 20
