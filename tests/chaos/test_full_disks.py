@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -56,11 +59,28 @@ class OnSmallDisk(Served):
         return Path(f"/proc/{self.process.pid}/root{path}")
 
 
+class SeenThroughProc(Doors):
+    """SQLite would follow the link in /proc out of the server's namespace, so it is given a copy to read."""
+
+    @contextmanager
+    def rows(self) -> Iterator[sqlite3.Connection]:
+        with TemporaryDirectory() as folder:
+            for name in ("jobs.db", "jobs.db-wal"):
+                if (self.data / name).exists():
+                    Path(folder, name).write_bytes((self.data / name).read_bytes())
+            connection = sqlite3.connect(Path(folder, "jobs.db"))
+            connection.row_factory = sqlite3.Row
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+
 @pytest.fixture
 def doors(tmp_path: Path) -> Iterator[Doors]:
     if not may_mount():
         pytest.skip("no mount of one's own is allowed here, or there is no unshare")
-    made = Doors(tmp_path / "data")
+    made = SeenThroughProc(tmp_path / "data")
     yield made
     made.kill()
 
