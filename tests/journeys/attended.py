@@ -58,6 +58,7 @@ class Attended:
             "RUSHES_DATA": str(data),
             "RUSHES_LEASE_S": "30",
             "RUSHES_CHECKPOINT_EVERY_S": "0",
+            "RUSHES_PREVIEW_EVERY_S": "0",  # by the clock, and a put of its own: places could not be counted
         }
 
     @contextmanager

@@ -110,7 +110,8 @@ def test_a_worker_told_to_leave_keeps_every_step_and_another_goes_on(
     with attended.alone("comes", **seldom):
         attended.ended(job)
     assert attended.types(job) == ["queued", "running", "released", "running", "succeeded"]
-    assert attended.first_steps(job)[2] == 4, "no step is taken twice"
+    # It was told at step 4. Woken on another core, it may have taken one more before its ear had heard it.
+    assert attended.first_steps(job)[2] == left.checkpoint.step >= 4, "no step is taken twice"
     attended.insist_on_one_outcome(job, undisturbed)
     attended.insist_on_no_leftovers()
 

@@ -160,9 +160,9 @@ def test_a_hosted_id_is_served_as_told(serve: Callable[..., Server]) -> None:
 
 
 def test_a_hosted_id_that_no_request_can_meet_is_served_with_a_warning(serve: Callable[..., Server]) -> None:
-    server = serve("--no-auth", "--serve-as", f"Wan-AI/wan2.7-i2v={TINY}")
-    assert "warning  every request will be refused: Wan-AI/wan2.7-i2v needs media." in server.banner
-    refusal = server.ask("POST", "/v2/videos", json={"model": "Wan-AI/wan2.7-i2v", "prompt": "a canary sings"})
+    server = serve("--no-auth", "--serve-as", f"Wan-AI/wan2.7-r2v={TINY}")
+    assert "warning  every request will be refused: Wan-AI/wan2.7-r2v needs media." in server.banner
+    refusal = server.ask("POST", "/v2/videos", json={"model": "Wan-AI/wan2.7-r2v", "prompt": "a canary sings"})
     assert refusal.json()["error"]["code"] == "unsupportedParameter"
 
 
