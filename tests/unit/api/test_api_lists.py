@@ -67,7 +67,7 @@ def person(open_door: Callable[..., str], store: JobStore, storage: LocalStorage
 
 
 def test_the_newest_come_first_and_pages_join_without_a_gap(person: Callable[[str], Person]) -> None:
-    ann = person("ann of five videos")
+    ann = person("fay")
     made = [ann.ask(seed=n) for n in range(5)]
     first = ann.page(limit=2)
     assert [video["id"] for video in first["data"]] == [made[4], made[3]]
