@@ -144,8 +144,9 @@ def learn(rank: int, arguments: argparse.Namespace, meeting: str) -> None:
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
     fused = torch.compile(model, dynamic=False)
     step, spent_s = resume(saved, model, average, optimizers)
-    torch.manual_seed(step * arguments.processes + rank)  # another draw for each process and each start
-    random.seed(step * arguments.processes + rank)
+    draw = torch.seed() & 0xFFFFFFFF  # another draw for each process and each start: no run sees what the last one saw
+    torch.manual_seed(draw + rank)
+    random.seed(draw + rank)
     shards = Shards(arguments.latents, Tokenizer(words, MAX_WORDS))
     films = shards.refresh()
     began, last, running = time.monotonic() - spent_s, time.monotonic(), 0.0

@@ -49,10 +49,20 @@ ENDS = ("succeeded", "failed", "cancelled")
 
 router = APIRouter(tags=["videos"])
 
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "One event: before OpenAPI 3.2 the schema of a stream is that of each of its events.",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Its number: what to send back as `Last-Event-ID`."},
+        "event": {"type": "string", "description": "Its type."},
+        "data": {"type": "string", "description": "A JSON object."},
+    },
+}
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "One event for each change: `id` its number, `event` its type, `data` a JSON object.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        "description": "One event for each change, in order, each once.",
+        "content": {"text/event-stream": {"schema": _EVENT}},
     }
 }
 

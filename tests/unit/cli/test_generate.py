@@ -35,7 +35,7 @@ def test_a_prompt_becomes_a_file_of_exactly_the_asked_shape_and_its_path_is_all_
 
 def test_it_says_what_it_will_make_what_was_not_asked_for_and_what_came_out(tmp_path: Path) -> None:
     said = rushes(tmp_path, "generate", "a canary sings", *SMALL, "--seed", "7").stderr
-    assert "test/tiny: 96×64, 1 s at 15 fps (15 frames), 20 steps, guidance 4, seed 7, MP4 quality 20" in said
+    assert "test/tiny: 96×64, 1 s at 15 fps (15 frames), 20 steps, guidance 2.5, seed 7, MP4 quality 20" in said
     assert "not asked for, so the model's own: " in said
     assert "steps" in said.partition("model's own: ")[2].partition("\n")[0]
     assert "15 frames, 96×64, 15 fps, 1 s, " in said
