@@ -95,6 +95,13 @@ def test_every_answer_is_one_the_document_promises(case: Any, door: str, known_i
         assert set(body["error"]) == {"message", "type", "param", "code"}
 
 
+def test_every_event_of_a_stream_is_one_the_document_promises(door: str, ended_id: str) -> None:
+    case = published["/v2/videos/{id}/events"]["GET"].Case(path_parameters={"id": ended_id})
+    response = case.call(base_url=door, headers=HEADERS)
+    assert response.status_code == 200 and b"event: cancelled" in response.content
+    case.validate_response(response, headers=HEADERS)
+
+
 def steer(case: Any, known_id: str) -> None:
     """Lead a random request to where something happens: a model that is here, a video that is here."""
     body = case.body
