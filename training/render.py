@@ -1,11 +1,13 @@
-"""Draw a film of the little world: who, where, doing what, seen by which camera.
+"""Draw films of the little world: who, where, doing what, seen by which camera.
 
-`draw_film` throws the dice, `render` draws any stretch of that film; the same film gives the same pixels. Plain tensor
-code: it runs on whatever device the sprites are on.
+`draw` is what training calls: a batch of films of one tier, ready to learn from. For the pocket tier, `draw_film`
+throws the dice and `render` draws any stretch of that film; the same film gives the same pixels. The full tier is drawn in
+`training.full`. Plain tensor code: it runs on whatever device it is asked for.
 """
 
 from __future__ import annotations
 
+import importlib
 import math
 from dataclasses import dataclass, replace
 
@@ -13,12 +15,65 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training import world
 from training.scenes import TINTS, draw_scene
 from training.world import CAMERAS, FPS, LIGHTS, LIT_BY_SPACE, MOTIONS, POCKET, SCENES, SUBJECTS, WEATHERS
 
 PATCH_CELLS = (
     5  # side, in latent cells, of the square that a sprite is warped into: the largest subject with room to turn
 )
+
+
+WEIGHT_PX = 8  # side of the square of pixels that one value of `Films.weights` speaks for
+REFERENCE_PX = 64
+REFERENCE_FRAMES = 8  # of a reference clip
+
+
+@dataclass(frozen=True)
+class Films:
+    """A batch of films with all that is known about them. B films of T frames, H × W pixels; all on one device."""
+
+    frames: Tensor  # (B, T, 3, H, W) uint8
+    fps: int
+    sound: Tensor | None  # (B, S) float from -1 to 1, mono; S = round(T / fps · sound_rate)
+    sound_rate: int  # samples a second; 0 where there is no sound
+    captions: list[list[str]]  # for each film, some ways to say it
+    weights: Tensor  # (B, T, H / 8, W / 8) uint8: how much of each square of WEIGHT_PX is subject
+    reference: Tensor  # (B, 3, R, R) uint8: the (first) subject at another moment and size on a plain background
+    reference_clip: Tensor  # (B, REFERENCE_FRAMES, 3, R, R) uint8: the same, moving, at the films' fps
+    labels: dict[str, Tensor]  # subject, scene, motion, camera, light, weather: (B,) int64 into the tier's tables
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+
+def draw(
+    tier: str,
+    count: int,
+    seed: int,
+    size: tuple[int, int],
+    frames: int,
+    fps: int,
+    device: str | torch.device,
+    held_out: bool = False,
+    sound_rate: int = 0,
+    captions: int = 1,
+) -> Films:
+    """`count` films of `tier`, the same ones for the same arguments on the same kind of device.
+
+    size        (height, width) in pixels, both multiples of WEIGHT_PX
+    held_out    draw only the combinations of subject, scene and motion that training never shows, else only the others
+    sound_rate  samples a second of their sound, 0 for none; the pocket tier is silent
+    captions    how many ways to say each film
+    Raises      ValueError for a tier there is none of, or a size that cannot be drawn
+    """
+    if size[0] % WEIGHT_PX or size[1] % WEIGHT_PX:
+        raise ValueError(f"size {size}: height and width must be multiples of {WEIGHT_PX}")
+    painter = world.tier(tier).painter
+    films: Films = importlib.import_module(painter).draw(
+        count, seed, size, frames, fps, torch.device(device), held_out, sound_rate, captions
+    )
+    return films
 
 
 @dataclass(frozen=True)
@@ -204,9 +259,16 @@ def _weather(name: str, height: int, width: int, cell: int, time_s: Tensor, rng:
 
 
 def render(
-    film: Film, sprites: list[Tensor], rows: int, cols: int, start_s: float, frames: int, cell: int = 32
+    film: Film,
+    sprites: list[Tensor],
+    rows: int,
+    cols: int,
+    start_s: float,
+    frames: int,
+    cell: int = 32,
+    fps: int = FPS,
 ) -> tuple[Tensor, Tensor]:
-    """Frames of the film from `start_s` on, drawn with `cell` pixels to the side of a latent.
+    """Frames of the film from `start_s` on, drawn with `cell` pixels to the side of a latent, `fps` of them a second.
 
     Returns  pictures (frames, 3, cell·rows, cell·cols), uint8, the subject's coverage (frames, cell·rows, cell·cols).
     """
@@ -215,7 +277,7 @@ def render(
     rng = torch.Generator().manual_seed(film.seed)
     light = LIGHTS[film.light]
     layers = draw_scene(SCENES[film.scene], light, height, width, rng, device)
-    time_s = start_s + torch.arange(frames, dtype=torch.float32, device=device) / FPS
+    time_s = start_s + torch.arange(frames, dtype=torch.float32, device=device) / fps
     where = pose(film, layers.ground, time_s)
     scroll_px = where.scroll * width + 0.5 * width
     picture = _over(layers.back_CHW[None], _scrolled(layers.far_CHP, scroll_px * 0.35, width))

@@ -76,6 +76,29 @@ LIT_BY_SPACE = ("space", "moon", "underwater")
 """Scenes with one light of their own: no sunset there, and no rain."""
 
 
+@dataclass(frozen=True)
+class Tier:
+    """One size of the world: the names that the labels of its films point into, and the module that draws it."""
+
+    name: str
+    subjects: tuple[str, ...]
+    scenes: tuple[str, ...]
+    motions: tuple[str, ...]
+    cameras: tuple[str, ...]
+    lights: tuple[str, ...]
+    weathers: tuple[str, ...]
+    painter: str
+
+
+def tier(name: str) -> Tier:
+    """The tier of that name. Raises ValueError for any but "pocket" and "full"."""
+    if name == "pocket":
+        return Tier(
+            name, tuple(s.name for s in SUBJECTS), SCENES, MOTIONS, CAMERAS, LIGHTS, WEATHERS, "training.pocket"
+        )
+    raise ValueError(f"tier {name!r}: there are pocket and full")
+
+
 def held_out(subject: int, scene: int, motion: int) -> bool:
     """Whether this combination never appears in training: about one in ten, the same ones for ever."""
     return (subject * 7919 + scene * 104729 + motion * 1299709 + 5) % 1009 < 101
