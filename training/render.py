@@ -1,8 +1,8 @@
 """Draw films of the little world: who, where, doing what, seen by which camera.
 
 `draw` is what training calls: a batch of films of one tier, ready to learn from. For the pocket tier, `draw_film`
-throws the dice and `render` draws any stretch of that film; the same film gives the same pixels. The full tier is drawn in
-`training.full`. Plain tensor code: it runs on whatever device it is asked for.
+throws the dice and `render` draws any stretch of that film; the same film gives the same pixels. The full tier is drawn
+in `training.full`. Plain tensor code: it runs on whatever device it is asked for.
 """
 
 from __future__ import annotations
