@@ -32,7 +32,7 @@ TOGETHER_PY := 1.5.35 2.42.0 3.1.1
 TOGETHER_TS := 0.52.0
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
-.PHONY: help video test serve check format chaos bench docs clients postgresql clean
+.PHONY: help video test serve check format chaos bench docs clients postgresql strace clean
 
 help:
 	@sed -n '3,11s/^# //p' Makefile
@@ -43,7 +43,7 @@ video: $(VENV)/.installed
 serve: $(VENV)/.installed
 	$(BIN)/rushes serve --port $(PORT)
 
-test: check clients postgresql
+test: check clients postgresql strace
 	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
 
 check: $(VENV)/.installed-test
@@ -56,7 +56,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 # CHAOS_SEEDS, CHAOS_ROUNDS and CHAOS_STORM_S (seconds) set other lengths.
-chaos: $(VENV)/.installed-test
+chaos: $(VENV)/.installed-test postgresql strace
 	CHAOS=long CHAOS_SEEDS=$${CHAOS_SEEDS:-50000} PYTHONPATH=tests/chaos $(BIN)/python -m pytest -p long_forms \
 	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py
 
@@ -77,6 +77,14 @@ postgresql:
 	    sudo=""; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
 	    echo "installing postgresql"; \
 	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends postgresql; \
+	fi
+
+# Refuses calls in the system's place. Linux alone has it; elsewhere what needs it is skipped.
+strace:
+	@if ! command -v strace >/dev/null && command -v apt-get >/dev/null; then \
+	    sudo=""; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
+	    echo "installing strace"; \
+	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends strace; \
 	fi
 
 clean:

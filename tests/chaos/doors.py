@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +149,21 @@ class Doors:
             return len(store.unknown_keys(files))
         finally:
             store.close()
+
+
+def family(pid: int) -> list[int]:
+    """The process and all below it, as the system lists them."""
+    found = [pid]
+    with suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            found += family(int(child))
+    # Children that a thread started are listed with that thread.
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if int(child) not in found:
+                    found += family(int(child))
+    return found
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

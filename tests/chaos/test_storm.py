@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from doors import PATIENCE_S, Doors
+from doors import PATIENCE_S, Doors, family
 from long_forms import STORM_S
 from test_restart import QUICK, eventually
 
@@ -27,21 +27,6 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
     made.kill()
-
-
-def family(pid: int) -> list[int]:
-    """The process and all below it, as the system lists them."""
-    found = [pid]
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += family(int(child))
-    # Children that a thread started are listed with that thread.
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                if int(child) not in found:
-                    found += family(int(child))
-    return found
 
 
 class Storm:

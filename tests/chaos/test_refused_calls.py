@@ -1,0 +1,185 @@
+"""The system refuses to write, in the middle of SQLite or of a file's way into storage: EIO and ENOSPC from below.
+
+strace answers the chosen calls of a running server, its host and its workers in the system's place. What was not
+written is then not there, as with a failing disk; what could be written before is.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from doors import PATIENCE_S, Doors, family
+from long_forms import LONG
+from test_restart import QUICK, Served, eventually
+
+OF_THE_DATABASE = {"fdatasync": "EIO", "pwrite64": "ENOSPC"}
+OF_FILES = {"fsync": "EIO", "rename": "ENOSPC"}
+CALLS = OF_THE_DATABASE | OF_FILES
+"""Who makes which: SQLite writes and syncs by the first two; the storage of artifacts and checkpoints by the others."""
+
+NTH = range(1, 21) if LONG else (2,)
+RUNNING = {**QUICK, "prompt": "slow 0.2"}
+
+
+def may_trace() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    with subprocess.Popen(["sleep", "60"]) as child:
+        try:
+            with refused([child.pid], "fsync", "EIO", "1+", Path("/dev/null")):
+                return True
+        except AssertionError:
+            return False
+        finally:
+            child.kill()
+
+
+@contextmanager
+def refused(pids: list[int], call: str, error: str, when: str, log: Path) -> Iterator[None]:
+    """While this runs, `call` fails with `error` in these processes and in those that they start.
+
+    `when`  which calls of each thread: "3" the third alone, "1+" all of them.
+    """
+    argv = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        str(log),
+        "-e",
+        f"trace={call}",
+        "-e",
+        f"inject={call}:error={error}:when={when}",
+    ]
+    with subprocess.Popen([*argv, *(f"-p{pid}" for pid in pids)], stderr=subprocess.PIPE, text=True) as tracer:
+
+        def attached() -> bool:
+            if tracer.poll() is not None:
+                raise AssertionError(tracer.communicate()[1])
+            return all(f"TracerPid:\t{tracer.pid}\n" in status for pid in pids for status in statuses(pid))
+
+        try:
+            eventually(attached)
+            yield
+        finally:
+            tracer.terminate()  # it lets go of them first
+
+
+def statuses(pid: int) -> list[str]:
+    return [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+
+
+@pytest.fixture(scope="module")
+def tracing() -> None:
+    if not may_trace():
+        pytest.skip("there is no strace here, or it may not look into other processes")
+
+
+@pytest.fixture
+def doors(tracing: None, tmp_path: Path) -> Iterator[Doors]:
+    made = Doors(tmp_path / "data")
+    yield made
+    made.kill()
+
+
+def ended(served: Served, id: str) -> dict[str, Any]:
+    return dict(eventually(lambda: (seen := served.video(id))["status"] != "in_progress" and seen, PATIENCE_S))
+
+
+def insist_on_an_end(served: Served, id: str) -> str:
+    """It was made, or its owner is told that it could not be stored."""
+    seen = ended(served, id)
+    if seen["status"] == "failed":
+        assert seen["error"]["code"] == "storage_unavailable", seen
+    return str(seen["status"])
+
+
+def insist_on_envelope(reply: httpx.Response) -> None:
+    if reply.status_code == 503:
+        assert 1 <= int(reply.headers["retry-after"]) <= 60
+        assert reply.json()["error"]["message"]
+
+
+def open_door(doors: Doors) -> tuple[Served, list[int]]:
+    """A server that has made a video, with its host's workers."""
+    doors.open(RUSHES_LEASE_S="30", RUSHES_CHECKPOINT_EVERY_S="0")
+    served = doors.ready()
+    doors.completed(served.ask(QUICK))
+    return served, family(served.process.pid)
+
+
+def close_and_insist(doors: Doors, promised: set[str]) -> dict[str, int]:
+    """Killed, so that nothing is put right in good order; then what was promised is there and all of it has ended."""
+    doors.kill()
+    doors.open()
+    served = doors.ready()
+    assert promised <= set(doors.ids())
+    for id in doors.ids():
+        ended(served, id)
+    doors.close()
+    return doors.insist_on_promises()
+
+
+def test_while_nothing_can_be_written_nothing_is_promised(
+    doors: Doors, tmp_path: Path, figure: Callable[[str, object], None]
+) -> None:
+    served, pids = open_door(doors)
+    promised: set[str] = set()
+    for call, error in CALLS.items():
+        log = tmp_path / f"{call}.log"
+        running = served.ask(RUNNING)
+        eventually(lambda one=running: served.video(one)["step"] >= 1, PATIENCE_S)
+        codes: Counter[int] = Counter()
+        with refused(pids, call, error, "1+", log):
+            for number in range(2):
+                key = f"{call}-{number}"
+                reply = served.client.post("/v2/videos", json=QUICK, headers={"idempotency-key": key})
+                codes[reply.status_code] += 1
+                insist_on_envelope(reply)
+                if reply.status_code == 200:
+                    promised.add(reply.json()["id"])
+            assert served.client.get("/v2/videos").status_code == 200, "what is there can be looked at"
+            if call in OF_FILES:  # the database is well, so that the end can be written down
+                assert insist_on_an_end(served, running) == "failed", "there is no video without its file"
+            assert served.video(running)["id"] == running
+        assert "(INJECTED)" in log.read_text()
+        assert set(codes) == ({503} if call in OF_THE_DATABASE else {200}), (call, codes)
+        times = log.read_text().count("(INJECTED)")
+        # With the same key, because whether a write that was reported as failed got through, nobody knows.
+        again = [doors.insisted(QUICK, f"{call}-{number}").json()["id"] for number in range(2)]
+        assert len(set(again)) == 2
+        promised |= {running, *again}
+        ends = Counter(insist_on_an_end(served, id) for id in (running, *again))
+        if call in OF_THE_DATABASE:
+            assert ends["completed"] == 3, "nothing but a promise was refused"
+        doors.completed(doors.insisted(QUICK, f"{call}-well again").json()["id"])
+        figure(f"every {call}: {error}", f"{times} refused; answers {dict(codes)}; then {dict(ends)}")
+    close_and_insist(doors, promised)
+
+
+def test_one_refused_call_in_each_thread_loses_no_video(
+    doors: Doors, tmp_path: Path, figure: Callable[[str, object], None]
+) -> None:
+    served, pids = open_door(doors)
+    promised: set[str] = set()
+    times, ends = 0, Counter[str]()
+    for call, error in CALLS.items():
+        for nth in NTH:
+            log = tmp_path / f"{call}-{nth}.log"
+            with refused(pids, call, error, str(nth), log):
+                ids = [doors.insisted(QUICK, f"{call}-{nth}-{number}").json()["id"] for number in range(2)]
+                ends.update(insist_on_an_end(served, id) for id in ids)
+            promised.update(ids)
+            times += log.read_text().count("(INJECTED)")
+    assert len(promised) == 2 * len(CALLS) * len(NTH)
+    assert times >= len(CALLS)
+    counts = close_and_insist(doors, promised)
+    figure(f"call {NTH[0]} to {NTH[-1]} of each thread, each alone", f"{times} refused; {dict(ends)}; in all {counts}")
