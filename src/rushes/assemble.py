@@ -181,6 +181,7 @@ def build_host(settings: Settings, store: JobStore) -> Host:
         WORKER_ARGV,
         count=settings.jobs.workers,
         environment={**others, **settings.environment()},
+        stopped_s=settings.jobs.lease_s,
     )
 
 

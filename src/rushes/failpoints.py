@@ -8,6 +8,7 @@ empty tuple. The variable holds one or more of
     name    one of `POINTS`
     count   fires when the place is passed for the count-th time in this process
     action  kill   SIGKILL to itself: nothing is flushed, nothing is cleaned up
+            abort  SIGABRT to itself, as a driver's failed assertion does
             exit   leave at once with status 70, as a worker past its stall limit does
             raise  `Failed`, as a surprise inside the code
             stop   SIGSTOP to itself; whoever armed it sends SIGCONT, or SIGKILL. A beat of a worker's heart may be
@@ -27,10 +28,12 @@ from pathlib import Path
 VARIABLE = "RUSHES_FAILPOINT"
 
 WORKER_POINTS = {
+    "claiming": "the row is changed to be this worker's, and not committed",
     "claimed": "the row is this worker's, no work is done",
     "opening": "before what the request brought along is fetched and decoded",
     "loading": "before the model is loaded, or found to be there",
     "encoding": "before the prompt is encoded",
+    "beating": "in a transaction that renews the claim, and may name a checkpoint, before its commit",
     "step": "after a denoising step, before a checkpoint of it",
     "checkpoint half": "half of a checkpoint is in a scratch file",
     "checkpoint stored": "a checkpoint is under its key, and no row names it",
@@ -58,7 +61,9 @@ SERVER_POINTS = {
 
 POINTS = WORKER_POINTS | SERVER_POINTS
 
-ACTIONS = ("kill", "exit", "raise", "stop")
+ACTIONS = ("kill", "abort", "exit", "raise", "stop")
+
+_SIGNALS = {"kill": signal.SIGKILL, "abort": signal.SIGABRT, "stop": signal.SIGSTOP}
 
 
 class Failed(Exception):
@@ -85,7 +90,7 @@ class Armed:
             raise Failed(self.name)
         if self.action == "exit":
             os._exit(70)
-        os.kill(os.getpid(), signal.SIGKILL if self.action == "kill" else signal.SIGSTOP)
+        os.kill(os.getpid(), _SIGNALS[self.action])
 
     def _first(self) -> bool:
         """Leave the mark; False where it lies there already."""

@@ -28,7 +28,7 @@ from rushes.contract.request import ResolvedRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.failpoints import VARIABLE
 from rushes.intake.copy import copied_in
-from rushes.jobs.host import Host
+from rushes.jobs.host import NAME_VARIABLE, PARENT_VARIABLE, Host
 from rushes.jobs.prune import Pruner
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
@@ -81,13 +81,22 @@ class Attended:
 
     @contextmanager
     def alone(self, name: str, failpoint: str = "", **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-        """One worker without a host: nobody kills it, and nobody takes back its job but others, by its lease."""
+        """One worker whose host is frozen with its machine: nobody but others takes back its job, by its lease."""
+        by_a_host = {NAME_VARIABLE: name, PARENT_VARIABLE: "1"}
+        with self._program(failpoint, {**by_a_host, **environment}) as program:
+            yield program
+
+    @contextmanager
+    def by_hand(self, failpoint: str = "", **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`rushes worker`, as a person starts it."""
+        with self._program(failpoint, environment) as program:
+            yield program
+
+    @contextmanager
+    def _program(self, failpoint: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
         armed = {VARIABLE: failpoint} if failpoint else {}
-        program = subprocess.Popen(
-            WORKER,
-            env={**self.environment, **armed, "RUSHES_WORKER_NAME": name, **environment},
-            stdin=subprocess.DEVNULL,
-        )
+        program = subprocess.Popen(WORKER, env={**self.environment, **armed, **environment}, stdin=subprocess.PIPE)
+        assert program.stdin is not None
         try:
             yield program
         finally:
@@ -97,6 +106,7 @@ class Attended:
                 program.wait(20)
             finally:
                 program.kill()
+                program.stdin.close()
 
     def ask(self, request: ResolvedRequest = REQUEST, **more: int) -> Job:
         return self.store.add("ann", request, **more)

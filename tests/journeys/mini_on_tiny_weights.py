@@ -6,6 +6,7 @@ Everything else is as it is: same engine, same graphs, same files.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,4 +29,5 @@ CARD = replace(mini.CARD, adapter="mini_on_tiny_weights:load", remarks=None)
 
 if __name__ == "__main__":
     assemble.CARDS = (CARD,)
+    assemble.WORKER_ARGV = (sys.executable, __file__, "worker")
     main()

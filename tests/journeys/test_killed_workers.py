@@ -15,9 +15,11 @@ from rushes.failpoints import WORKER_POINTS
 from rushes.storage.local import LocalStorage
 
 AT = {
+    "claiming": 1,
     "claimed": 1,
     "loading": 1,
     "encoding": 1,
+    "beating": 3,
     "step": 4,
     "checkpoint half": 3,
     "checkpoint stored": 3,
@@ -33,7 +35,7 @@ AT = {
 }
 """Where an undisturbed job dies: the place, and its how many-th passing."""
 
-ORPHANS = {"checkpoint stored", "checkpoint named", "put half", "stored", "before commit", "after commit"}
+ORPHANS = {"beating", "checkpoint stored", "checkpoint named", "put half", "stored", "before commit", "after commit"}
 """Deaths that leave one file behind which no row names, an artifact or a checkpoint; only a sweep can find it."""
 
 
@@ -77,6 +79,9 @@ def test_killed_at(attended: Attended, undisturbed: str, tmp_path: Path, place: 
     done = attended.insist_on_one_outcome(job, undisturbed)
     if place == "after commit":
         assert attended.types(job) == ["queued", "running", "succeeded"]
+    elif place == "claiming":
+        assert attended.types(job) == ["queued", "running", "succeeded"]
+        assert (done.attempt, done.crashes) == (1, 0), "the claim was undone with its transaction"
     else:
         assert attended.types(job) == ["queued", "running", "rescued", "running", "succeeded"]
         assert (done.attempt, done.crashes) == (2, 1)

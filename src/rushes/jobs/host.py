@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rushes.errors import Unavailable
-from rushes.jobs.store import JobStore
+from rushes.jobs.store import LEASE_S, JobStore
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,10 @@ class Host:
 
     Each child gets `environment`, a name of its own in RUSHES_WORKER_NAME, and RUSHES_WITH_PARENT=1: its standard
     input is a pipe whose end says that this process is gone. A child that ended has its job given back at once, under
-    its name; one that is past its lease is killed, since on SQLite it may hold the file's only write lock.
+    its name; one that is past its lease is killed, since on SQLite it may hold the file's only write lock. One that is
+    stopped while it claims holds it, too, under no lease that anybody sees: it is killed after `stopped_s`.
+
+    This process itself writes only where there is something to take back, so that it is hardly ever stopped in a write.
     """
 
     def __init__(
@@ -41,12 +44,15 @@ class Host:
         environment: Mapping[str, str] | None = None,
         grace_s: float = GRACE_S,
         tick_s: float = TICK_S,
+        stopped_s: float = LEASE_S,
     ) -> None:
         self._store = store
         self._argv = list(argv)
         self._environment = dict(os.environ if environment is None else environment)
         self._grace_s = grace_s
         self._tick_s = tick_s
+        self._stopped_s = stopped_s
+        self._stopped_since: dict[str, float] = {}
         self._stop = threading.Event()
         self._guard = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -135,14 +141,35 @@ class Host:
     def _tick(self) -> None:
         while not self._stop.wait(self._tick_s * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
             try:
+                self._end_the_stopped()
                 overdue = self._store.overdue_workers()
                 for name, child in self._running().items():
                     if name in overdue:
                         log.warning("worker %s is past its lease; killed", name)
                         child.kill()
-                for job in self._store.rescue():
+                for job in self._store.rescue() if overdue else ():
                     log.warning("job %s taken back from %s: %s", job.id, job.worker, job.state)
             except Unavailable as error:
                 log.warning("no rescue now: %s", error.message)
             except Exception:  # a background loop's edge: the next tick must come
                 log.exception("no rescue now")
+
+    def _end_the_stopped(self) -> None:
+        """Asks the system and not the database, which may be what a stopped child keeps everybody out of."""
+        now = time.monotonic()
+        stopped = {name: child for name, child in self._running().items() if _is_stopped(child.pid)}
+        self._stopped_since = {name: self._stopped_since.get(name, now) for name in stopped}
+        for name, child in stopped.items():
+            if now - self._stopped_since[name] > self._stopped_s:
+                log.warning("worker %s was stopped for %g s; killed", name, self._stopped_s)
+                child.kill()
+
+
+def _is_stopped(pid: int) -> bool:
+    """Whether this child of ours is stopped by a signal now; False where the system cannot say."""
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # it has ended, and the thread that keeps it has seen so
+        return False

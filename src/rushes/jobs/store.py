@@ -230,7 +230,7 @@ class JobStore:
         def work(connection: Connection) -> Row[Any] | None:
             in_turn(connection, "claim")  # who has the fewest running, and whether one more may, is said by all claims
             id = connection.execute(waiting).scalar_one_or_none()
-            return move(
+            row = move(
                 connection,
                 now,
                 (jobs.c.id == id, jobs.c.state == JobState.QUEUED, jobs.c.held.is_(False)),
@@ -246,6 +246,8 @@ class JobStore:
                 claimed_at=now,
                 resumed=jobs.c.checkpoint.is_not(None),
             )
+            failpoint("claiming")
+            return row
 
         # An idle worker asks several times a second; a read leaves the writers alone.
         if self._database.read(lambda c: c.execute(waiting).first()) is None:
@@ -383,6 +385,7 @@ class JobStore:
 
         def work(connection: Connection) -> Beat:
             row = connection.execute(renewed.returning(jobs.c.cancel_at, jobs.c.held)).one_or_none()
+            failpoint("beating")
             return self._answer(connection, _still_ours(row, claim), claim)
 
         return self._database.write(work)
