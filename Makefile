@@ -30,6 +30,9 @@ PIP  := $(BIN)/python -m pip --disable-pip-version-check -q
 # libraries, so each lives alone: .venv-clients/<version> for Python, .clients/ts for TypeScript.
 TOGETHER_PY := 1.5.35 2.42.0 3.1.1
 TOGETHER_TS := 0.52.0
+# The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
+TORCH := .venv-torch
+
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
 .PHONY: help video test serve check format chaos bench docs clients postgresql strace clean
@@ -58,7 +61,8 @@ format: $(VENV)/.installed-test
 # CHAOS_SEEDS, CHAOS_ROUNDS and CHAOS_STORM_S (seconds) set other lengths.
 chaos: $(VENV)/.installed-test postgresql strace
 	CHAOS=long CHAOS_SEEDS=$${CHAOS_SEEDS:-50000} PYTHONPATH=tests/chaos $(BIN)/python -m pytest -p long_forms \
-	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py
+	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py \
+	    tests/unit/jobs/test_postgresql_killed.py
 
 bench: $(VENV)/.installed-test
 	@for file in benchmarks/[a-z]*.py; do \

@@ -13,7 +13,7 @@ LONG = os.environ.get("CHAOS") == "long"
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "10"))
 STORM_S = float(os.environ.get("CHAOS_STORM_S", "600" if LONG else "10"))
 
-REPEATED = ("test_killed_workers", "test_workers_that_wake_or_leave", "test_killed_doors")
+REPEATED = ("test_killed_workers", "test_workers_that_wake_or_leave", "test_killed_doors", "test_postgresql_killed")
 """Files whose tests are played `ROUNDS` times: where a process dies in them is a matter of microseconds."""
 
 

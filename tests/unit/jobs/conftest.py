@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from postgresql import Server, programs, serving
+from postgresql import Server, installed, serving
 from sqlalchemy import create_engine, text
 
 from rushes.jobs.store import JobStore
@@ -15,12 +14,14 @@ from rushes.jobs.store import JobStore
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    bin = programs()
-    if bin is None:
-        if os.environ.get("CLIENTS_REQUIRED"):
-            pytest.fail("PostgreSQL is not installed; make test does it where there is apt-get")
-        pytest.skip("PostgreSQL is not installed")
-    with serving(bin) as server:
+    with serving(installed()) as server:
+        yield server
+
+
+@pytest.fixture
+def durable() -> Iterator[Server]:
+    """A server of this test's own, which syncs each commit: it may be killed."""
+    with serving(installed(), durable=True) as server:
         yield server
 
 

@@ -8,9 +8,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import pytest
 
 SUPERUSER = "rushes"
 _numbers = itertools.count()
@@ -22,6 +25,16 @@ def programs() -> Path | None:
     on_path = shutil.which("initdb")
     found = [*folders[::-1], *([Path(on_path).resolve().parent] if on_path else [])]
     return next((folder for folder in found if (folder / "initdb").exists() and (folder / "postgres").exists()), None)
+
+
+def installed() -> Path:
+    """Where they are; the test that asks is skipped, or fails, where they are not."""
+    bin = programs()
+    if bin is None:
+        if os.environ.get("CLIENTS_REQUIRED"):
+            pytest.fail("PostgreSQL is not installed; make test does it where there is apt-get")
+        pytest.skip("PostgreSQL is not installed")
+    return bin
 
 
 class Server:
@@ -58,6 +71,21 @@ class Server:
             self._process.send_signal(number)
             self._process.wait(60)
             self._process = None
+
+    def kill(self) -> None:
+        """SIGKILL to the server and to each process of its that serves somebody: nobody writes anything down."""
+        if self._process is None:
+            return
+        pid = self._process.pid
+        children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        for number in (pid, *children):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        self._process.wait(60)
+        self._process = None
+        # The next server refuses to start beside one of them.
+        while any(Path(f"/proc/{child}").exists() for child in children):
+            time.sleep(0.01)
 
     def url(self) -> str:
         name = f"jobs{next(_numbers)}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 from job_cases import MODEL, asked, eventually, made
-from postgresql import Server, programs, serving
+from postgresql import Server
 
 from rushes.contract.job import JobState
 from rushes.errors import Unavailable, WrongSetup
@@ -18,18 +16,6 @@ from rushes.jobs import database
 from rushes.jobs.database import Database
 from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import JobStore
-
-
-@pytest.fixture
-def durable() -> Iterator[Server]:
-    """A server of this test's own, which syncs each commit: it may be killed."""
-    bin = programs()
-    if bin is None:
-        if os.environ.get("CLIENTS_REQUIRED"):
-            pytest.fail("PostgreSQL is not installed; make test does it where there is apt-get")
-        pytest.skip("PostgreSQL is not installed")
-    with serving(bin, durable=True) as server:
-        yield server
 
 
 def test_a_server_that_is_killed_and_comes_back_has_every_accepted_job(durable: Server) -> None:
