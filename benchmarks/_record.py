@@ -44,13 +44,17 @@ def add_switches(parser: argparse.ArgumentParser, *, weights: bool = True) -> No
 class Record:
     """One run of one benchmark. Made before anything is measured, since it notes how busy the machine is."""
 
-    def __init__(self, name: str, asked: argparse.Namespace, pictures: Sequence[str] = ()) -> None:
+    def __init__(
+        self, name: str, asked: argparse.Namespace, pictures: Sequence[str] = (), program: str | None = None
+    ) -> None:
         """`pictures` are the values of `--only` that make a picture and no part of the section.
+
+        `program` is the module that runs; `benchmarks.name` unless given.
 
         Errors  SystemExit where there are no weights, where `--write` would record others than the package's, and where
                 it would leave a section with a part missing.
         """
-        self.name, self.write = name, bool(asked.write)
+        self.name, self.write, self._program = name, bool(asked.write), program or f"benchmarks.{name}"
         if self.write and asked.only not in (None, *pictures):
             raise SystemExit("--write keeps the whole section: leave --only out")
         self.weights: Path | None = getattr(asked, "weights", None)
@@ -98,7 +102,7 @@ class Record:
     def _command(self) -> str:
         # A folder of somebody's machine says nothing to others.
         given = ["FOLDER" if Path(word).is_dir() else word for word in sys.argv[1:] if word != "--write"]
-        return " ".join(["python -m", f"benchmarks.{self.name}", *given])
+        return " ".join(["python -m", self._program, *given])
 
 
 def replaced(page: str, name: str, section: str) -> str:
