@@ -26,3 +26,17 @@ def euler_step(latent: Array, velocity: Array, sigma: Level, sigma_next: Level) 
     Source  Euler step of dx/dt = v(x, t); Lipman et al. 2022, section 2.
     """
     return latent + (sigma_next - sigma) * velocity
+
+
+def renoised(clean: Array, noise: Array, sigma_next: Level) -> Array:
+    """Go to noise level `sigma_next` from the predicted clean latent alone, with noise drawn afresh.
+
+    What a step got wrong is drowned in new noise and judged again by the next one, where `euler_step` carries it on to
+    the end. At `sigma_next` 0 nothing is left of the noise.
+
+    Shapes  `clean` and `noise` alike, any shape, same dtype; the result too.
+    Units   sigma as in `euler_step`.
+    Source  the sampler of Song et al. 2020 (DDIM), equation 12, at the largest variance it allows; Song et al. 2023
+            (consistency models), algorithm 1, takes the same steps.
+    """
+    return (1 - sigma_next) * clean + sigma_next * noise

@@ -6,7 +6,7 @@ import numpy as np
 
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
-from rushes.diffusion.samplers import euler_step, velocity
+from rushes.diffusion.samplers import euler_step, renoised, velocity
 from rushes.diffusion.schedules import flow_sigmas
 
 
@@ -24,6 +24,13 @@ def test_a_half_way_step_lands_on_the_line_between_noise_and_clean():
     clean, start = noise(1, (5,)), noise(2, (5,))
     half = euler_step(start, velocity(start, clean, 1.0), 1.0, 0.5)
     assert np.allclose(half, 0.5 * clean + 0.5 * start, atol=1e-6)
+
+
+def test_a_renoised_step_keeps_nothing_of_the_noise_before():
+    clean, fresh = noise(1, (5,)), noise(3, (5,))
+    assert np.array_equal(renoised(clean, fresh, 0.0), clean)
+    assert np.array_equal(renoised(clean, fresh, 1.0), fresh)
+    assert renoised(clean, fresh, np.float32(0.5)).dtype == np.float32
 
 
 def test_guidance_leans_from_the_negative_through_the_positive_prediction():

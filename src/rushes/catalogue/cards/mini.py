@@ -48,6 +48,6 @@ CARD = Card(
         guidance_scale=Span(0, 30, DEFAULT_GUIDANCE, above_low=True),
         media=MEDIA,
         needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
-        advised=Advised(guidance_low=2.0, guidance_high=8.0, prompt_chars=600),
+        advised=Advised(guidance_low=1.5, guidance_high=5.0, prompt_chars=600),
     ),
 )

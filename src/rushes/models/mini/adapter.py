@@ -2,8 +2,8 @@
 
 A clip is a grid of tokens: one for every 16 × 16 pixels and every 6 frames (`mini.json` has the numbers), each a
 vector called a latent. `prepare` fills the grid with noise. In every `step` the transformer looks at the noisy
-grid and the words and says what the clean grid would be; the grid moves a little that way. When no noise is left,
-`decode` turns each latent frame into six pictures.
+grid and the words and says what the clean grid would be; then a little less noise is laid over that than before. When
+no noise is left, `decode` turns each latent frame into six pictures.
 
 What a person brings along needs no second network: each latent frame has a noise level of its own, and starts from the
 level that says how much of it is given (`given.py`).
@@ -28,7 +28,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
-from rushes.diffusion.samplers import euler_step, velocity
+from rushes.diffusion.samplers import renoised, velocity
 from rushes.diffusion.schedules import flow_sigmas
 from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
@@ -39,7 +39,7 @@ from rushes.models.mini.windows import Window, positions, windows
 
 Float32s = NDArray[np.float32]
 
-STATE_LAYOUT = "mini 1"
+STATE_LAYOUT = "mini 2"
 """Counts up when `MiniState.to_bytes` is written otherwise, or a step computes otherwise."""
 
 
@@ -65,10 +65,12 @@ class MiniState:
     """A clip between two steps: the whole grid, and how many steps it has had.
 
     latent_NPC  float32 (latent frames, places = rows × cols, channels); never written to in place.
+    seed        of all the noise that is still to come: each step draws its own.
     """
 
     condition: MiniCondition
     latent_NPC: Float32s
+    seed: int
     index: int = 0
 
     @property
@@ -84,7 +86,7 @@ class MiniState:
         buffer = io.BytesIO()
         condition = asdict(self.condition)
         del condition["given"]  # what is left of it is in the latent frames
-        np.savez(buffer, latent=self.latent_NPC, index=self.index, **condition)
+        np.savez(buffer, latent=self.latent_NPC, seed=np.uint64(self.seed), index=self.index, **condition)
         return buffer.getvalue()
 
 
@@ -145,7 +147,7 @@ class MiniAdapter:
         for index, frames_THWC in condition.given.chunks if condition.given else ():
             level = np.float32(condition.levels[index])
             latent_NPC[index] = (1 - level) * self._encoded(frames_THWC) + level * latent_NPC[index]
-        return MiniState(replace(condition, given=None), latent_NPC)
+        return MiniState(replace(condition, given=None), latent_NPC, seed)
 
     def step(self, state: MiniState, index: int) -> MiniState:
         condition = state.condition
@@ -165,13 +167,14 @@ class MiniAdapter:
         moving = np.flatnonzero(next_N < sigma_N)
 
         clean_NPC = self._predict_clean(seen_NPC, condition, sigma_N)
-        noisy_NPC, sigma_N11 = seen_NPC[moving], sigma_N[moving, None, None]
-        towards_noise_NPC = velocity(noisy_NPC, clean_NPC[moving], sigma_N11)
+        noise_NPC = noise(state.seed, seen_NPC.shape, stream=1 + index)  # stream 0 was `prepare`'s
+        # A frame that began as a given one carries its own noise along: what that holds of the picture would be lost.
+        edited = np.array([index for index in moving if condition.levels[window.start + index] < 1.0], dtype=int)
+        towards_noise_NPC = velocity(seen_NPC[edited], clean_NPC[edited], sigma_N[edited, None, None])
+        noise_NPC[edited] = clean_NPC[edited] + towards_noise_NPC
 
         latent_NPC = state.latent_NPC.copy()
-        latent_NPC[window.start + moving] = euler_step(
-            noisy_NPC, towards_noise_NPC, sigma_N11, next_N[moving, None, None]
-        )
+        latent_NPC[window.start + moving] = renoised(clean_NPC[moving], noise_NPC[moving], next_N[moving, None, None])
         return replace(state, latent_NPC=latent_NPC, index=index + 1)
 
     def decode(self, state: MiniState) -> Iterator[Chunk]:
@@ -204,7 +207,7 @@ class MiniAdapter:
                 levels=tuple(saved["levels"].tolist()),
                 skipped=int(saved["skipped"]),
             )
-            return MiniState(condition, saved["latent"], int(saved["index"]))
+            return MiniState(condition, saved["latent"], int(saved["seed"]), int(saved["index"]))
 
     def state_format(self) -> str:
         return f"{STATE_LAYOUT} {self.config.revision} {runtime()}"
