@@ -26,7 +26,7 @@ def test_a_good_request_gets_no_advice() -> None:
     [
         ({"guidance_scale": 12.5}, "guidance_scale", "oversaturate"),
         ({"guidance_scale": 10}, "guidance_scale", "strict"),
-        ({"guidance_scale": 1.5}, "guidance_scale", "its own idea"),
+        ({"guidance_scale": 1.25}, "guidance_scale", "its own idea"),
         ({"steps": 10}, "steps", "preview"),
         ({"steps": 19}, "steps", "preview"),
         ({"steps": 50, "seconds": 10.0}, "steps", "time"),
