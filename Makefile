@@ -33,6 +33,9 @@ TOGETHER_TS := 0.52.0
 # The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
 TORCH := .venv-torch
 
+# The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
+TORCH := .venv-torch
+
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
 .PHONY: help video test serve check format chaos bench docs clients postgresql strace clean
@@ -46,8 +49,9 @@ video: $(VENV)/.installed
 serve: $(VENV)/.installed
 	$(BIN)/rushes serve --port $(PORT)
 
-test: check clients postgresql strace
+test: check clients postgresql strace $(TORCH)/.installed
 	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
+	CLIENTS_REQUIRED=1 OPEN_MODELS_REQUIRED=1 OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest tests/open_models
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -92,7 +96,7 @@ strace:
 	fi
 
 clean:
-	rm -rf $(VENV) .venv-clients .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(TORCH) .venv-clients .clients .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 # --- environments: a stamp per environment, renewed when pyproject.toml is newer -------------------
 
@@ -120,6 +124,15 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "installing what the tests need into $(VENV)"
 	@$(PIP) install 'pip>=25.1'
 	@$(PIP) install --group test
+	@touch $@
+
+# This very torch first: pip takes its build for CPUs wherever it is told of one, and the extra's range then stands.
+$(TORCH)/.installed: pyproject.toml | $(BIN)/python
+	@echo "installing rushes[torch] and what its tests need into $(TORCH)"
+	@$(BIN)/python -m venv $(TORCH)
+	@$(TORCH)/bin/python -m pip --disable-pip-version-check -q install torch==2.13.0
+	@$(TORCH)/bin/python -m pip --disable-pip-version-check -q install 'pip>=25.1'
+	@$(TORCH)/bin/python -m pip --disable-pip-version-check -q install -e '.[torch]' --group test
 	@touch $@
 
 .venv-clients/%/.installed: | $(BIN)/python

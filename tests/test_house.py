@@ -29,6 +29,7 @@ RUNGS = {
     "storage": 2,
     "jobs": 2,
     "events": 2,
+    "weights": 2,
     "contract": 1,
     "egress": 1,
     "settings": 1,

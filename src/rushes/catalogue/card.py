@@ -90,12 +90,14 @@ class Text:
 class MediaRule:
     """How many items of a media member are taken; 0 refuses it.
 
-    `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number).
+    `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number); `needed` are those of
+    "first" and "last" without which the model makes nothing.
     `max_bytes` of one file, and `max_seconds` of one clip or sound; None is whatever this server opens at most.
     """
 
     max_items: int = 0
     positions: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
     max_bytes: int | None = None
     max_seconds: float | None = None
 
@@ -193,8 +195,31 @@ def _with_default(limit: Limit, other: Limit) -> Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """A checkpoint that does not come with the package, and what its makers trained it on.
+
+    hub       where it is published; `folder` where it lies on this machine, None until somebody adds it.
+    layout    what its family calls this arrangement of parts; `check` is the dotted name of the family's function
+              `(folder, layout) -> None`, which raises WrongSetup where a folder is another. Imports no tensor library.
+    max_area  the most pixels of a frame that it makes well; what is asked beyond is made smaller, and scaled.
+    experts_guidance  what the second of two experts takes of the asked guidance.
+    """
+
+    hub: str
+    layout: str
+    check: str
+    fps: int
+    max_area: int
+    size_bytes: int  # of the download, about
+    experts_guidance: float = 1.0
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """A model that is really here. `adapter` is the dotted name `package.module:Class` that the engine loads.
+
+    With `weights`, the class is called with the card, and finds its folder there; without, with nothing.
 
     `remarks` is the dotted name of a function `(prompt) -> tuple[Note, ...]`, for a model that can say before it works
     what it makes of a prompt. Whoever accepts a request calls it, so it imports no tensor library and is quick.
@@ -209,3 +234,4 @@ class Card:
     rules: Rules
     created: int  # Unix seconds, for the models list
     remarks: str | None = None
+    weights: Weights | None = None

@@ -10,7 +10,7 @@ from rushes.catalogue.wording import counted, listed, number
 from rushes.catalogue.words import refuse_unprintable
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import Note
-from rushes.errors import InvalidValue, UnsupportedField
+from rushes.errors import InvalidValue, MissingField, UnsupportedField
 
 Parties = Sequence[tuple[Rules, str]]
 """Whose rules hold, with the name of each for errors (`lookup.Offer.parties`)."""
@@ -142,7 +142,19 @@ def _spoken(frame: str | int) -> str:
 
 
 def check_positions(media: Media, rule: MediaRule, num_frames: int, model: str) -> None:
-    """Refuse a placed keyframe at a frame where the model takes none. Raises InvalidValue."""
+    """Refuse a placed keyframe at a frame where the model takes none, and the lack of one that it needs.
+
+    Raises InvalidValue, MissingField.
+    """
+    placed = {image.frame for image in media.frame_images}
+    absent = [place for place in rule.needed if {"first": 0, "last": num_frames - 1}[place] not in placed]
+    if absent:
+        raise MissingField(
+            field="media.frame_images",
+            allowed=f"an image for the {listed(rule.needed, 'and the')} frame",
+            model=model,
+            hint=f"the {listed(absent, 'and the')} frame is missing",
+        )
     if "any" in rule.positions:
         return
     allowed = {0} if "first" in rule.positions else set()

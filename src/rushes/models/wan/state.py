@@ -1,0 +1,110 @@
+"""A clip between two steps, and the bytes it becomes: safetensors, which hold numbers and no code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from rushes.models.wan.solver import FRESH, Memory
+
+LAYOUT = "wan 1"
+"""Counts up when a state is written otherwise, or a step computes otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The numbers of a clip; sizes in latent places."""
+
+    frames: int
+    rows: int
+    cols: int
+    num_frames: int
+    steps: int
+    guidance_scale: float
+
+    @property
+    def guided(self) -> bool:
+        """Whether a step takes a second pass; at a scale of 1 that would change nothing."""
+        return self.guidance_scale > 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WanCondition:
+    """What the transformer reads besides the noise. `given` are tensors that its layout needs, by name (`given.py`)."""
+
+    numbers: Numbers
+    prompt_PW: torch.Tensor
+    negative_PW: torch.Tensor | None  # None where there is no guidance
+    given: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WanState:
+    """latent_BCTHW  float32, batch of one; never written to in place."""
+
+    condition: WanCondition
+    latent_BCTHW: torch.Tensor
+    index: int = 0
+    memory: Memory = FRESH
+
+    @property
+    def num_steps(self) -> int:
+        return self.condition.numbers.steps
+
+    def to_bytes(self) -> bytes:
+        condition, memory = self.condition, self.memory
+        tensors = {"latent": self.latent_BCTHW, "prompt": condition.prompt_PW}
+        if condition.negative_PW is not None:
+            tensors["negative"] = condition.negative_PW
+        tensors |= {f"given.{name}": tensor for name, tensor in condition.given.items()}
+        tensors |= {f"memory.{name}": tensor for name, tensor in memory.tensors.items()}
+        said = {
+            "layout": LAYOUT,
+            "index": self.index,
+            "numbers": asdict(condition.numbers),
+            "lower_order_nums": memory.lower_order_nums,
+            "this_order": memory.this_order,
+        }
+        # Each is copied: two names for one stretch of memory are refused by the format.
+        own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
+        written: bytes = save(own, metadata={"rushes": json.dumps(said)})
+        return written
+
+
+def restored(checkpoint: bytes, device: torch.device) -> WanState:
+    """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
+    try:
+        tensors = {name: tensor.to(device) for name, tensor in load(checkpoint).items()}
+        said = json.loads(_metadata(checkpoint)["rushes"])
+        if said["layout"] != LAYOUT:
+            raise ValueError(f"a state of layout {said['layout']}")
+        # Timesteps never left the CPU's arithmetic; the scheduler compares them there.
+        return WanState(
+            WanCondition(
+                Numbers(**said["numbers"]),
+                tensors["prompt"],
+                tensors.get("negative"),
+                _below("given.", tensors),
+            ),
+            tensors["latent"],
+            int(said["index"]),
+            Memory(_below("memory.", tensors), int(said["lower_order_nums"]), int(said["this_order"])),
+        )
+    except (SafetensorError, KeyError, TypeError) as error:
+        raise ValueError("these bytes are no checkpoint of a Wan clip") from error
+
+
+def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _metadata(checkpoint: bytes) -> dict[str, Any]:
+    length = int.from_bytes(checkpoint[:8], "little")
+    said: dict[str, Any] = json.loads(checkpoint[8 : 8 + length])["__metadata__"]
+    return said

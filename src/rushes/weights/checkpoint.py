@@ -1,0 +1,193 @@
+"""A folder of the diffusers format, looked at from outside: its parts, its files and their hashes.
+
+Nothing in it is run, unpickled or imported. What would have to be (Python files, pickles, classes of its own) is the
+reason why a folder is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.errors import WrongSetup
+from rushes.weights import header
+
+INDEX = "model_index.json"
+LIBRARIES = ("diffusers", "transformers")
+PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
+MOST_JSON_BYTES = 64 << 20  # a tokenizer of 250,000 pieces takes 17
+READ_BYTES = 1 << 20
+
+Tell = Callable[[str, int, int], None]
+"""Hears which file is read, and how many bytes of how many are behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of a checkpoint, its name relative to the folder, with `/`."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder that passed. `parts` are the components that are there, with their class; `files` all that they read."""
+
+    folder: Path
+    pipeline: str
+    settings: dict[str, Any]  # the numbers beside the parts in model_index.json, such as boundary_ratio
+    parts: dict[str, str]
+    files: tuple[Path, ...]
+
+    def config(self, part: str) -> dict[str, Any]:
+        """The config.json (or scheduler_config.json) of a part; empty where it has none."""
+        for name in ("config.json", "scheduler_config.json"):
+            if (self.folder / part / name).is_file():
+                return _json(self.folder / part / name, self.folder)
+        return {}
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.files)
+
+
+def looked_at(folder: Path) -> Checkpoint:
+    """The checkpoint in `folder`. Reads configurations and headers, no weights.
+
+    Errors  WrongSetup, with a reason that names the file.
+    """
+    if not (folder / INDEX).is_file():
+        raise refused(folder, "a folder of the diffusers format", f"there is no {INDEX} in it")
+    index = _json(folder / INDEX, folder)
+    pipeline = index.get("_class_name")
+    if not isinstance(pipeline, str):
+        raise refused(folder, "a folder of the diffusers format", f"{INDEX} names no pipeline")
+    parts: dict[str, str] = {}
+    settings: dict[str, Any] = {}
+    for name, value in index.items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, list):
+            if value != [None, None]:
+                parts[name] = _class_of(name, value, folder)
+        else:
+            settings[name] = value
+    files = [folder / INDEX]
+    for part in sorted(parts):
+        files += _files(folder, part)
+    return Checkpoint(folder, pipeline, settings, parts, tuple(files))
+
+
+def hashed(folder: Path, files: Iterable[Path], tell: Tell = lambda name, done, size: None) -> tuple[File, ...]:
+    """Every file with its length and SHA-256; reads all of them. Errors  WrongSetup where one cannot be read."""
+    found = []
+    for path in files:
+        name, digest, done = path.relative_to(folder).as_posix(), hashlib.sha256(), 0
+        try:
+            size_bytes = path.stat().st_size
+            with path.open("rb") as file:
+                while piece := file.read(READ_BYTES):
+                    digest.update(piece)
+                    done += len(piece)
+                    tell(name, done, size_bytes)
+        except OSError as error:
+            raise refused(folder, "files that can be read", f"{name}: {error.strerror}") from None
+        found.append(File(name, done, digest.hexdigest()))
+    return tuple(found)
+
+
+def revision_of(files: Iterable[File]) -> str:
+    """A short name for exactly these bytes: it changes with any of them, and not with where they lie."""
+    lines = sorted(f"{file.sha256}  {file.name}" for file in files)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def changed(
+    folder: Path, files: Iterable[File], *, whole: bool, tell: Tell = lambda name, done, size: None
+) -> str | None:
+    """What is not as it was, in words; None where all is. `whole` reads every byte, else lengths alone are compared."""
+    for file in files:
+        path = folder / file.name
+        try:
+            size_bytes = path.stat().st_size
+        except OSError:
+            return f"{file.name} is not there"
+        if size_bytes != file.size_bytes:
+            return f"{file.name} has {size_bytes:,} bytes instead of {file.size_bytes:,}"
+        if whole and hashed(folder, [path], tell)[0].sha256 != file.sha256:
+            return f"{file.name} has other bytes than when it was added"
+    return None
+
+
+def refused(folder: Path, allowed: str, reason: str) -> WrongSetup:
+    return WrongSetup(field="from", given=folder, allowed=allowed, hint=reason)
+
+
+def _class_of(name: str, value: list[Any], folder: Path) -> str:
+    library, kind = (*value, None, None)[:2]
+    if library not in LIBRARIES or not isinstance(kind, str) or not kind.isidentifier():
+        raise refused(
+            folder,
+            f"parts of {' and '.join(LIBRARIES)} alone",
+            f"{INDEX} wants {library}.{kind} for {name}, which is code of its own; none is run here",
+        )
+    if not name.isidentifier():
+        raise refused(folder, "parts in folders beside model_index.json", f"{INDEX} names a part {name!r}")
+    return kind
+
+
+def _files(folder: Path, part: str) -> list[Path]:
+    """The files of one part, each of a kind that may be read."""
+    if not (folder / part).is_dir():
+        raise refused(folder, "a whole checkpoint", f"{part}/ is missing")
+    files = sorted(path for path in (folder / part).iterdir() if path.is_file())
+    for path in files:
+        name = f"{part}/{path.name}"
+        if path.suffix.lower() in PICKLES:
+            raise refused(folder, "weights as .safetensors", f"{name} may hold code (a pickle) and is not opened")
+        if path.suffix == ".py":
+            raise refused(folder, "a checkpoint without code", f"{name} is Python; none is run here")
+        if path.suffix == ".json":
+            said = _json(path, folder)
+            if "auto_map" in said:
+                raise refused(folder, "a checkpoint without code", f"{name} asks for code of its own (auto_map)")
+            if path.name.endswith(".index.json"):
+                _check_shards(folder, part, path.name, said)
+        if path.suffix == ".safetensors":
+            try:
+                header.tensors(path)
+            except header.Damaged as damage:
+                raise refused(folder, "safetensors files as they were written", f"{name} {damage}") from None
+    return files
+
+
+def _check_shards(folder: Path, part: str, name: str, said: dict[str, Any]) -> None:
+    shards = said.get("weight_map")
+    if not isinstance(shards, dict):
+        raise refused(folder, "a whole checkpoint", f"{part}/{name} has no weight_map")
+    for shard in sorted(set(map(str, shards.values()))):
+        if Path(shard).name != shard or not shard.endswith(".safetensors"):
+            raise refused(folder, "shards beside their index", f"{part}/{name} names {shard!r}")
+        if not (folder / part / shard).is_file():
+            raise refused(folder, "a whole checkpoint", f"{part}/{shard} is missing")
+
+
+def _json(path: Path, folder: Path) -> dict[str, Any]:
+    name = path.relative_to(folder).as_posix()
+    try:
+        if path.stat().st_size > MOST_JSON_BYTES:
+            raise refused(folder, f"JSON of at most {MOST_JSON_BYTES >> 20} MiB", f"{name} is larger")
+        said = json.loads(path.read_bytes())
+    except OSError as error:
+        raise refused(folder, "files that can be read", f"{name}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise refused(folder, "a whole checkpoint", f"{name} is not JSON") from None
+    if not isinstance(said, dict):
+        raise refused(folder, "a whole checkpoint", f"{name} is no JSON object")
+    return said

@@ -1,0 +1,99 @@
+"""The models that were added on this machine: a small file for each, so that two commands never write the same one."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from rushes.errors import WrongSetup
+from rushes.weights.checkpoint import File
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+SUFFIX = ".model.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A model that was added: asked for as `id`, made as the card `like` says, from the files in `folder`."""
+
+    id: str
+    like: str
+    folder: Path
+    revision: str
+    files: tuple[File, ...]
+    added_at: float  # Unix seconds
+    origin: str | None = None
+    """Where it was fetched from, as `hub id@commit`; None for a folder that was here."""
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
+
+class Shelf:
+    """The entries in the folder `place`, which is made with the first."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def put(self, entry: Entry) -> None:
+        """Add `entry`, or replace the one of its id. Errors  WrongSetup for what is no id, or a disk that fails."""
+        if not ID.fullmatch(entry.id):
+            raise WrongSetup(field="id", given=entry.id, allowed="letters, digits and . _ -, with at most one /")
+        said = {**asdict(entry), "folder": str(entry.folder)}
+        path = self._path(entry.id)
+        draft = path.with_name(f".{secrets.token_hex(8)}")
+        try:
+            self.place.mkdir(parents=True, exist_ok=True)
+            with draft.open("w", encoding="utf-8") as file:
+                json.dump(said, file, indent=1)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise WrongSetup(field="models", given=self.place, allowed="a folder that can be written to") from error
+
+    def remove(self, id: str) -> bool:
+        """Forget the entry `id`; its weights stay where they are. Whether it was there."""
+        there = self._path(id).exists()
+        self._path(id).unlink(missing_ok=True)
+        return there
+
+    def find(self, id: str) -> Entry | None:
+        """The entry of `id`, which is matched without regard to case."""
+        return next((entry for entry in self.entries() if entry.id.casefold() == id.casefold()), None)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry that can be read, by id."""
+        for path in self._paths():
+            entry = _read(path)
+            if entry is not None:
+                yield entry
+
+    def unreadable(self) -> Iterator[str]:
+        """Ids whose file is damaged."""
+        for path in self._paths():
+            if _read(path) is None:
+                yield unquote(path.name.removesuffix(SUFFIX))
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.place.glob(f"*{SUFFIX}"))
+
+    def _path(self, id: str) -> Path:
+        return self.place / f"{quote(id.casefold(), safe='')}{SUFFIX}"
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        files = tuple(File(**file) for file in said.pop("files"))
+        return Entry(**{**said, "folder": Path(said["folder"])}, files=files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -1,0 +1,53 @@
+"""Tests of the extra `torch`: run by `make test` in an environment of their own, where OPEN_MODELS_REQUIRED is set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from rushes.catalogue.card import Card
+
+if find_spec("diffusers") is None and not os.environ.get("OPEN_MODELS_REQUIRED"):
+    collect_ignore_glob = ["test_*.py"]  # another environment's tests; there a missing package is an error
+else:
+    import torch
+
+    torch.set_num_threads(1)  # the models have a hundred thousand weights: threads would only wait for each other
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """`tiny_folder(kind, scheduler)`: a checkpoint on disk, built at its first use."""
+    import tiny_wan
+
+    place = tmp_path_factory.mktemp("checkpoints")
+    folders: dict[tuple[str, str], Path] = {}
+
+    def folder(kind: str, scheduler: str = "unipc") -> Path:
+        if (kind, scheduler) not in folders:
+            folders[kind, scheduler] = tiny_wan.built(kind, place / f"{len(folders)}", scheduler=scheduler)
+        return folders[kind, scheduler]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_card(tiny_folder: Callable[..., Path]) -> Callable[..., Card]:
+    """`tiny_card(kind, scheduler)`: the card of a published checkpoint of that kind, with the tiny one's folder."""
+    from dataclasses import replace
+
+    from rushes.catalogue.cards import OPEN
+
+    def card(kind: str, scheduler: str = "unipc") -> Card:
+        for found in OPEN:
+            if found.weights is not None and found.weights.layout == kind:
+                return replace(found, weights=replace(found.weights, folder=str(tiny_folder(kind, scheduler))))
+        raise AssertionError(f"no card of kind {kind}")
+
+    return card
