@@ -7,6 +7,7 @@ Shapes  B batch, F frames of one latent (6), H W pixels, h w latent rows and col
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -15,11 +16,36 @@ from torch import Tensor, nn
 
 from training.world import FRAMES_PER_LATENT
 
-LATENT_CHANNELS = 96
-PATCH = 16  # pixels of a token's side as the autoencoder sees them: half the size that films are drawn at
-FOLD = 4  # frames enter as 4×4 blocks: convolving single pixels costs ten times more and learns no faster
-WIDTHS = (160, 256, 320)  # at 1/4, 1/8 and 1/16 of the picture's side
-PATCH_VALUES = 3 * FRAMES_PER_LATENT * PATCH**2
+BLOCK = 4  # frames enter as 4×4 blocks: convolving single pixels costs ten times more and learns no faster
+
+
+@dataclass(frozen=True)
+class Codec:
+    """What one token stands for: `frames` pictures of `patch` × `patch` pixels, as `channels` numbers.
+
+    `widths` are the autoencoder's channels at 1/4, 1/8 … of the picture's side, down to one place a token.
+    """
+
+    channels: int
+    patch: int
+    frames: int
+    widths: tuple[int, ...]
+
+    @property
+    def values(self) -> int:
+        return 3 * self.frames * self.patch**2
+
+    @property
+    def block_values(self) -> int:
+        return 3 * self.frames * BLOCK**2
+
+
+POCKET = Codec(96, 16, FRAMES_PER_LATENT, (160, 256, 320))
+FULL = Codec(128, 32, 4, (96, 160, 256, 384))
+LATENT_CHANNELS, PATCH = POCKET.channels, POCKET.patch  # half the size that pocket films are drawn at
+
+VIDEO, REFERENCE, SOUND = 0, 1, 2
+"""Kinds of tokens. A network of one kind knows video only, and takes no `kind`."""
 
 
 def rms_norm(x: Tensor, width: int) -> Tensor:
@@ -63,37 +89,33 @@ class Encoder(nn.Module):
     that adds what a projection cannot know. Starting there saves the first quarter of an hour.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec = POCKET) -> None:
         super().__init__()
-        self.project = Conv(PATCH_VALUES, LATENT_CHANNELS)
-        layers: list[nn.Module] = [
-            Conv(PATCH_VALUES // PATCH**2 * FOLD**2, WIDTHS[0]),
-            Residual(WIDTHS[0]),
-            Residual(WIDTHS[0]),
-        ]
-        for narrow, wide in pairwise(WIDTHS):
+        self.codec, widths = codec, codec.widths
+        self.project = Conv(codec.values, codec.channels)
+        layers: list[nn.Module] = [Conv(codec.block_values, widths[0]), Residual(widths[0]), Residual(widths[0])]
+        for narrow, wide in pairwise(widths):
             layers += [nn.PixelUnshuffle(2), Conv(4 * narrow, wide), Residual(wide), Residual(wide)]
-        self.layers = nn.Sequential(*layers, Conv(WIDTHS[-1], LATENT_CHANNELS, start=0.02))
+        self.layers = nn.Sequential(*layers, Conv(widths[-1], codec.channels, start=0.02))
 
     def forward(self, frames: Tensor) -> Tensor:
         return (
-            self.project(F.pixel_unshuffle(frames, PATCH)).float()
-            + self.layers(F.pixel_unshuffle(frames, FOLD)).float()
+            self.project(F.pixel_unshuffle(frames, self.codec.patch)).float()
+            + self.layers(F.pixel_unshuffle(frames, BLOCK)).float()
         )
 
 
 class Decoder(nn.Module):
     """(B, C, h, w) → (B, 3F, H, W), about -1 to 1. Each latent frame decodes alone, so the clip streams exactly."""
 
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec = POCKET) -> None:
         super().__init__()
-        self.unproject = Conv(LATENT_CHANNELS, PATCH_VALUES)
-        layers: list[nn.Module] = [Conv(LATENT_CHANNELS, WIDTHS[-1], 3), Residual(WIDTHS[-1]), Residual(WIDTHS[-1])]
-        for wide, narrow in pairwise(WIDTHS[::-1]):
+        self.codec, widths = codec, codec.widths
+        self.unproject = Conv(codec.channels, codec.values)
+        layers: list[nn.Module] = [Conv(codec.channels, widths[-1], 3), Residual(widths[-1]), Residual(widths[-1])]
+        for wide, narrow in pairwise(widths[::-1]):
             layers += [Conv(wide, 4 * narrow), nn.PixelShuffle(2), Residual(narrow), Residual(narrow)]
-        self.layers = nn.Sequential(
-            *layers, Residual(WIDTHS[0]), Conv(WIDTHS[0], PATCH_VALUES // PATCH**2 * FOLD**2, start=0.02)
-        )
+        self.layers = nn.Sequential(*layers, Residual(widths[0]), Conv(widths[0], codec.block_values, start=0.02))
 
     def forward(self, latent: Tensor) -> Tensor:
         return self.picture(latent, self.features(latent))
@@ -102,7 +124,8 @@ class Decoder(nn.Module):
         return self.layers[:-1](latent)
 
     def picture(self, latent: Tensor, features: Tensor) -> Tensor:
-        return F.pixel_shuffle(self.unproject(latent), PATCH) + F.pixel_shuffle(self.layers[-1](features), FOLD)
+        plain = F.pixel_shuffle(self.unproject(latent), self.codec.patch)
+        return plain + F.pixel_shuffle(self.layers[-1](features), BLOCK)
 
 
 class Enlarger(nn.Module):
@@ -115,18 +138,17 @@ class Enlarger(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        values = PATCH_VALUES // PATCH**2 * FOLD**2
         self.layers = nn.Sequential(
-            Conv(WIDTHS[0], 4 * self.WIDTH),
+            Conv(POCKET.widths[0], 4 * self.WIDTH),
             nn.PixelShuffle(2),
             Residual(self.WIDTH),
             Residual(self.WIDTH),
-            Conv(self.WIDTH, values, start=0.02),
+            Conv(self.WIDTH, POCKET.block_values, start=0.02),
         )
 
     def forward(self, picture: Tensor, features: Tensor) -> Tensor:
         plain = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
-        return plain + F.pixel_shuffle(self.layers(features), FOLD)
+        return plain + F.pixel_shuffle(self.layers(features), BLOCK)
 
 
 class Attention(nn.Module):
@@ -145,8 +167,10 @@ class Attention(nn.Module):
         q, k, v = self.qkv(x_BND).view(batch, count, 3, self.heads, self.head).permute(2, 0, 3, 1, 4)
         q = rotate(rms_norm(q, self.head) * self.scale_q.to(v.dtype), cos, sin)
         k = rotate(rms_norm(k, self.head) * self.scale_k.to(v.dtype), cos, sin)
-        # Written out: for a few hundred tokens two plain products are faster on a CPU than its fused attention.
-        mixed = torch.softmax(q @ k.transpose(2, 3) * self.head**-0.5, -1).to(v.dtype) @ v
+        if x_BND.is_cuda:
+            mixed = F.scaled_dot_product_attention(q.to(v.dtype), k.to(v.dtype), v)
+        else:  # for a few hundred tokens two plain products are faster on a CPU than its fused attention
+            mixed = torch.softmax(q @ k.transpose(2, 3) * self.head**-0.5, -1).to(v.dtype) @ v
         return self.out(mixed.transpose(1, 2).reshape(batch, count, self.width))
 
 
@@ -181,20 +205,35 @@ class Transformer(nn.Module):
     """Predicts the clean latent of every token. Words and latents share one sequence; each token has its own noise.
 
     Forward  latent (B, N, C), sigma (B, N) from 0 clean to 1 noise, position (B, N, 3) = seconds, row and column
-             from the middle of the picture, words (B, L) with 0 for padding → clean latent (B, N, C).
+             from the middle of the picture, words (B, L) with 0 for padding, and where the network knows more than
+             video, kind (B, N) → clean latent (B, N, C).
     """
 
-    def __init__(self, vocabulary: int, width: int = 384, depth: int = 10, heads: int = 6, text_depth: int = 2) -> None:
+    def __init__(
+        self,
+        vocabulary: int,
+        width: int = 384,
+        depth: int = 10,
+        heads: int = 6,
+        text_depth: int = 2,
+        channels: int = LATENT_CHANNELS,
+        kinds: int = 1,
+    ) -> None:
         super().__init__()
-        self.width, self.heads = width, heads
-        self.enter = nn.Linear(LATENT_CHANNELS, width)
+        self.width, self.heads, self.kinds = width, heads, kinds
+        self.enter = nn.Linear(channels, width)
         self.word = nn.Embedding(vocabulary, width)
         self.noise = nn.Sequential(nn.Linear(128, width), nn.SiLU(), nn.Linear(width, width))
         self.topic = nn.Linear(width, width)
         self.modulate = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.readers = nn.ModuleList(Block(width, heads) for _ in range(text_depth))
-        self.leave = nn.Linear(width, LATENT_CHANNELS)
+        self.leave = nn.Linear(width, channels)
+        if kinds > 1:
+            self.kind = nn.Embedding(kinds, width)
+            self.enter_sound, self.leave_sound = nn.Linear(channels, width), nn.Linear(width, channels)
+            nn.init.zeros_(self.leave_sound.weight)
+            nn.init.zeros_(self.leave_sound.bias)
         nn.init.normal_(self.word.weight, std=0.5)
         nn.init.zeros_(self.modulate.weight)
         with torch.no_grad():  # gates start a little open, so that every block learns from the first step
@@ -214,7 +253,10 @@ class Transformer(nn.Module):
         table[2, time + plane :] = math.tau / torch.logspace(math.log10(2.2), math.log10(60), plane)
         self.register_buffer("frequencies", table, persistent=False)
 
-    def forward(self, latent: Tensor, sigma: Tensor, position: Tensor, words: Tensor) -> Tensor:
+    def forward(
+        self, latent: Tensor, sigma: Tensor, position: Tensor, words: Tensor, kind: Tensor | None = None
+    ) -> Tensor:
+        assert (kind is None) == (self.kinds == 1), "kinds of tokens are named where there is more than one"
         batch, count, _ = latent.shape
         length = words.shape[1]
         place = torch.arange(length, device=words.device, dtype=torch.float32)
@@ -223,7 +265,11 @@ class Transformer(nn.Module):
             place[:, None]
             * 0.5 ** torch.arange(self.width // self.heads // 2, device=words.device, dtype=torch.float32)
         )[None, None]
-        latent = self.enter(latent)
+        if kind is None:
+            latent = self.enter(latent)
+        else:
+            latent = torch.where((kind == SOUND)[..., None], self.enter_sound(latent), self.enter(latent))
+            latent = latent + self.kind(kind).to(latent.dtype)
         text = self.word(words).to(latent.dtype)
         calm = self.modulate.bias.view(6, self.width).to(latent.dtype)
         for block in self.readers:
@@ -242,12 +288,15 @@ class Transformer(nn.Module):
         x = torch.cat([text, latent], 1)
         for block in self.blocks:
             x = block(x, modulation, cos, sin)
-        return self.leave(F.layer_norm(x[:, length:], (self.width,)))
+        x = F.layer_norm(x[:, length:], (self.width,))
+        if kind is None:
+            return self.leave(x)
+        return torch.where((kind == SOUND)[..., None], self.leave_sound(x), self.leave(x))
 
 
-def positions(latent_frames: int, rows: int, cols: int) -> Tensor:
-    """(N, 3) for tokens in time, row, column order."""
-    time = torch.arange(latent_frames) * 0.5
+def positions(latent_frames: int, rows: int, cols: int, start_s: float = 0.0) -> Tensor:
+    """(N, 3) for tokens in time, row, column order, half a second from one latent frame to the next."""
+    time = start_s + torch.arange(latent_frames) * 0.5
     row = torch.arange(rows) - (rows - 1) / 2
     col = torch.arange(cols) - (cols - 1) / 2
     return torch.stack(torch.meshgrid(time, row, col, indexing="ij"), -1).reshape(-1, 3).float()
