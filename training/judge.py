@@ -41,6 +41,7 @@ READS = {
     "weather": "weathers",
 }
 """What it reads, and the table of the tier that holds the answers."""
+WEIGHTS = {"motion": 3.0, "camera": 2.0}  # what moves is learned last
 MATRIX_RATE, RATE = 4e-3, 2e-3
 REPORT = 50  # steps
 
@@ -241,7 +242,10 @@ def learn(
         clips, wanted = clips[mixed], {name: known[mixed] for name, known in wanted.items()}
         with torch.autocast(device, torch.bfloat16):
             scores = judge(dulled(clips))
-        loss = torch.stack([F.cross_entropy(scores[name], wanted[name], label_smoothing=0.05) for name in reads]).mean()
+        losses = [
+            WEIGHTS.get(name, 1.0) * F.cross_entropy(scores[name], wanted[name], label_smoothing=0.05) for name in reads
+        ]
+        loss = torch.stack(losses).mean()
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -250,10 +254,10 @@ def learn(
             optimizer.step()
         step += 1
         running += float(loss.detach())
-        right += float((scores["subject"].argmax(1) == wanted["subject"]).float().mean())
+        right += float((scores["motion"].argmax(1) == wanted["motion"]).float().mean())
         if step % REPORT == 0:
             spent = f"{time.monotonic() - began:.0f} s"
-            print(f"step {step} {spent} loss {running / REPORT:.3f} subject {right / REPORT:.3f}", flush=True)
+            print(f"step {step} {spent} loss {running / REPORT:.3f} motion {right / REPORT:.3f}", flush=True)
             running = right = 0.0
     return judge.eval()
 
