@@ -1,4 +1,7 @@
-"""A look at a clip while it is made: its first frames, drawn from the state between two steps."""
+"""A look at a clip while it is made: its first frames, drawn from the state between two steps.
+
+A model that predicts the finished clip shows its prediction: the state itself is mostly noise for half of the steps.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rushes.errors import RushesError
-from rushes.models.adapter import AnyAdapter, Frames
+from rushes.models.adapter import AnyAdapter, Foresees, Frames
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ class Preview:
         began = time.monotonic()
         if self._over or began < self._due:
             return
-        chunks = adapter.decode(state)
+        chunks = adapter.decode(adapter.foreseen(state) if isinstance(adapter, Foresees) else state)
         try:
             self._show(next(chunks).frames_THWC)
         except (RushesError, OSError, ValueError, StopIteration) as error:

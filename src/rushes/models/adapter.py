@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,14 @@ class Adapter(Protocol[ConditionT, StateT]):
         Names at least the layout of `to_bytes`, the weights, the library that runs them and the kind of device.
         """
         ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """What an adapter may offer besides: where a half-made clip is heading, for those who watch."""
+
+    def foreseen(self, state: Any) -> Any:
+        """A state to `decode` instead of `state`: without the noise that is still in it, as the last step saw it."""
 
 
 AnyAdapter = Adapter[Any, Any]

@@ -209,3 +209,26 @@ def _positions(adapter: MiniAdapter, state) -> np.ndarray:
         for col in range(cols)
     ]
     return np.array([tokens], dtype=np.float32)
+
+
+def first_frames(adapter, state):
+    return next(adapter.decode(state)).frames_THWC.astype(float)
+
+
+def test_what_a_preview_shows_is_nearer_to_the_film_than_the_noisy_state_is(adapter):
+    between = list(states(adapter, asked(steps=8)))
+    film = first_frames(adapter, between[-1])
+    for state in between[1:-1]:
+        shown = np.abs(first_frames(adapter, adapter.foreseen(state)) - film).mean()
+        noisy = np.abs(first_frames(adapter, state) - film).mean()
+        assert shown < noisy, f"after step {state.index}"
+    assert np.array_equal(first_frames(adapter, adapter.foreseen(between[-1])), film)
+
+
+def test_a_state_that_was_kept_shows_itself_until_a_step_is_taken_here(adapter):
+    state = list(states(adapter, asked(steps=4)))[2]
+    restored = adapter.restore(state.to_bytes())
+    assert adapter.foreseen(restored) is restored
+    assert np.array_equal(
+        adapter.foreseen(adapter.step(restored, 2)).latent_NPC, adapter.foreseen(adapter.step(state, 2)).latent_NPC
+    )

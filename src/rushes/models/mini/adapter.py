@@ -66,12 +66,14 @@ class MiniState:
 
     latent_NPC  float32 (latent frames, places = rows × cols, channels); never written to in place.
     seed        of all the noise that is still to come: each step draws its own.
+    clean_NPC   the grid without its noise, as the last step saw it; None before one was taken here.
     """
 
     condition: MiniCondition
     latent_NPC: Float32s
     seed: int
     index: int = 0
+    clean_NPC: Float32s | None = field(default=None, compare=False)  # to look at; nothing is computed from it
 
     @property
     def num_steps(self) -> int:
@@ -175,7 +177,14 @@ class MiniAdapter:
 
         latent_NPC = state.latent_NPC.copy()
         latent_NPC[window.start + moving] = renoised(clean_NPC[moving], noise_NPC[moving], next_N[moving, None, None])
-        return replace(state, latent_NPC=latent_NPC, index=index + 1)
+        noisy = np.flatnonzero(sigma_N)
+        foreseen_NPC = latent_NPC.copy()
+        foreseen_NPC[window.start + noisy] = clean_NPC[noisy]
+        return replace(state, latent_NPC=latent_NPC, index=index + 1, clean_NPC=foreseen_NPC)
+
+    def foreseen(self, state: MiniState) -> MiniState:
+        """See `Foresees`. Right after a restart it is the state itself."""
+        return state if state.clean_NPC is None else replace(state, latent_NPC=state.clean_NPC)
 
     def decode(self, state: MiniState) -> Iterator[Chunk]:
         condition = state.condition
