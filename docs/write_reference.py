@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from rushes import errors, settings
-from rushes.assemble import build_catalogue
 from rushes.catalogue.card import MediaRule, Rules, Text
+from rushes.catalogue.cards import CARDS, OPEN
 from rushes.catalogue.contracts import HOSTED
+from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.sizes import Sizes
 from rushes.catalogue.wording import listed
 from rushes.contract.media import Media
-from rushes.settings import PREFIX, ROOMS, Settings
+from rushes.settings import PREFIX, ROOMS
 
 REFUSED = "refused"
 REFERENCE = Path(__file__).parent / "reference"
@@ -79,9 +80,15 @@ def family(kind: type[errors.RushesError]) -> Iterator[type[errors.RushesError]]
 
 def models_page() -> str:
     text = "# Models\n\n" + WRITTEN + "## Here\n"
-    for offer in build_catalogue(Settings.load(environ={})).offers():
+    for offer in Catalogue(CARDS).offers():
         text += f"\n### {offer.asked_id}\n\n{offer.card.description}\nLicence {offer.card.licence}.\n\n"
         text += rules_table(offer.rules)
+    text += "\n## To add\n\nHere once their weights are: `rushes models add ID`, with the extra `torch`.\n"
+    for card in OPEN:
+        text += f"\n### {card.id}\n\n{card.description}\nLicence {card.licence}"
+        if card.weights is not None:
+            text += f"; {card.weights.size_bytes / 1e9:.0f} GB from `{card.weights.hub}`"
+        text += ".\n\n" + rules_table(card.rules)
     text += (
         "\n## Hosted ids\n\nKnown by their published rules. They answer 404 until `--serve-as` maps them to a\n"
         "model that is here; a default that is not given below is that model's.\n"

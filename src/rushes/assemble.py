@@ -6,15 +6,19 @@ a worker has no use for a web framework.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
-from rushes.catalogue.cards import CARDS
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards import CARDS, OPEN
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Job
@@ -33,6 +37,8 @@ from rushes.storage.ballast import Ballast
 from rushes.storage.local import LocalStorage
 from rushes.storage.scratch import own_scratch
 from rushes.videos import Videos
+from rushes.weights.checkpoint import changed
+from rushes.weights.shelf import Shelf
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -40,12 +46,36 @@ if TYPE_CHECKING:
     from rushes.engine.engine import Engine
     from rushes.events.webhooks import Webhooks
 
+log = logging.getLogger(__name__)
+
 WORKER_ARGV = (sys.executable, "-m", "rushes", "worker")
 
 
 def build_catalogue(settings: Settings) -> Catalogue:
     """The models that are here, and the hosted ids mapped to them. Raises `InvalidValue` for a map to nowhere."""
-    return Catalogue(CARDS, settings.catalogue.serve_as)
+    return Catalogue((*CARDS, *_added(settings)), settings.catalogue.serve_as)
+
+
+def build_shelf(settings: Settings) -> Shelf:
+    """Which models were added on this machine."""
+    return Shelf(settings.catalogue.models or settings.storage.data / "models")
+
+
+def _added(settings: Settings) -> Iterator[Card]:
+    """The cards of the models that were added. One that is not as it was is left out: it must not stop the others."""
+    known = {card.id: card for card in OPEN}
+    shelf = build_shelf(settings)
+    for id in shelf.unreadable():
+        log.warning("the model %s is not offered: what was remembered of it is damaged; add it again", id)
+    for entry in shelf.entries():
+        card = known.get(entry.like)
+        fault = changed(entry.folder, entry.files, whole=False)
+        if card is None or card.weights is None or fault is not None:
+            log.warning("the model %s is not offered: %s", entry.id, fault or f"this version knows no {entry.like}")
+            continue
+        name = card.display_name if entry.id == entry.like else entry.id
+        weights = replace(card.weights, folder=str(entry.folder))
+        yield replace(card, id=entry.id, display_name=name, revision=entry.revision, weights=weights)
 
 
 def build_store(settings: Settings) -> JobStore:

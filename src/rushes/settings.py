@@ -192,6 +192,8 @@ class StorageSettings:
 class CatalogueSettings:
     serve_as: Mapping[str, str] = _setting(dict, _pairs, "HOSTED=MODEL, with commas between several, or all=MODEL")
     """Which hosted ids are answered by which model that is really here."""
+    models: Path | None = _setting(None, _path, "a directory")  # noqa: RUF009 - a field
+    """Where it is kept which models were added, and where downloads go; `models` in the data directory unless given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,10 @@ def _completed(settings: Settings) -> Settings:
         )
     if not jobs.database_url:
         jobs = replace(jobs, database_url=f"sqlite:///{settings.storage.data / 'jobs.db'}")
-    return replace(settings, jobs=jobs)
+    catalogue = settings.catalogue
+    if catalogue.models is None:
+        catalogue = replace(catalogue, models=settings.storage.data / "models")
+    return replace(settings, jobs=jobs, catalogue=catalogue)
 
 
 def is_loopback(host: str) -> bool:

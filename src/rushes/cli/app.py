@@ -26,7 +26,7 @@ app = typer.Typer(
 app.command()(generate)
 app.command()(serve)
 app.command(hidden=True)(worker)
-app.command()(models)
+app.add_typer(models, name="models")
 app.add_typer(jobs, name="jobs")
 app.command()(replay)
 app.add_typer(keys, name="keys")

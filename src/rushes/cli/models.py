@@ -1,35 +1,61 @@
-"""`rushes models`: what can be asked for on this machine."""
+"""`rushes models`: what can be asked for on this machine, and what could be added to it."""
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rushes.cli.exits import explained
+from rushes.cli.shelf import add, info, remove, verify
 
 if TYPE_CHECKING:
     from rushes.catalogue.lookup import Offer
 
+models = typer.Typer(invoke_without_command=True, no_args_is_help=False)
 
-def models(
-    serve_as: Annotated[
-        list[str] | None,
-        typer.Option(metavar="HOSTED=MODEL", help="Show what `rushes serve` would offer with it."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+ServeAs = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOSTED=MODEL", help="Show what `rushes serve` would offer with it."),
+]
+All = Annotated[bool, typer.Option("--all", help="Also those that could be added.")]
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@models.callback()
+def shown(
+    context: typer.Context,
+    serve_as: ServeAs = None,
+    addable: All = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
+    """List the models that are here, with what they take; or add, verify and remove some."""
+    if context.invoked_subcommand is None:
+        listed(serve_as, addable, data, as_json)
+
+
+@models.command("list")
+def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as_json: AsJson = False) -> None:
     """List the models that are here, with what they take."""
     with explained(as_json):
         from rushes.assemble import build_catalogue
+        from rushes.catalogue.cards import OPEN
         from rushes.cli.serve import pairs
         from rushes.settings import Settings
 
-        offers = build_catalogue(Settings.load({"serve_as": pairs(serve_as)})).offers()
+        offers = build_catalogue(Settings.load({"serve_as": pairs(serve_as), "data": data})).offers()
+        here = {offer.asked_id for offer in offers}
+        others = [card for card in OPEN if card.id not in here] if addable else []
         if as_json:
-            print(json.dumps({"models": [row(offer) for offer in offers]}, ensure_ascii=False))
+            said: dict[str, Any] = {"models": [row(offer) for offer in offers]}
+            if addable:
+                said["to_add"] = [card.id for card in others]
+            print(json.dumps(said, ensure_ascii=False))
             return
 
         from rich.console import Console
@@ -48,9 +74,18 @@ def models(
                 ", ".join(rules.media.taken()) or "–",
             )
         Console(soft_wrap=True).print(table)
+        for card in others:
+            size = f", {card.weights.size_bytes / 1e9:.0f} GB" if card.weights is not None else ""
+            print(f"to add: {card.id} ({card.licence}{size}): {card.description}")
         for offer in offers:
             if offer.unmakeable is not None:
                 print(f"cannot be made here: {offer.unmakeable}", file=sys.stderr)
+
+
+models.command()(add)
+models.command()(info)
+models.command()(verify)
+models.command()(remove)
 
 
 def row(offer: Offer) -> dict[str, Any]:

@@ -26,6 +26,7 @@ class Engine:
     def __init__(self, adapters: Mapping[str, AnyAdapter] | None = None) -> None:
         """`adapters` are models already loaded, by dotted name; the others load at their first clip."""
         self._adapters = dict(adapters or {})
+        self._large = ""
 
     def generate(
         self,
@@ -62,10 +63,20 @@ class Engine:
         return native, clip.decoded(state, native.num_frames)
 
     def adapter(self, card: Card) -> AnyAdapter:
-        """The loaded model of `card`; loads it at the first call."""
-        if card.adapter not in self._adapters:
-            self._adapters[card.adapter] = _load(card)
-        return self._adapters[card.adapter]
+        """The loaded model of `card`; loads it at the first call.
+
+        Of the models with weights of their own, the last one stays: two rarely fit beside each other.
+        """
+        if card.weights is None:
+            name = card.adapter
+        else:
+            name = f"{card.adapter} {card.revision} {card.weights.folder}"
+            if name != self._large:
+                self._adapters.pop(self._large, None)
+                self._large = name
+        if name not in self._adapters:
+            self._adapters[name] = _load(card)
+        return self._adapters[name]
 
 
 class _Clip:
@@ -130,6 +141,9 @@ def _load(card: Card) -> AnyAdapter:
     try:
         build = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as missing:
-        raise Unavailable(f"the model {card.id} cannot be loaded: this installation has no {card.adapter}") from missing
-    adapter: AnyAdapter = build()
+        lacks = f"this installation has no {card.adapter}"
+        if card.weights is not None:
+            lacks = "this installation lacks what it runs on: pip install 'rushes[torch]'"
+        raise Unavailable(f"the model {card.id} cannot be loaded: {lacks}") from missing
+    adapter: AnyAdapter = build() if card.weights is None else build(card)
     return adapter

@@ -21,7 +21,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
-from rushes.errors import Unavailable, WrongSetup
+from rushes.errors import GenerationFailed, WrongSetup
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.wan.components import loaded
 from rushes.models.wan.film import decoded
@@ -41,7 +41,7 @@ class WanAdapter:
     def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
         """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
 
-        Errors  Unavailable with the reason when it is not there, or is not whole.
+        Errors  GenerationFailed with the reason when it is not there, or is not whole.
         """
         self._card, self._weights = card, _here(card)
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -106,6 +106,11 @@ class WanAdapter:
         for frames_THWC in decoded(self.finished(state), self.parts.vae):
             yield Chunk(frames_THWC)
 
+    def foreseen(self, state: WanState) -> WanState:
+        """Where the clip is heading, for those who watch: the last prediction, which multi-step solvers keep."""
+        kept = [name for name in state.memory.tensors if name.startswith("model_outputs.")]
+        return replace(state, latent_BCTHW=state.memory.tensors[max(kept)]) if kept else state
+
     def finished(self, state: WanState) -> torch.Tensor:
         """The latent of the film: what was given in its place again."""
         first = state.condition.given.get("first")
@@ -162,7 +167,7 @@ class WanAdapter:
 
 def _here(card: Card) -> Weights:
     if card.weights is None or card.weights.folder is None:
-        raise Unavailable(f"the weights of {card.id} are not on this machine: rushes models add {card.id}")
+        raise GenerationFailed(f"the weights of {card.id} are not on this machine: rushes models add {card.id}")
     return card.weights
 
 
@@ -171,7 +176,7 @@ def _read(weights: Weights) -> Layout:
         return read(Path(weights.folder or ""))
     except WrongSetup as error:
         # Not the error's own words: they name a folder of the operator's, and this is read by the job's owner.
-        raise Unavailable(f"the model's files are not what was added: {error.hint}") from error
+        raise GenerationFailed(f"the model's files are not what was added: {error.hint}") from error
 
 
 def _usual(device: torch.device) -> torch.dtype:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 from transformers.utils import logging as transformers_logging
 
-from rushes.errors import Unavailable
+from rushes.errors import GenerationFailed
 from rushes.models.wan.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def loaded(layout: Layout, device: torch.device, dtype: torch.dtype) -> Componen
     """The components on `device`. The autoencoder computes in float32, where bfloat16 would show as bands.
 
     The transformer keeps its time embedding, norms and modulation in float32: a cast of the whole model would not.
-    Errors  Unavailable, with the part at fault.
+    Errors  GenerationFailed, with the part at fault.
     """
     folder, parts = layout.checkpoint.folder, layout.checkpoint.parts
 
@@ -83,7 +83,7 @@ def _loaded(name: str, load: Callable[[], Any]) -> Any:
     # Both libraries raise any of these for a file that is not what its configuration says.
     except (SafetensorError, OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError) as error:
         log.warning("%s cannot be loaded: %s", name, error)  # their text names paths: for the operator's log alone
-        raise Unavailable(
+        raise GenerationFailed(
             f"the model's {name} cannot be loaded ({type(error).__name__}); "
             "the worker's log says why, and rushes models verify whether its files are whole"
         ) from error
@@ -100,7 +100,9 @@ def _check_whole(name: str, said: dict[str, Any]) -> None:
             strange = ", which its configuration knows no place for" if fault == "has" else ""
             first = sorted(keys)[0]
             more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
-            raise Unavailable(f"the model's {name} {fault} {first}{more}{strange}: its files are no whole checkpoint")
+            raise GenerationFailed(
+                f"the model's {name} {fault} {first}{more}{strange}: its files are no whole checkpoint"
+            )
 
 
 @contextmanager

@@ -1,0 +1,227 @@
+"""`rushes models add, info, verify, remove`: the models whose weights do not come with the package."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.cli.exits import FAILED, explained
+from rushes.errors import InvalidValue, WrongSetup
+
+if TYPE_CHECKING:
+    from rushes.catalogue.card import Card, Weights
+    from rushes.weights.checkpoint import Tell
+    from rushes.weights.shelf import Entry, Shelf
+
+Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="The model's id.")]
+
+
+def add(
+    id: Id,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="FOLDER|HUB_ID", help="Where its weights are; its own place on the hub unless given."
+        ),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Which known model these weights are one of, for an id of your own."),
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="A commit, tag or branch on the hub.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: take what was downloaded before.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a model: look at its files, hash them, and offer it from the next start of the server.
+
+    Only folders of the diffusers format with safetensors are taken; nothing in them is run.
+    """
+    with explained(as_json):
+        from rushes.weights.checkpoint import hashed, looked_at, revision_of
+        from rushes.weights.shelf import Entry
+
+        shelf = _shelf(data)
+        card, weights = _known(like or id)
+        _check_free(id, like)
+        folder, origin = _found(source or weights.hub, revision, shelf.place, offline=offline)
+        _check_of(weights)(folder, weights.layout)
+        with _told(quiet=as_json) as tell:
+            files = hashed(folder, looked_at(folder).files, tell)
+        entry = Entry(id, card.id, folder, revision_of(files), files, time.time(), origin)
+        shelf.put(entry)
+        if as_json:
+            print(json.dumps(_said(entry), ensure_ascii=False))
+            return
+        print(f"{id} is here: {len(files)} files, {_size(entry.size_bytes)}, revision {entry.revision}")
+        print("a server that runs offers it after its next start")
+        if find_spec("diffusers") is None or find_spec("torch") is None:
+            print("to run it, this installation needs more: pip install 'rushes[torch]'", file=sys.stderr)
+
+
+def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
+    """Say what is known of a model: where its files are, what it takes, what it was trained on."""
+    with explained(as_json):
+        from rushes.catalogue.limits import limits
+
+        entry = _shelf(data).find(id)
+        card, weights = _known(entry.like if entry else id)
+        said: dict[str, Any] = {
+            "id": entry.id if entry else card.id,
+            "like": card.id,
+            "here": entry is not None,
+            "description": card.description,
+            "licence": card.licence,
+            "hub": weights.hub,
+            "starts_from": weights.layout,
+            "native_fps": weights.fps,
+            "native_max_pixels": weights.max_area,
+        }
+        if entry is not None:
+            said |= _said(entry)
+        if as_json:
+            print(json.dumps({**said, "limits": limits(card.rules)}, ensure_ascii=False))
+            return
+        for name, value in said.items():
+            print(f"{name.replace('_', ' '):<18} {_size(value) if name == 'size_bytes' else value}")
+        if entry is None:
+            print(f"to add it: rushes models add {card.id}, {_size(weights.size_bytes)}")
+
+
+def verify(
+    id: Id,
+    quick: Annotated[bool, typer.Option("--quick", help="Compare lengths alone.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a model's files again and compare them with what was added.
+
+    Exit codes: 0 they are the same, 1 they are not.
+    """
+    with explained(as_json):
+        from rushes.weights.checkpoint import changed
+
+        entry = _entry(_shelf(data), id)
+        with _told(quiet=as_json or quick) as tell:
+            fault = changed(entry.folder, entry.files, whole=not quick, tell=tell)
+        if as_json:
+            print(json.dumps({"id": entry.id, "intact": fault is None, "fault": fault}, ensure_ascii=False))
+        else:
+            said = f"{len(entry.files)} files as they were added" if fault is None else fault
+            print(f"{entry.id}: {said}", file=sys.stdout if fault is None else sys.stderr)
+        if fault is not None:
+            raise typer.Exit(FAILED)
+
+
+def remove(id: Id, data: Data = None, as_json: AsJson = False) -> None:
+    """Forget a model. Its files stay where they are."""
+    with explained(as_json):
+        shelf = _shelf(data)
+        entry = shelf.find(id)
+        if entry is None and id not in shelf.unreadable():
+            _entry(shelf, id)
+        shelf.remove(id)
+        if as_json:
+            print(json.dumps({"id": id, "folder": str(entry.folder) if entry else None}, ensure_ascii=False))
+        else:
+            print(f"{id} is no longer offered" + (f"; its files are still in {entry.folder}" if entry else ""))
+
+
+def _shelf(data: Path | None) -> Shelf:
+    from rushes.assemble import build_shelf
+    from rushes.settings import Settings
+
+    return build_shelf(Settings.load({"data": data}))
+
+
+def _known(id: str) -> tuple[Card, Weights]:
+    from rushes.catalogue.cards import OPEN
+    from rushes.catalogue.wording import listed
+
+    for card in OPEN:
+        if card.id == id.casefold() and card.weights is not None:
+            return card, card.weights
+    ids = listed(card.id for card in OPEN)
+    hint = "for weights under an id of your own: rushes models add ID --from FOLDER --like one of these"
+    raise InvalidValue(field="model", given=id, allowed=ids, hint=hint)
+
+
+def _check_free(id: str, like: str | None) -> None:
+    """Refuse ids that would hide another model."""
+    from rushes.catalogue.cards import CARDS, OPEN
+    from rushes.catalogue.contracts import HOSTED
+
+    taken = [card.id for card in CARDS] + [*HOSTED] + ([card.id for card in OPEN] if like not in (None, id) else [])
+    if id.casefold() in (other.casefold() for other in taken):
+        raise InvalidValue(field="model", given=id, allowed="an id that no other model has")
+
+
+def _entry(shelf: Shelf, id: str) -> Entry:
+    from rushes.catalogue.wording import listed
+
+    entry = shelf.find(id)
+    if entry is None:
+        ids = [entry.id for entry in shelf.entries()]
+        raise InvalidValue(field="model", given=id, allowed=listed(ids) or "none: no model was added")
+    return entry
+
+
+def _found(source: str, revision: str | None, place: Path, *, offline: bool) -> tuple[Path, str | None]:
+    """The folder with the weights, downloaded where need be, and where they came from."""
+    from rushes.weights.hub import HUB_ID, fetch_snapshot
+
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if revision is not None:
+            raise WrongSetup(field="revision", given=revision, allowed="only for a model from the hub")
+        return folder.resolve(), None
+    if not HUB_ID.fullmatch(source):
+        raise WrongSetup(field="from", given=source, allowed="a folder that exists, or a model on the hub (owner/name)")
+    fetched, commit = fetch_snapshot(source, revision, place / "hub", offline=offline)
+    return fetched, f"{source}@{commit}"
+
+
+def _check_of(weights: Weights) -> Callable[[Path, str], None]:
+    module, _, name = weights.check.partition(":")
+    check: Callable[[Path, str], None] = getattr(import_module(module), name)
+    return check
+
+
+def _said(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "folder": str(entry.folder),
+        "origin": entry.origin,
+        "revision": entry.revision,
+        "files": len(entry.files),
+        "size_bytes": entry.size_bytes,
+    }
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
+
+
+@contextmanager
+def _told(quiet: bool) -> Iterator[Tell]:
+    """Hashing 30 GB takes a minute: says on a terminal which file it is at."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda name, done, size: None
+        return
+
+    def tell(name: str, done: int, size: int) -> None:
+        print(f"\r\033[K{name} {done / max(size, 1):.0%}", end="", file=sys.stderr, flush=True)
+
+    yield tell
+    print("\r\033[K", end="", file=sys.stderr)

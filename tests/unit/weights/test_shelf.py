@@ -1,0 +1,111 @@
+"""What was added is remembered, offered, checked and forgotten; what is damaged never stops the rest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from folders import safetensors, wan_folder
+from typer.testing import CliRunner, Result
+
+from rushes.assemble import build_catalogue
+from rushes.cli.app import app
+from rushes.settings import Settings
+
+ID = "wan2.1-t2v-1.3b"
+
+
+class Machine:
+    """A data folder, and the command on it."""
+
+    def __init__(self, place: Path) -> None:
+        self.data = place / "data"
+        self.folder = wan_folder(place / "wan")
+
+    def models(self, *words: str) -> Result:
+        return CliRunner().invoke(app, ["models", *words, "--data", str(self.data)])
+
+    def said(self, *words: str) -> Any:
+        done = self.models(*words, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    def offered(self) -> list[str]:
+        return [offer.asked_id for offer in build_catalogue(Settings.load({"data": self.data}, environ={})).offers()]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_a_model_that_is_added_is_offered_until_it_is_removed(machine: Machine) -> None:
+    added = machine.said("add", ID, "--from", str(machine.folder))
+    assert added["folder"] == str(machine.folder)
+    assert machine.offered() == ["rushes/mini", ID]
+    assert [row["id"] for row in machine.said("list")["models"]] == ["rushes/mini", ID]
+    assert machine.said("info", ID)["revision"] == added["revision"]
+    assert machine.said("verify", ID) == {"id": ID, "intact": True, "fault": None}
+    machine.said("remove", ID.upper())
+    assert machine.offered() == ["rushes/mini"]
+    assert machine.folder.is_dir()
+
+
+def test_weights_of_ones_own_get_an_id_of_their_own(machine: Machine) -> None:
+    machine.said("add", "studio/penguins", "--like", ID, "--from", str(machine.folder))
+    (offer,) = (
+        offer
+        for offer in build_catalogue(Settings.load({"data": machine.data}, environ={})).offers()
+        if offer.asked_id == "studio/penguins"
+    )
+    assert offer.card.weights is not None
+    assert offer.card.weights.folder == str(machine.folder)
+    assert offer.card.display_name == "studio/penguins"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["add", "wan9", "--from", "FOLDER"], "did you mean|allowed: wan2.1-t2v-1.3b"),
+        (["add", "wan2.1-vace-1.3b", "--from", "FOLDER"], "this one starts from text"),
+        (["add", "rushes/mini", "--like", ID, "--from", "FOLDER"], "an id that no other model has"),
+        (["add", "wan2.1-t2v-14b", "--like", ID, "--from", "FOLDER"], "an id that no other model has"),
+        (["add", "a b", "--like", ID, "--from", "FOLDER"], "letters, digits"),
+        (["add", ID, "--from", "/no/such/folder"], "a folder that exists"),
+        (["add", ID, "--from", "FOLDER", "--revision", "main"], "only for a model from the hub"),
+        (["verify", ID], "none: no model was added"),
+        (["remove", ID], "none: no model was added"),
+        (["info", "nothing"], "allowed: wan2.1-t2v-1.3b"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(machine: Machine, words: list[str], reason: str) -> None:
+    done = machine.models(*[str(machine.folder) if word == "FOLDER" else word for word in words])
+    assert done.exit_code == 2, done.output
+    assert any(part in done.stderr for part in reason.split("|")), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_model_whose_files_changed_is_not_offered_and_the_others_are(machine: Machine) -> None:
+    machine.said("add", ID, "--from", str(machine.folder))
+    (machine.folder / "vae/model.safetensors").write_bytes(safetensors(weight=2))
+    assert machine.offered() == ["rushes/mini"]
+    done = machine.models("verify", ID)
+    assert done.exit_code == 1
+    assert "vae/model.safetensors has" in done.stderr
+
+
+def test_a_damaged_memory_of_a_model_stops_nothing_and_can_be_removed(machine: Machine) -> None:
+    machine.said("add", ID, "--from", str(machine.folder))
+    (file,) = (machine.data / "models").iterdir()
+    file.write_text("{")
+    assert machine.offered() == ["rushes/mini"]
+    machine.said("remove", ID)
+    assert not file.exists()
+
+
+def test_what_could_be_added_is_listed_on_request(machine: Machine) -> None:
+    assert ID in machine.said("list", "--all")["to_add"]
+    assert "to_add" not in machine.said("list")
+    assert machine.said("info", ID)["here"] is False
