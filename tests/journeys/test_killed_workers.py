@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
 
 
 def test_every_place_where_a_worker_may_die_is_tried() -> None:
-    # `opening` and `restored` have tests of their own below; at `released` nothing is left to do.
+    # `opening`, `restored` and `released` have tests of their own below.
     assert set(AT) | {"opening", "restored", "released"} == set(WORKER_POINTS)
 
 
@@ -98,6 +99,29 @@ def test_killed_at(attended: Attended, undisturbed: str, tmp_path: Path, place: 
     attended.sweep_two_hours_later()
     attended.insist_on_no_leftovers()
     attended.insist_on_one_outcome(job, undisturbed)
+
+
+def test_killed_when_it_has_just_given_the_job_back(attended: Attended, undisturbed: str, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    job = attended.ask()
+    with attended.alone("leaves", f"step:4:stop:{here},released:1:kill") as worker:
+        eventually(here.exists)
+        worker.send_signal(signal.SIGTERM)
+        worker.send_signal(signal.SIGCONT)
+        assert worker.wait(60) == -signal.SIGKILL
+    left = attended.store.get(job.id)
+    assert (left.state, left.crashes) == (JobState.QUEUED, 0)
+    assert left.checkpoint is not None
+    assert attended.files("checkpoints") == [left.checkpoint.key]
+    assert attended.store.rescue(worker="leaves") == (), "there is nothing for its host to give back"
+    with attended.hosted():
+        attended.ended(job)
+        eventually(lambda: not attended.unfinished())
+    assert attended.types(job) == ["queued", "running", "released", "running", "succeeded"]
+    done = attended.insist_on_one_outcome(job, undisturbed)
+    assert (done.attempt, done.crashes) == (2, 0)
+    assert attended.first_steps(job)[2] == left.checkpoint.step >= 4, "no step is taken twice"
+    attended.insist_on_no_leftovers()
 
 
 def test_killed_while_it_opens_a_picture_and_again_behind_its_steps(attended: Attended, tmp_path: Path) -> None:
