@@ -41,7 +41,8 @@ class Films:
     weights: Tensor  # (B, T, H / 8, W / 8) uint8: how much of each square of WEIGHT_PX is subject
     reference: Tensor  # (B, 3, R, R) uint8: the (first) subject at another moment and size on a plain background
     reference_clip: Tensor  # (B, REFERENCE_FRAMES, 3, R, R) uint8: the same, moving, at the films' fps
-    labels: dict[str, Tensor]  # subject, scene, motion, camera, light, weather: (B,) int64 into the tier's tables
+    labels: dict[str, Tensor]  # subject, scene, motion, camera, light, weather: (B,) int64 into the tier's
+    # tables; in the full tier "second" too, another subject or -1
 
     def __len__(self) -> int:
         return len(self.captions)

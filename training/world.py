@@ -96,6 +96,13 @@ def tier(name: str) -> Tier:
         return Tier(
             name, tuple(s.name for s in SUBJECTS), SCENES, MOTIONS, CAMERAS, LIGHTS, WEATHERS, "training.pocket"
         )
+    if name == "full":
+        from training.full import world as full
+
+        subjects, scenes = (tuple(each.name for each in table) for table in (full.SUBJECTS, full.SCENES))
+        return Tier(
+            name, subjects, scenes, full.MOTIONS, full.CAMERAS, full.LIGHTS, full.WEATHERS, "training.full.compose"
+        )
     raise ValueError(f"tier {name!r}: there are pocket and full")
 
 
