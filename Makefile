@@ -38,7 +38,7 @@ TORCH := .venv-torch
 
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
-.PHONY: help video test serve check format chaos bench docs clients postgresql strace clean
+.PHONY: help video test serve check format chaos bench docs clients postgresql strace faketime clean
 
 help:
 	@sed -n '3,11s/^# //p' Makefile
@@ -63,7 +63,7 @@ format: $(VENV)/.installed-test
 	$(BIN)/ruff format .
 
 # CHAOS_SEEDS, CHAOS_ROUNDS and CHAOS_STORM_S (seconds) set other lengths.
-chaos: $(VENV)/.installed-test postgresql strace
+chaos: $(VENV)/.installed-test postgresql strace faketime
 	CHAOS=long CHAOS_SEEDS=$${CHAOS_SEEDS:-50000} PYTHONPATH=tests/chaos $(BIN)/python -m pytest -p long_forms \
 	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py \
 	    tests/unit/jobs/test_postgresql_killed.py
@@ -87,12 +87,13 @@ postgresql:
 	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends postgresql; \
 	fi
 
-# Refuses calls in the system's place. Linux alone has it; elsewhere what needs it is skipped.
-strace:
-	@if ! command -v strace >/dev/null && command -v apt-get >/dev/null; then \
+# The one refuses calls in the system's place, the other tells another time. Where they are not to be had, what needs them
+# is skipped.
+strace faketime:
+	@if ! command -v $@ >/dev/null && command -v apt-get >/dev/null; then \
 	    sudo=""; if [ "$$(id -u)" != 0 ]; then sudo=sudo; fi; \
-	    echo "installing strace"; \
-	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends strace; \
+	    echo "installing $@"; \
+	    $$sudo apt-get update -qq; DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $@; \
 	fi
 
 clean:

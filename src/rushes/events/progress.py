@@ -108,10 +108,10 @@ def left_s(expected_s: float, fraction: float, elapsed_s: float | None) -> float
     """Seconds until a job is done that is expected to take `expected_s` and has `fraction` of it behind it.
 
     `elapsed_s` is how long it has been at it, None where that says nothing (it was interrupted): the further it
-    is, the more its own pace counts.
+    is, the more its own pace counts. Below 0, the clock was set back meanwhile.
     """
     fraction = min(max(fraction, 0.0), 1.0)
-    if elapsed_s is not None and fraction > 0:
+    if elapsed_s is not None and elapsed_s > 0 and fraction > 0:
         trust = OWN_PACE * fraction
         expected_s = (1 - trust) * expected_s + trust * elapsed_s / fraction
     return expected_s * (1 - fraction)

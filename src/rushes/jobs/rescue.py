@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from rushes.contract.job import JobState
 from rushes.jobs.rows import end, move, requeued
@@ -16,6 +16,10 @@ TRUSTED_CRASHES = 1
 
 MAX_CRASHES = 3
 """A job that took this many workers with it is the likely cause; it does not get another one."""
+
+LONGEST_LEASE_S = 3600.0
+"""The longest that settings allow. A lease that is over later than that was taken before the clock was set back, and
+might not be over for years."""
 
 WORKER_LOST = {
     "code": "worker_lost",
@@ -33,13 +37,14 @@ class Rescued:
 
 
 def rescue_dead(connection: Connection, now: ColumnElement[float], worker: str | None) -> tuple[Rescued, ...]:
-    """Take back every running job whose lease is over by the database's clock.
+    """Take back every running job whose lease is over by the database's clock, or further away than any can be.
 
     With `worker`, take back what that worker holds instead, lease or not: only for its parent, which saw it end.
     A job whose owner gave it up is cancelled, one that crashed `MAX_CRASHES` times fails, any other waits again: it
     goes on from its checkpoint after a first crash, and from its first step after a second.
     """
-    theirs = jobs.c.lease_until < now if worker is None else jobs.c.worker == worker
+    over = or_(jobs.c.lease_until < now, jobs.c.lease_until > now + LONGEST_LEASE_S)
+    theirs = over if worker is None else jobs.c.worker == worker
     held = select(jobs).where(jobs.c.state == JobState.RUNNING, theirs).with_for_update(skip_locked=True)
     return tuple(_take_back(connection, now, row) for row in connection.execute(held).all())
 

@@ -128,6 +128,7 @@ def test_what_is_left_shrinks_to_nothing() -> None:
     assert left_s(60, 0.0, None) == 60
     assert left_s(60, 0.5, 30) == pytest.approx(30)
     assert left_s(60, 1.0, 61) == 0
+    assert left_s(60, 0.5, -86_400) == pytest.approx(30), "the clock was set back, and says nothing"
 
 
 def test_a_job_slower_than_history_is_believed_the_more_the_further_it_is() -> None:

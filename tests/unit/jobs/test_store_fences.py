@@ -88,6 +88,15 @@ def check_rescue(store: JobStore, say: Say) -> None:
     store.renew(alive)
 
 
+@pytest.mark.parametrize(("ahead_s", "taken"), [(3500.0, False), (86_400.0, True)])
+def test_rescue_takes_back_what_was_leased_before_the_clock_was_set_back(
+    store: JobStore, say: Say, ahead_s: float, taken: bool
+) -> None:
+    claim = running(store)
+    say("UPDATE jobs SET lease_until = lease_until + :ahead_s", ahead_s=ahead_s)
+    assert [rescued.id for rescued in store.rescue()] == ([claim.job.id] if taken else [])
+
+
 def without_token(claim: Claim) -> tuple[object, ...]:
     return (jobs.c.id == claim.job.id, jobs.c.state == JobState.RUNNING)
 

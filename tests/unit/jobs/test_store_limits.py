@@ -65,6 +65,12 @@ def test_a_first_request_is_found_by_the_repeat_that_says_so_and_by_no_other(sto
     assert store.add("ann", asked(), idempotency=key(window_s=60)).id == meant.id
 
 
+def test_after_the_clock_was_set_back_a_first_request_is_still_one(store: JobStore, say: Callable[..., None]) -> None:
+    first = store.add("ann", asked(), idempotency=key(window_s=0))
+    say("UPDATE idempotency SET at = at + 86400")
+    assert store.add("ann", asked(), idempotency=key(window_s=0)).id != first.id
+
+
 def test_a_key_outlives_the_program(store: JobStore, url: str) -> None:
     first = store.add("ann", asked(), idempotency=key())
     store.close()
