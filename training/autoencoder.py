@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from training.checkpoint import resume, save
-from training.network import LATENT_CHANNELS, PATCH, Decoder, Encoder
+from training.network import POCKET, Codec, Decoder, Encoder
 from training.world import FRAMES_PER_LATENT
 
 SUBJECT_WEIGHT = 5.0  # a subject covers a tenth of the picture and is what people look at
@@ -25,9 +25,9 @@ LATENT_NOISE = 0.2  # the decoder must forgive the small errors of a denoiser
 
 
 class Autoencoder(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec = POCKET) -> None:
         super().__init__()
-        self.encoder, self.decoder = Encoder(), Decoder()
+        self.encoder, self.decoder = Encoder(codec), Decoder(codec)
 
     def forward(self, frames: Tensor) -> Tensor:
         latent = self.encoder(frames)
@@ -53,9 +53,10 @@ def seen(drawn: Tensor) -> Tensor:
 @torch.no_grad()
 def start_from(model: Autoencoder, pixels: Tensor) -> None:
     """Set both projections to the principal components of the patches in `pixels` (B, 3F, H, W)."""
-    patches = F.pixel_unshuffle(pixels.float(), PATCH).movedim(1, -1).flatten(0, -2)
+    codec = model.encoder.codec
+    patches = F.pixel_unshuffle(pixels.float(), codec.patch).movedim(1, -1).flatten(0, -2)
     middle = patches.mean(0)
-    _, spread, directions = torch.svd_lowrank(patches - middle, LATENT_CHANNELS, niter=4)
+    _, spread, directions = torch.svd_lowrank(patches - middle, codec.channels, niter=4)
     spread = spread / len(patches) ** 0.5
     scale = spread.sqrt() * spread.mean().sqrt()  # between equal variance and true variance: no channel drowns another
     unit = (spread / scale).square().mean().sqrt()

@@ -38,10 +38,10 @@ SUBJECT_WEIGHT = 4.0
 MATRIX_RATE = 3.5e-3  # of Muon, whose steps have the size of AdamW's: short runs like them large
 
 
-def noise_levels(count: int, frames: int) -> Tensor:
+def noise_levels(count: int, frames: int, shift: float = SHIFT) -> Tensor:
     """(B, T) noise levels: one for all frames, clean beginnings to continue, or each frame its own."""
     draw = torch.sigmoid(torch.randn(count, frames) * 1.1)
-    draw = SHIFT * draw / (1 + (SHIFT - 1) * draw)
+    draw = shift * draw / (1 + (shift - 1) * draw)
     sigma = draw[:, :1].expand(-1, frames).clone()
     kind = torch.rand(count)
     sigma[kind < 0.15] = draw[kind < 0.15]
@@ -80,6 +80,21 @@ class Shards:
         said = ids[pick, torch.randint(ids.shape[1], (size,))].long()
         said[torch.rand(size) < SILENT] = 0
         return latents[pick].float(), weights[pick].float() / 255, said
+
+
+def optimizers_of(model: Transformer, *, fused: bool) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the blocks, AdamW for everything else; the loop sets both rates."""
+    matrices = [
+        p
+        for n, p in model.named_parameters()
+        if p.ndim == 2 and n.startswith(("blocks", "readers")) and "offset" not in n
+    ]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    return [
+        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.0, fused=fused),
+    ]
 
 
 def average_gradients(model: nn.Module) -> None:
@@ -130,17 +145,7 @@ def learn(rank: int, arguments: argparse.Namespace, meeting: str) -> None:
     model = Transformer(len(words), arguments.width, arguments.depth, arguments.width // 64)
     if arguments.start:
         model = kept(arguments.start, model)
-    matrices = [
-        p
-        for n, p in model.named_parameters()
-        if p.ndim == 2 and n.startswith(("blocks", "readers")) and "offset" not in n
-    ]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
-    optimizers = [
-        torch.optim.Muon(matrices, lr=MATRIX_RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=arguments.rate, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    optimizers = optimizers_of(model, fused=False)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
     fused = torch.compile(model, dynamic=False)
     step, spent_s = resume(saved, model, average, optimizers)

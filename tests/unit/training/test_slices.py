@@ -1,0 +1,104 @@
+"""A slice of training stops, leaves small parts, and another goes on from them; what they hold is what was learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")  # training's own library; the package and `make test` go without it
+
+from training import slices  # noqa: E402
+from training.autoencoder import Autoencoder  # noqa: E402
+from training.checkpoint import PART_BYTES, averaged, from_parts, put_parts  # noqa: E402
+from training.network import REFERENCE, SOUND, VIDEO, Encoder, Transformer  # noqa: E402
+from training.plan import FULL, REHEARSAL  # noqa: E402
+from training.sequence import Sequence, sequence, sound_levels  # noqa: E402
+
+from rushes.models.mini.text import Tokenizer  # noqa: E402
+
+
+def slice_of(what: str, run: Path, parts: Path, *more: str) -> None:
+    slices.main([what, str(run), "--parts", str(parts), "--rehearse", "--device", "cpu", "--no-compile", *more])
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Parts of both networks after a few steps each, made on two machines that share nothing but them."""
+    folder = tmp_path_factory.mktemp("slices")
+    slice_of("autoencoder", folder / "first", folder / "parts", "--steps", "3")
+    slice_of("transformer", folder / "second", folder / "parts", "--start", str(folder / "parts"), "--steps", "2")
+    return folder / "parts"
+
+
+def test_a_slice_goes_on_from_parts_on_another_machine(parts: Path, tmp_path: Path) -> None:
+    before = json.loads((parts / "transformer.json").read_text())
+    assert before["step"] == 2 and before["plan"] == "rehearsal"
+    slice_of("transformer", tmp_path / "run", tmp_path / "out", "--start", str(parts), "--steps", "2", "--last")
+    after = json.loads((tmp_path / "out" / "transformer.json").read_text())
+    assert after["step"] == 4 and after["vocabulary"] == before["vocabulary"]
+    assert not any(path.suffix == ".new" for path in (tmp_path / "out").iterdir())
+
+
+def test_a_slice_goes_on_from_its_own_state_where_that_is_still_there(parts: Path, tmp_path: Path) -> None:
+    for _ in range(2):
+        slice_of("autoencoder", tmp_path / "run", tmp_path / "out", "--steps", "2")
+    assert json.loads((tmp_path / "out" / "autoencoder.json").read_text())["step"] == 4
+    state = torch.load(tmp_path / "run" / "autoencoder.pt", weights_only=True)
+    assert state["optimizer"][0]["state"], "the optimizer's memory went on too"
+
+
+def test_the_full_tier_travels_in_parts_that_are_small_enough(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = Transformer(**slices.shape_of(FULL, ["<pad>"] * 2000))
+    count = sum(parameter.numel() for parameter in model.parameters())
+    assert 15e6 < count < 30e6
+    written = put_parts(model, tmp_path, "transformer", {}, small=True)
+    assert max(path.stat().st_size for path in written) <= 16 << 20
+    assert len(written) <= 8 and sum(path.stat().st_size for path in written) < 1.1 * count
+    again = from_parts(tmp_path, "transformer", Transformer(**slices.shape_of(FULL, ["<pad>"] * 2000)))
+    for (name, one), other in zip(model.named_parameters(), again.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=float(one.detach().abs().max()) / 120 + 1e-4), name
+    assert PART_BYTES < 16 << 20
+
+
+def test_parts_hold_the_average_that_the_run_kept(parts: Path) -> None:
+    kept = averaged(parts.parent / "first" / "autoencoder.pt", Autoencoder(REHEARSAL.codec))
+    carried = from_parts(parts, "autoencoder", Autoencoder(REHEARSAL.codec))
+    for one, other in zip(kept.parameters(), carried.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=2e-3)
+
+
+def test_what_is_given_is_clean_and_teaches_nothing() -> None:
+    torch.manual_seed(1)
+    encoder, words = Encoder(REHEARSAL.codec), REHEARSAL.vocabulary()
+    films = slices.drawn(REHEARSAL, 3, REHEARSAL.window * REHEARSAL.codec.frames, "cpu", sound=True)
+    seen = [sequence(films, encoder, Tokenizer(words, REHEARSAL.max_words), REHEARSAL) for _ in range(12)]
+    kinds = {kind for each in seen for kind in each.kind.unique().tolist()}
+    assert kinds == {VIDEO, REFERENCE, SOUND}
+    for each in seen:
+        assert each.clean.shape[:2] == each.sigma.shape == each.kind.shape == each.weight.shape
+        assert not each.sigma[each.kind == REFERENCE].any()
+        assert not each.weight[each.sigma == 0].any()
+        assert each.position[each.kind == REFERENCE][:, 0].lt(0).all()
+        assert torch.equal(each.noisy()[each.sigma == 0], each.clean[each.sigma == 0])
+
+
+def test_a_right_guess_costs_nothing_and_only_what_is_noisy_counts() -> None:
+    clean, sigma = torch.randn(2, 4, 8), torch.tensor([[0.0, 0.5, 1.0, 0.9]] * 2)
+    zero = torch.zeros(2, 4, dtype=torch.long)
+    seen = Sequence(clean, sigma, torch.zeros(2, 4, 3), zero, zero, (sigma > 0).float())
+    assert float(seen.loss(clean)) == 0
+    wrong = clean.clone()
+    wrong[:, 0] += 9
+    assert float(seen.loss(wrong)) == 0
+    assert float(seen.loss(clean + 1)) > 1
+
+
+def test_sound_is_thrown_clean_noisy_or_alone() -> None:
+    torch.manual_seed(3)
+    pictures, sound = sound_levels(torch.rand(400, 3).clamp(min=0.05), 2)
+    assert sound.shape == (400, 6)
+    given_sound, dubbed = (sound == 0).all(1).float().mean(), (pictures == 0).all(1).float().mean()
+    assert 0.1 < float(given_sound) < 0.3 and 0.05 < float(dubbed) < 0.25

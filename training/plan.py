@@ -1,0 +1,93 @@
+"""What a tier's networks are like, and what they train on: the numbers that training, export and the adapter share.
+
+`FULL` is what a GPU trains, `REHEARSAL` the same in miniature, for trying every line of the recipe on a CPU in minutes.
+The pocket tier's numbers stand in `world.py` and `train.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, field
+
+from training.network import FULL as FULL_CODEC
+from training.network import REFERENCE, SOUND, Codec
+
+REFERENCE_APART_S = 4.0  # how long before the film a reference stands, so that no frame of the film is as near
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes count tokens unless their name says otherwise; `grids` are (rows, columns) by name of the ratio."""
+
+    name: str
+    tier: str
+    codec: Codec
+    grids: dict[str, tuple[int, int]]
+    fps: int
+    window: int  # latent frames that the transformer sees at once
+    overlap: int  # of these, taken over from the window before
+    max_words: int
+    shift: float  # of the noise schedule, towards noise
+    reference_cells: int  # side of a reference, itself a small picture of tokens
+    width: int
+    depth: int
+    heads: int
+    clips: int  # a step of the transformer
+    chunks: int  # half seconds a step of the autoencoder, in films of two
+    rates: dict[str, float] = field(default_factory=lambda: {"matrices": 2.5e-3, "others": 1e-3, "autoencoder": 8e-4})
+
+    @property
+    def kinds(self) -> int:
+        return 1 + max(REFERENCE, SOUND)
+
+    @property
+    def seconds_per_latent(self) -> float:
+        return self.codec.frames / self.fps
+
+    def size(self, ratio: str) -> tuple[int, int]:
+        """Height and width in pixels."""
+        rows, cols = self.grids[ratio]
+        return rows * self.codec.patch, cols * self.codec.patch
+
+    def vocabulary(self) -> list[str]:
+        where = "training.full.captions" if self.tier == "full" else "training.captions"
+        words: list[str] = importlib.import_module(where).vocabulary()
+        return words
+
+
+FULL = Plan(
+    name="full",
+    tier="full",
+    codec=FULL_CODEC,  # 128 channels, as many as a token of sound has values
+    # About 320×192 pixels each: every ratio costs alike, and a batch of any is as large.
+    grids={"16:9": (6, 10), "9:16": (10, 6), "1:1": (8, 8), "4:3": (7, 9), "3:4": (9, 7)},
+    fps=8,
+    window=8,
+    overlap=2,
+    max_words=32,
+    shift=3.0,
+    reference_cells=4,
+    width=384,
+    depth=12,
+    heads=6,
+    clips=128,
+    chunks=64,
+)
+REHEARSAL = Plan(
+    name="rehearsal",
+    tier="full",
+    codec=Codec(128, 16, 4, (16, 24, 32)),
+    grids={"16:9": (3, 5), "1:1": (4, 4)},
+    fps=8,
+    window=3,
+    overlap=1,
+    max_words=32,
+    shift=3.0,
+    reference_cells=2,
+    width=64,
+    depth=2,
+    heads=2,
+    clips=4,
+    chunks=4,
+)
+PLANS = {plan.name: plan for plan in (FULL, REHEARSAL)}
