@@ -126,10 +126,33 @@ def test_full(doors: Doors, tmp_path: Path, figure: Callable[[str, object], None
 
     filler.unlink()
     id = doors.insisted(QUICK, "full-0").json()["id"]
-    done = eventually(lambda: (seen := served.video(id))["status"] != "in_progress" and seen, PATIENCE_S)
-    if done["status"] == "failed":  # it was taken before anybody noticed, and there was no room for its file
-        assert done["error"]["code"] == "storage_unavailable"
+    doors.completed(id)  # also where it was taken before anybody noticed, and there was no room for its file at first
     doors.completed(doors.insisted(QUICK, "room again").json()["id"])
     eventually(lambda: all(served.video(one)["status"] != "in_progress" for one in doors.ids()), PATIENCE_S)
     counts = doors.insist_on_promises()
     figure(f"{room or 'everything'} on a full disk", f"answers {sorted(codes)}; {counts}")
+
+
+def test_a_video_that_found_no_room_for_its_file_is_finished_when_there_is(
+    doors: Doors, tmp_path: Path, figure: Callable[[str, object], None]
+) -> None:
+    disk = tmp_path / "data" / "artifacts"
+    served = doors.now = OnSmallDisk(tmp_path / "data", disk, RUSHES_LOW_WATER_BYTES="0")
+    doors.ready()
+    doors.data = served.seen(tmp_path / "data")
+    filler = served.seen(disk) / "filler"
+    fill(filler)
+    id = doors.insisted(QUICK, "no room").json()["id"]
+
+    def set_back() -> list[str]:
+        with doors.rows() as connection:
+            said = connection.execute(
+                "SELECT data ->> '$.code' FROM job_events WHERE job = ? AND type = 'released'", (id,)
+            )
+            return [code for (code,) in said]
+
+    assert set(eventually(set_back, PATIENCE_S)) == {"storage_unavailable"}
+    filler.unlink()
+    doors.completed(id)
+    assert doors.insist_on_promises()["succeeded"] == 1
+    figure("a video that found no room", f"finished after {len(set_back())} attempts without")

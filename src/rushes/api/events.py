@@ -139,9 +139,11 @@ def _frame(door: Door, base_url: str, owner: str, id: str, event: JobEvent) -> s
 
 
 def _told(event: JobEvent) -> dict[str, Any]:
+    stand = event.data
+    if event.type == "released" and stand:
+        return {"error": {"code": stand["code"], "message": stand["message"]}, "wait_s": stand["wait_s"]}
     if event.type != "progress":
         return {}
-    stand = event.data
     return {
         "stage": stand["stage"],
         "step": stand["step"],

@@ -79,6 +79,8 @@ class Job:
     """Paused by its owner: it waits, and no worker takes it until it is resumed."""
     crashes: int = 0
     """How many workers ended without an answer while they made it."""
+    setbacks: int = 0
+    """How many attempts ended by something that may pass, such as a full disk."""
     checkpoint: Checkpoint | None = None
     webhook: str | None = None
     """The address that is told when the job has ended."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, exists, func, select, true, union_all
+from sqlalchemy import ColumnElement, FromClause, Select, case, exists, func, or_, select, true, union_all
 
 from rushes.contract.job import Job
 from rushes.jobs.rows import QUEUED, RUNNING, owned
@@ -17,6 +17,9 @@ from rushes.jobs.tables import jobs
 
 AFFINITY_GRACE_S = 5.0
 """How long a job may be passed over for one whose model is loaded already."""
+
+LONGEST_SETBACK_S = 3600.0
+"""No setback makes a job wait for longer."""
 
 
 def next_waiting(
@@ -44,6 +47,7 @@ def next_waiting(
                     head.c.owner == owners.c.name,
                     head.c.model == model,
                     head.c.held.is_(False),
+                    _due(head, now),
                 )
                 .order_by(head.c.priority, head.c.queued_at, head.c.id)
                 .limit(1)
@@ -71,15 +75,16 @@ def next_waiting(
     )
 
 
-def goes_before(job: Job, max_running_per_owner: int | None) -> ColumnElement[bool]:
+def goes_before(job: Job, now: ColumnElement[float], max_running_per_owner: int | None) -> ColumnElement[bool]:
     """Whether a job waits that the same model makes, and that goes before the running `job` by its priority.
 
-    One whose owner may not have another job running does not count: it would not be taken in its place.
+    One that is not due, or whose owner may not have another job running, does not count: it would not be taken.
     """
     waiting = jobs.alias("waiting")
     conditions = [
         waiting.c.state == QUEUED,
         waiting.c.held.is_(False),
+        _due(waiting, now),
         waiting.c.model == job.request.made_by,
         waiting.c.priority < job.priority,
     ]
@@ -87,6 +92,12 @@ def goes_before(job: Job, max_running_per_owner: int | None) -> ColumnElement[bo
         others = _running_of(waiting.c.owner, without=job.id)
         conditions.append(others < max_running_per_owner)
     return exists(select(waiting.c.id).where(*conditions))
+
+
+def _due(table: FromClause, now: ColumnElement[float]) -> ColumnElement[bool]:
+    # Further away than any setback puts it, it was put there before the clock was set back.
+    not_before = table.c.not_before
+    return or_(not_before.is_(None), not_before <= now, not_before > now + LONGEST_SETBACK_S)
 
 
 def _running_of(owner: ColumnElement[str], without: str | None = None) -> ColumnElement[int]:

@@ -103,6 +103,7 @@ def job_from(row: Row[Any]) -> Job:
         priority=row.priority,
         held=row.held,
         crashes=row.crashes,
+        setbacks=row.setbacks,
         checkpoint=None if row.checkpoint is None else Checkpoint.from_json(row.checkpoint),
         webhook=row.webhook,
         reuse_of=row.reuse_of,

@@ -5,7 +5,8 @@
     running → running    renew      a beat, or a beat with progress
     running → running    checkpoint where the job can go on from now
     running → succeeded | failed | cancelled    finish · fail · cancelled
-    running → queued     release    the worker stops; the job keeps its place and its checkpoint; no crash
+    running → queued     release    the worker stops, or what may pass came in between; the job keeps its place and
+                                    its checkpoint; no crash
     running → queued | failed | cancelled       rescue, when the worker died (rescue.py)
     queued → cancelled   cancel     a running job is only asked to stop
     queued → queued      pause · resume         a running job is asked to go back to the queue, with its checkpoint
@@ -57,6 +58,14 @@ class Claim:
     job: Job
     token: str
     lease_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Setback:
+    """An attempt was ended by `error`, which may pass; the next is to wait for `wait_s` seconds."""
+
+    error: JobError
+    wait_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,20 +298,26 @@ class JobStore:
         """End the job because its owner asked for it. Raises `Lost`."""
         return self._end(claim, JobState.CANCELLED, {})
 
-    def release(self, claim: Claim) -> Job:
+    def release(self, claim: Claim, setback: Setback | None = None) -> Job:
         """Give the job back to the queue at its old place, without a crash counted. Raises `Lost`.
 
-        Its checkpoint stays. A job whose owner has given it up meanwhile is cancelled instead.
+        Its checkpoint stays. With a `setback`, that is counted, and the job not claimed before its wait is over. A job
+        whose owner has given it up meanwhile is cancelled instead.
         """
         now = self._database.now
         held = _held(claim)
+        data: dict[str, Any] = {}
+        later: dict[str, Any] = {}
+        if setback is not None:
+            data = {"code": setback.error.code, "message": setback.error.message, "wait_s": setback.wait_s}
+            later = {"setbacks": jobs.c.setbacks + 1, "not_before": now + setback.wait_s}
 
         def work(connection: Connection) -> Job:
             row = _still_ours(_locked(connection, held), claim)
             if row.cancel_at is not None:
                 return _done(end(connection, now, held, JobState.CANCELLED, "cancelled", {}), claim)
             back = requeued(goes_on=row.checkpoint is not None)
-            return job_from(_still_ours(move(connection, now, held, "released", {}, **back), claim))
+            return job_from(_still_ours(move(connection, now, held, "released", data, **back, **later), claim))
 
         return self._database.write(work)
 
@@ -391,7 +406,7 @@ class JobStore:
         return self._database.write(work)
 
     def _answer(self, connection: Connection, row: Row[Any], claim: Claim) -> Beat:
-        first = goes_before(claim.job, self._limits.max_running_per_owner)
+        first = goes_before(claim.job, self._database.now, self._limits.max_running_per_owner)
         return Beat(row.cancel_at is not None, row.held or bool(connection.execute(select(first)).scalar_one()))
 
     def _end(self, claim: Claim, state: JobState, data: dict[str, Any], **values: Any) -> Job:

@@ -29,7 +29,7 @@ from sqlalchemy.schema import CreateColumn
 from rushes.errors import WrongSetup
 from rushes.failpoints import failpoint
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Counts up with every change of the tables; a database that is ahead of the program is refused."""
 
 metadata = MetaData()
@@ -74,6 +74,9 @@ jobs = Table(
     Column("webhook", Text),
     Column("reuse_of", Text),  # no foreign key: the earlier job may be deleted, and this one keeps its own copy
     Column("asked_model", Text),  # where it is not `model`; PostgreSQL cannot look into JSON with every string of ours
+    # Since schema 3.
+    Column("setbacks", Integer, nullable=False, server_default=text("0")),  # attempts ended by what may pass
+    Column("not_before", Double),  # a job that was set back is not claimed earlier
     Index("jobs_of_owner", "owner", "id"),
     Index("jobs_ended", "finished_at"),
 )

@@ -21,13 +21,21 @@ from rushes.failpoints import failpoint
 from rushes.jobs.heart import STALLED, Heart
 from rushes.jobs.kept import Forget, Kept
 from rushes.jobs.stall import StallLimits
-from rushes.jobs.store import LEASE_S, Claim, JobStore, Lost
+from rushes.jobs.store import LEASE_S, Claim, JobStore, Lost, Setback
 
 log = logging.getLogger(__name__)
 
 POLL_S = (0.25, 0.5)
 RESCUE_EVERY_S = 5.0
 PROGRESS_EVERY_S = 0.5  # each write is an fsync and a line of history; people do not read faster
+
+SETBACK_WAITS_S = (5.0, 15.0, 60.0, 300.0)
+"""How long a job waits after each attempt that was ended by what may pass, such as a full disk. One more, and it fails:
+by then somebody should have been told, and the others in the queue are kept waiting for it."""
+
+SETBACK_PAUSE_S = (1.0, 30.0)
+"""How long a worker leaves the queue alone after such an attempt: twice as long for each in a row. What ails this
+machine would otherwise set back every job that waits, one after the other."""
 
 FINISHED_RATHER = ("decoding", "storing")
 """Stages that are not left for another job: what is left of them is short, and would be done again from their start."""
@@ -67,12 +75,13 @@ class Worker:
         self._forget = forget
         self._lease_s = lease_s
         self._stalls = stalls
+        self._setbacks_in_a_row = 0
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a job in hand then goes back to the queue before its next step."""
         next_rescue = time.monotonic()
         while not stop.is_set():
-            worked = False
+            pause_s: float | None = None
             try:
                 if time.monotonic() >= next_rescue:
                     self._rescue()
@@ -80,11 +89,17 @@ class Worker:
                 claim = self._store.claim(self._name, self._models, self._lease_s, loaded=self._loaded)
                 if claim is not None:
                     self._work(claim, stop)
-                    worked = True
+                    pause_s = self._setback_pause_s()
             except Unavailable as error:
                 log.warning("waiting: %s", error.message)
-            if not worked:
-                stop.wait(random.uniform(*POLL_S))  # noqa: S311 - jitter keeps many workers from asking in step
+            if pause_s is None:
+                pause_s = random.uniform(*POLL_S)  # noqa: S311 - jitter keeps many workers from asking in step
+            if pause_s:
+                stop.wait(pause_s)
+
+    def _setback_pause_s(self) -> float:
+        first_s, longest_s = SETBACK_PAUSE_S
+        return min(longest_s, first_s * 2 ** (self._setbacks_in_a_row - 1)) if self._setbacks_in_a_row else 0.0
 
     def _rescue(self) -> None:
         for job in self._store.rescue():
@@ -107,6 +122,7 @@ class Worker:
     def _outcome(self, claim: Claim, heart: Heart, kept: Kept, stop: threading.Event) -> Callable[[], object]:
         """Perform the job; return the one write that is left to do."""
         job, store = claim.job, self._store
+        in_a_row, self._setbacks_in_a_row = self._setbacks_in_a_row, 0
         try:
             artifact = self._perform(job, _observer(store, claim, heart, stop), kept.keep)
         except Cancelled:
@@ -117,8 +133,14 @@ class Worker:
         except Lost:
             return lambda: None
         except RushesError as error:
-            log.info("job %s: %s", job.id, error.code)
             failure = JobError(error.code, error.message)
+            if error.retryable:
+                self._setbacks_in_a_row = in_a_row + 1
+                if job.setbacks < len(SETBACK_WAITS_S):
+                    setback = Setback(failure, SETBACK_WAITS_S[job.setbacks])
+                    log.warning("job %s: %s; tried again in %g s", job.id, error.message, setback.wait_s)
+                    return lambda: self._release(claim, setback)
+            log.info("job %s: %s", job.id, error.code)
         except Exception:  # the worker's edge: whatever a model or a codec throws ends this job, not the worker
             log.exception("job %s: %s", job.id, GenerationFailed.summary)
             failure = JobError(GenerationFailed.code, GenerationFailed.summary)
@@ -126,8 +148,8 @@ class Worker:
             return lambda: self._publish(claim, artifact)
         return lambda: store.fail(claim, failure)
 
-    def _release(self, claim: Claim) -> None:
-        self._store.release(claim)
+    def _release(self, claim: Claim, setback: Setback | None = None) -> None:
+        self._store.release(claim, setback)
         failpoint("released")
 
     def _publish(self, claim: Claim, artifact: Artifact) -> None:

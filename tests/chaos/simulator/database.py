@@ -226,10 +226,10 @@ def statements_kept(queries: dict[Any, Any]) -> Iterator[None]:
             queries[key] = choose.next_waiting(now, models, loaded, limit)
         return queries[key]
 
-    def goes_before(job: Job, limit: int | None) -> Any:
+    def goes_before(job: Job, now: Any, limit: int | None) -> Any:
         key = (job.request.made_by, job.priority, limit if limit is None else job.id)
         if key not in queries:
-            queries[key] = choose.goes_before(job, limit)
+            queries[key] = choose.goes_before(job, now, limit)
         return queries[key]
 
     with patch.object(store, "next_waiting", next_waiting), patch.object(store, "goes_before", goes_before):

@@ -21,7 +21,7 @@ from rushes.contract.events import Progress
 from rushes.contract.job import JobError
 from rushes.errors import Unavailable
 from rushes.events.bus import Bus
-from rushes.jobs.store import JobStore
+from rushes.jobs.store import JobStore, Setback
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
 
@@ -210,6 +210,15 @@ def test_who_worked_on_it_is_nobodys_business(url: str, id: str, store: JobStore
         text = reply.read().decode()
     assert "requeued" in text
     assert "host-17-secret" not in text
+
+
+def test_why_a_video_is_put_off_is_told_and_for_how_long(url: str, id: str, store: JobStore) -> None:
+    full = JobError("storage_unavailable", "the finished file could not be stored: No space left on device")
+    store.release(claimed(store, id), Setback(full, 5.0))
+    store.cancel(id)
+    with watched(url, id) as news:
+        (put_off,) = (one for one in news if one.type == "requeued")
+    assert (put_off.data["error"], put_off.data["wait_s"]) == ({"code": full.code, "message": full.message}, 5.0)
 
 
 def test_what_cannot_be_watched_is_refused_before_the_stream(url: str, id: str) -> None:
