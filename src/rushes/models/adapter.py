@@ -41,9 +41,12 @@ class Inputs:
     keyframes: tuple[tuple[int, Frames], ...] = ()  # (native frame, picture), no frame twice
     lead_in_THWC: Frames | None = None  # the clip to continue: the film begins with it, T below its native frames
     source_THWC: Frames | None = None  # the clip to edit, from the film's first frame on; it may be shorter
+    references: tuple[Frames, ...] = ()  # whom the film is about: squares (T, side, side, 3) at the native rate, T ≥ 1
+    sound: NDArray[np.float32] | None = None  # the film's sound from its beginning on: (samples, 2) at 48 kHz
 
     def __bool__(self) -> bool:
-        return bool(self.keyframes) or self.lead_in_THWC is not None or self.source_THWC is not None
+        clips = (self.lead_in_THWC, self.source_THWC, self.sound)
+        return bool(self.keyframes or self.references) or any(clip is not None for clip in clips)
 
 
 NO_INPUTS = Inputs()

@@ -32,13 +32,19 @@ NUMBERS = {
 }
 
 
-def write_tiny_weights(folder: Path) -> Path:
-    """Write mini.json, transformer.onnx, encoder.onnx and decoder.onnx into `folder`."""
+SOUND_CHANNELS = 128  # as many as a token of sound has values
+ALL_KINDS = {"channels": SOUND_CHANNELS, "sound": True, "reference_cells": 2}
+
+
+def write_tiny_weights(folder: Path, *, kinds: bool = False) -> Path:
+    """Write mini.json and the three networks into `folder`; with `kinds` they know references and sound."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mini.json").write_text(json.dumps(NUMBERS), "utf-8")
-    save(_transformer(), folder / "transformer.onnx")
-    save(_encoder(), folder / "encoder.onnx")
-    save(_decoder(), folder / "decoder.onnx")
+    numbers = NUMBERS | ALL_KINDS if kinds else NUMBERS
+    channels = int(str(numbers["channels"]))
+    (folder / "mini.json").write_text(json.dumps(numbers), "utf-8")
+    save(_transformer(channels, kinds), folder / "transformer.onnx")
+    save(_encoder(channels), folder / "encoder.onnx")
+    save(_decoder(channels), folder / "decoder.onnx")
     return folder
 
 
@@ -57,12 +63,12 @@ class _Weights:
         return name
 
 
-def _transformer():
+def _transformer(channels: int, kinds: bool):
     weights, node = _Weights(1), helper.make_node
     weights.matrix("embedding", len(WORDS), WIDTH)
-    weights.matrix("w_in", CHANNELS + 4, WIDTH)
+    weights.matrix("w_in", channels + 4 + kinds, WIDTH)
     weights.matrix("w_query", WIDTH, WIDTH)
-    weights.matrix("w_out", 2 * WIDTH, CHANNELS)
+    weights.matrix("w_out", 2 * WIDTH, channels)
     values = weights.random.integers(-127, 128, size=(WIDTH, WIDTH)).astype(np.int8)
     weights.constant("w_hidden", values)
     weights.constant("w_hidden_scale", np.float32(0.003))
@@ -71,7 +77,9 @@ def _transformer():
         node("Gather", ["embedding", "words"], ["embedded"]),
         node("ReduceMean", ["embedded"], ["text"], axes=[1], keepdims=1),
         node("Unsqueeze", ["sigma", "last"], ["level"]),
-        node("Concat", ["latent", "level", "position"], ["joined"], axis=2),
+        *([node("Unsqueeze", ["kind", "last"], ["kind_wide"])] if kinds else []),
+        *([node("Cast", ["kind_wide"], ["sort"], to=TensorProto.FLOAT)] if kinds else []),
+        node("Concat", ["latent", "level", "position", *(["sort"] if kinds else [])], ["joined"], axis=2),
         node("MatMul", ["joined", "w_in"], ["entered"]),
         node("Add", ["entered", "text"], ["told"]),
         node("Tanh", ["told"], ["token"]),
@@ -90,18 +98,19 @@ def _transformer():
     ]
     weights.constant("last", np.array([2], dtype=np.int64))
     inputs = [
-        _float("latent", "B", "N", CHANNELS),
+        _float("latent", "B", "N", channels),
         _float("sigma", "B", "N"),
         _float("position", "B", "N", 3),
         helper.make_tensor_value_info("words", TensorProto.INT64, ["B", "L"]),
+        *([helper.make_tensor_value_info("kind", TensorProto.INT64, ["B", "N"])] if kinds else []),
     ]
-    return _model(nodes, inputs, _float("clean", "B", "N", CHANNELS), weights)
+    return _model(nodes, inputs, _float("clean", "B", "N", channels), weights)
 
 
-def _encoder():
+def _encoder(channels: int):
     weights, node = _Weights(3), helper.make_node
     values = 3 * FRAMES_PER_LATENT
-    weights.constant("filter", weights.random.normal(size=(CHANNELS, values, SPATIAL, SPATIAL)).astype(np.float32) / 50)
+    weights.constant("filter", weights.random.normal(size=(channels, values, SPATIAL, SPATIAL)).astype(np.float32) / 50)
     weights.constant("white", np.float32(255))
     nodes = [
         node("Cast", ["frames"], ["bright"], to=TensorProto.FLOAT),
@@ -116,13 +125,13 @@ def _encoder():
     weights.constant("height_width", np.array([3, 4], dtype=np.int64))
     weights.constant("batch_and_values", np.array([0, values], dtype=np.int64))
     frames = helper.make_tensor_value_info("frames", TensorProto.UINT8, ["B", FRAMES_PER_LATENT, "H", "W", 3])
-    return _model(nodes, [frames], _float("latent", "B", CHANNELS, "rows", "cols"), weights)
+    return _model(nodes, [frames], _float("latent", "B", channels, "rows", "cols"), weights)
 
 
-def _decoder():
+def _decoder(channels: int):
     weights, node = _Weights(2), helper.make_node
     out = FRAMES_PER_LATENT * 3 * SPATIAL * SPATIAL
-    weights.constant("filter", weights.random.normal(size=(out, CHANNELS, 1, 1)).astype(np.float32))
+    weights.constant("filter", weights.random.normal(size=(out, channels, 1, 1)).astype(np.float32))
     weights.constant("white", np.float32(255))
     weights.constant("grid_slice", np.array([2, 3], dtype=np.int64))
     weights.constant("spatial", np.array([SPATIAL, SPATIAL], dtype=np.int64))
@@ -144,7 +153,7 @@ def _decoder():
         node("Cast", ["picture"], ["frames"], to=TensorProto.UINT8),
     ]
     output = helper.make_tensor_value_info("frames", TensorProto.UINT8, ["B", FRAMES_PER_LATENT, "H", "W", 3])
-    return _model(nodes, [_float("latent", "B", CHANNELS, "rows", "cols")], output, weights)
+    return _model(nodes, [_float("latent", "B", channels, "rows", "cols")], output, weights)
 
 
 def _float(name: str, *shape: int | str):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,19 @@ from rushes.diffusion.samplers import renoised, velocity
 from rushes.diffusion.schedules import flow_sigmas
 from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
-from rushes.models.mini.given import Given, laid_out
+from rushes.models.mini.given import FREE, Given, laid_out, referred
 from rushes.models.mini.graph import Graph, runtime
+from rushes.models.mini.sound import OUT_RATE, TOKEN_VALUES, TOKENS_PER_SECOND, heard, sounded, to_mono, to_tokens
 from rushes.models.mini.text import Tokenizer
-from rushes.models.mini.windows import Window, positions, windows
+from rushes.models.mini.windows import Window, positions, sequence, windows
 
 Float32s = NDArray[np.float32]
 
-STATE_LAYOUT = "mini 2"
+STATE_LAYOUT = "mini 3"
 """Counts up when `MiniState.to_bytes` is written otherwise, or a step computes otherwise."""
+
+SOUND_STREAM = 1 << 32
+"""Where the sound's noise begins: the picture, with sound or without, is drawn from the streams below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,11 @@ class MiniCondition:
     windows: tuple[Window, ...]
     levels: tuple[float, ...]  # the noise level that each latent frame starts from
     skipped: int  # frames at the start of the first latent frame that are no part of the film
-    given: Given | None = field(default=None, compare=False)  # only until `prepare`
+    sounds: int = 0  # tokens of sound in a latent frame; 0 for a silent film
+    sound_level: float = FREE  # the noise level that the sound starts from
+    given: Given | None = field(default=None, compare=False)  # only until `prepare`, as are the next two
+    references: tuple[Frames, ...] = field(default=(), compare=False)
+    sound: Float32s | None = field(default=None, compare=False)  # (samples, 2) at 48 kHz
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,15 @@ class MiniState:
 
     latent_NPC  float32 (latent frames, places = rows × cols, channels); never written to in place.
     seed        of all the noise that is still to come: each step draws its own.
+    sound_NKC   the same of its sound (latent frames, tokens of sound in each, channels); no tokens in a silent film.
+    about_RPC   what the film is about: finished latent frames that every step sees beside the film; often none.
     clean_NPC   the grid without its noise, as the last step saw it; None before one was taken here.
     """
 
     condition: MiniCondition
     latent_NPC: Float32s
+    sound_NKC: Float32s
+    about_RPC: Float32s
     seed: int
     index: int = 0
     clean_NPC: Float32s | None = field(default=None, compare=False)  # to look at; nothing is computed from it
@@ -86,9 +98,14 @@ class MiniState:
     def to_bytes(self) -> bytes:
         """Everything needed to go on elsewhere, as a NumPy archive that holds no code."""
         buffer = io.BytesIO()
-        condition = asdict(self.condition)
-        del condition["given"]  # what is left of it is in the latent frames
-        np.savez(buffer, latent=self.latent_NPC, seed=np.uint64(self.seed), index=self.index, **condition)
+        # What was given is in the latent frames by now.
+        condition = {
+            field.name: getattr(self.condition, field.name)
+            for field in fields(self.condition)
+            if field.name not in ("given", "references", "sound")
+        }
+        arrays: dict[str, Any] = {"latent": self.latent_NPC, "heard": self.sound_NKC, "about": self.about_RPC}
+        np.savez(buffer, **arrays, seed=np.uint64(self.seed), index=self.index, **condition)
         return buffer.getvalue()
 
 
@@ -128,6 +145,10 @@ class MiniAdapter:
         rows, cols = self.config.grid(request.width, request.height)
         num_frames = self.config.num_frames(request.seconds)
         given = laid_out(inputs, num_frames, self.config.frames_per_latent)
+        sounds = self._sounds if request.generate_audio or inputs.sound is not None else 0
+        # With sound, a keyframe at the beginning is looked at beside its noise, which is still to become sound.
+        finished = 0 if sounds and inputs.lead_in_THWC is None else given.finished
+        cells = self.config.reference_cells
         return MiniCondition(
             words=tuple(self.tokenizer.encode(request.prompt)),
             negative_words=tuple(self.tokenizer.encode(request.negative_prompt)),
@@ -136,10 +157,14 @@ class MiniAdapter:
             rows=rows,
             cols=cols,
             num_frames=num_frames,
-            windows=windows(len(given.levels), self.config.window, self.config.overlap, given.finished),
+            windows=windows(len(given.levels), self.config.window, self.config.overlap, finished),
             levels=given.levels,
             skipped=given.skipped,
+            sounds=sounds,
+            sound_level=FREE if inputs.sound is None else 0.0,
             given=given,
+            references=referred(inputs, self.config.frames_per_latent, cells * self.config.spatial),
+            sound=inputs.sound,
         )
 
     def prepare(self, condition: MiniCondition, seed: int) -> MiniState:
@@ -149,38 +174,78 @@ class MiniAdapter:
         for index, frames_THWC in condition.given.chunks if condition.given else ():
             level = np.float32(condition.levels[index])
             latent_NPC[index] = (1 - level) * self._encoded(frames_THWC) + level * latent_NPC[index]
-        return MiniState(replace(condition, given=None), latent_NPC, seed)
+        cells = self.config.reference_cells**2
+        about = [self._encoded(frames_THWC) for frames_THWC in condition.references]
+        about_RPC = np.stack(about) if about else np.zeros((0, cells, self.config.channels), np.float32)
+        sound_NKC = noise(seed, (len(condition.levels), condition.sounds, self.config.channels), SOUND_STREAM)
+        if condition.sound is not None:
+            sound_NKC = self._listened(condition.sound, condition)
+        elif condition.sounds:  # no step comes to what was finished before; a clip to continue stays silent
+            finished = condition.windows[0].made_from
+            sound_NKC[:finished] = self._listened(np.zeros((0, 2), np.float32), condition)[:finished]
+        bare = replace(condition, given=None, references=(), sound=None)
+        return MiniState(bare, latent_NPC, sound_NKC, about_RPC, seed)
 
     def step(self, state: MiniState, index: int) -> MiniState:
         condition = state.condition
         window = condition.windows[index // state.steps_per_window]
         levels_M = condition.levels[window.made_from : window.stop]
         # Frames that all start half clean have half as far to go: the steps are spent on what is left.
-        top = max(levels_M, default=0.0)
+        top = max([*levels_M, condition.sound_level if condition.sounds else 0.0], default=0.0)
         sigma, sigma_next = (top * sigma for sigma in condition.sigmas[index % state.steps_per_window :][:2])
         if top == 0.0:
             return replace(state, index=index + 1)
 
         made = window.made_from - window.start  # what lies before is finished: it was input, and stays as it is
-        seen_NPC = state.latent_NPC[window.start : window.stop]
         # A frame waits at the level it starts from until the others are as clean; one that is given waits for ever.
         sigma_N = np.array([0.0] * made + [min(sigma, level) for level in levels_M], dtype=np.float32)
+        heard_N = np.array([0.0] * made + [min(sigma, condition.sound_level)] * len(levels_M), dtype=np.float32)
+        clean_NPC, clean_NKC = self._predict_clean(state, window, sigma_N, heard_N)
+        latent_NPC = state.latent_NPC.copy()
+        latent_NPC[window.start : window.stop] = self._moved(
+            state.latent_NPC[window.start : window.stop],
+            clean_NPC,
+            sigma_N,
+            sigma_next,
+            levels=condition.levels[window.start : window.stop],
+            noise_NPC=noise(state.seed, clean_NPC.shape, stream=1 + index),  # stream 0 was `prepare`'s
+        )
+        foreseen_NPC = latent_NPC.copy()
+        noisy = np.flatnonzero(sigma_N)
+        foreseen_NPC[window.start + noisy] = clean_NPC[noisy]
+        sound_NKC = state.sound_NKC
+        if condition.sounds:
+            sound_NKC = sound_NKC.copy()
+            sound_NKC[window.start : window.stop] = self._moved(
+                state.sound_NKC[window.start : window.stop],
+                clean_NKC,
+                heard_N,
+                sigma_next,
+                levels=(condition.sound_level,) * len(heard_N),
+                noise_NPC=noise(state.seed, clean_NKC.shape, stream=SOUND_STREAM + 1 + index),
+            )
+        return replace(state, latent_NPC=latent_NPC, sound_NKC=sound_NKC, index=index + 1, clean_NPC=foreseen_NPC)
+
+    @staticmethod
+    def _moved(
+        seen_NPC: Float32s,
+        clean_NPC: Float32s,
+        sigma_N: Float32s,
+        sigma_next: float,
+        *,
+        levels: tuple[float, ...],
+        noise_NPC: Float32s,
+    ) -> Float32s:
+        """`seen_NPC` with less noise: fresh noise over what it will be, no more than `sigma_next`."""
         next_N = np.minimum(sigma_N, np.float32(sigma_next))
         moving = np.flatnonzero(next_N < sigma_N)
-
-        clean_NPC = self._predict_clean(seen_NPC, condition, sigma_N)
-        noise_NPC = noise(state.seed, seen_NPC.shape, stream=1 + index)  # stream 0 was `prepare`'s
         # A frame that began as a given one carries its own noise along: what that holds of the picture would be lost.
-        edited = np.array([index for index in moving if condition.levels[window.start + index] < 1.0], dtype=int)
+        edited = np.array([index for index in moving if levels[index] < FREE], dtype=int)
         towards_noise_NPC = velocity(seen_NPC[edited], clean_NPC[edited], sigma_N[edited, None, None])
         noise_NPC[edited] = clean_NPC[edited] + towards_noise_NPC
-
-        latent_NPC = state.latent_NPC.copy()
-        latent_NPC[window.start + moving] = renoised(clean_NPC[moving], noise_NPC[moving], next_N[moving, None, None])
-        noisy = np.flatnonzero(sigma_N)
-        foreseen_NPC = latent_NPC.copy()
-        foreseen_NPC[window.start + noisy] = clean_NPC[noisy]
-        return replace(state, latent_NPC=latent_NPC, index=index + 1, clean_NPC=foreseen_NPC)
+        moved_NPC = seen_NPC.copy()
+        moved_NPC[moving] = renoised(clean_NPC[moving], noise_NPC[moving], next_N[moving, None, None])
+        return moved_NPC
 
     def foreseen(self, state: MiniState) -> MiniState:
         """See `Foresees`. Right after a restart it is the state itself."""
@@ -189,12 +254,15 @@ class MiniAdapter:
     def decode(self, state: MiniState) -> Iterator[Chunk]:
         condition = state.condition
         skipped, frames_left = condition.skipped, condition.num_frames
+        sound, made = self._sounding(state), 0
         for latent_PC in state.latent_NPC:
             grid_RSC = latent_PC.reshape(condition.rows, condition.cols, self.config.channels)
             latent_1CRS = np.ascontiguousarray(grid_RSC.transpose(2, 0, 1)[None])
             frames_THWC = self._decoder.run(latent=latent_1CRS)[0, skipped : skipped + frames_left]
             skipped, frames_left = 0, frames_left - len(frames_THWC)
-            yield Chunk(frames_THWC)
+            began, made = made, made + len(frames_THWC)
+            samples = slice(*(round(frames * OUT_RATE / self.config.fps) for frames in (began, made)))
+            yield Chunk(frames_THWC, None if sound is None else sound[samples])
 
     def restore(self, checkpoint: bytes) -> MiniState:
         """The state that `MiniState.to_bytes` saved.
@@ -215,8 +283,11 @@ class MiniAdapter:
                 windows=tuple(Window(*numbers) for numbers in saved["windows"].tolist()),
                 levels=tuple(saved["levels"].tolist()),
                 skipped=int(saved["skipped"]),
+                sounds=int(saved["sounds"]),
+                sound_level=float(saved["sound_level"]),
             )
-            return MiniState(condition, saved["latent"], int(saved["seed"]), int(saved["index"]))
+            arrays = (saved["latent"], saved["heard"], saved["about"])
+            return MiniState(condition, *arrays, int(saved["seed"]), int(saved["index"]))
 
     def state_format(self) -> str:
         return f"{STATE_LAYOUT} {self.config.revision} {runtime()}"
@@ -226,20 +297,60 @@ class MiniAdapter:
         latent_CRS: Float32s = self._encoder.run(frames=np.ascontiguousarray(frames_FHWC[None]))[0]
         return latent_CRS.transpose(1, 2, 0).reshape(-1, self.config.channels)
 
-    def _predict_clean(self, seen_NPC: Float32s, condition: MiniCondition, sigma_N: Float32s) -> Float32s:
-        """What `seen_NPC` would be without its noise, of which each frame has its own amount; towards the prompt."""
-        inputs = {
-            "latent": seen_NPC.reshape(1, -1, self.config.channels),
-            "sigma": np.repeat(sigma_N, seen_NPC.shape[1])[None],
-            "position": positions(len(seen_NPC), condition.rows, condition.cols, self._seconds_per_latent),
+    def _listened(self, sound: Float32s, condition: MiniCondition) -> Float32s:
+        """`sound` as tokens, after silence where frames are skipped: (latent frames, K, channels)."""
+        seconds = len(condition.levels) * self._seconds_per_latent
+        before = np.zeros((round(condition.skipped * OUT_RATE / self.config.fps), 2), np.float32)
+        tokens = to_tokens(heard(to_mono(np.concatenate([before, sound]), seconds)))
+        return np.asarray(tokens, np.float32).reshape(len(condition.levels), condition.sounds, TOKEN_VALUES)
+
+    def _sounding(self, state: MiniState) -> Float32s | None:
+        """The sound that was made, (samples, 2) at 48 kHz, without what is skipped; None where none was."""
+        condition = state.condition
+        if not condition.sounds or condition.sound_level < FREE:
+            return None
+        tokens = state.sound_NKC.reshape(-1, TOKEN_VALUES)
+        return sounded(tokens, state.seed)[round(condition.skipped * OUT_RATE / self.config.fps) :]
+
+    def _predict_clean(
+        self, state: MiniState, window: Window, sigma_N: Float32s, heard_N: Float32s
+    ) -> tuple[Float32s, Float32s]:
+        """What a window of pictures and of sound would be without its noise, of which each latent frame has its own
+        amount; towards the prompt."""
+        condition = state.condition
+        seen_NPC = state.latent_NPC[window.start : window.stop]
+        heard_NKC = state.sound_NKC[window.start : window.stop]
+        parts = (seen_NPC, state.about_RPC, heard_NKC)
+        levels = (sigma_N, np.zeros(len(state.about_RPC), np.float32), heard_N)
+        grid = (len(seen_NPC), condition.rows, condition.cols, self._seconds_per_latent)
+        inputs: dict[str, NDArray[Any]] = {
+            "latent": np.concatenate([part.reshape(1, -1, self.config.channels) for part in parts], axis=1),
+            "sigma": np.concatenate(
+                [np.repeat(level, part.shape[1])[None] for level, part in zip(levels, parts, strict=True)], axis=1
+            ),
         }
-        positive = self._transformer.run(**inputs, words=_ids(condition.words))
+        if self.config.kinds:
+            extent = (len(state.about_RPC), self.config.reference_cells, condition.sounds)
+            inputs["position"], inputs["kind"] = sequence(*grid, *extent)
+        else:
+            inputs["position"] = positions(*grid)
+        clean_1NC = self._transformer.run(**inputs, words=_ids(condition.words))
         if condition.guidance_scale != 1.0:
             # A pass of its own, never a batch of two: int8 ranges are measured over the batch, so that
             # the negative prompt would move the bits of the positive prediction.
             negative = self._transformer.run(**inputs, words=_ids(condition.negative_words))
-            positive = guided(positive, negative, condition.guidance_scale)
-        return positive.reshape(seen_NPC.shape)
+            clean_1NC = guided(clean_1NC, negative, condition.guidance_scale)
+        pictures, sounds = (part.shape[0] * part.shape[1] for part in (seen_NPC, heard_NKC))
+        clean_NC = clean_1NC[0]
+        return (
+            clean_NC[:pictures].reshape(seen_NPC.shape),
+            clean_NC[len(clean_NC) - sounds :].reshape(heard_NKC.shape),
+        )
+
+    @property
+    def _sounds(self) -> int:
+        """Tokens of sound in a latent frame."""
+        return round(TOKENS_PER_SECOND * self._seconds_per_latent) if self.config.sound else 0
 
     @property
     def _seconds_per_latent(self) -> float:

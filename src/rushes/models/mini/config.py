@@ -29,6 +29,8 @@ class MiniConfig:
     shift: float  # of the noise schedule, see diffusion.schedules
     grids: Mapping[str, tuple[int, int]]  # ratio name → (rows, cols) of tokens
     vocabulary: tuple[str, ...]  # a word's index is its id; 0 is "<pad>", 1 is "<unk>"
+    sound: bool = False  # whether the transformer hears and makes sound
+    reference_cells: int = 0  # side in tokens of a picture to refer to; 0 where the transformer knows none
     subjects: tuple[str, ...] = ()
     scenes: tuple[str, ...] = ()
     motions: tuple[str, ...] = ()
@@ -55,6 +57,11 @@ class MiniConfig:
             ) from missing
         except (ValueError, TypeError, KeyError) as broken:
             raise Unavailable("the weights of rushes/mini are damaged: mini.json cannot be read") from broken
+
+    @property
+    def kinds(self) -> bool:
+        """Whether the transformer is told of each token what kind it is, knowing more than video."""
+        return self.sound or self.reference_cells > 0
 
     def grid(self, width: int, height: int) -> tuple[int, int]:
         """(rows, cols) of the grid whose shape is nearest to width : height, a factor either way counting alike."""

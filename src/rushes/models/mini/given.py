@@ -18,6 +18,10 @@ EDITED = 0.8
 """Where an edit starts: see docs/guides/media.md for what less and more of it do."""
 
 
+MOST_REFERRED = 2
+"""Latent frames of references that training shows at once."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Given:
     """`chunks` are pairs (latent frame, its frames as FHWC uint8); `levels` has a number for each latent frame.
@@ -55,6 +59,31 @@ def laid_out(inputs: Inputs, num_frames: int, frames_per_latent: int) -> Given:
     for index, frames in _stills(inputs, skipped, frames_per_latent):
         chunks[index], levels[index] = frames, 0.0
     return Given(tuple(levels), skipped, tuple(sorted(chunks.items(), key=lambda item: item[0])))
+
+
+def referred(inputs: Inputs, frames_per_latent: int, side: int) -> tuple[Frames, ...]:
+    """What the film is about, a latent frame each: (frames_per_latent, side, side, 3), at most `MOST_REFERRED`.
+
+    A picture stands still for one; of a clip, its beginning is seen.
+    """
+    chunks: list[Frames] = []
+    for clip in inputs.references:
+        whole = max(1, len(clip) // frames_per_latent)
+        for index in range(whole):
+            at = np.arange(index * frames_per_latent, (index + 1) * frames_per_latent)
+            chunks.append(_sized(clip[np.minimum(at, len(clip) - 1)], side))
+    return tuple(chunks[:MOST_REFERRED])
+
+
+def _sized(frames_TSS3: Frames, side: int) -> Frames:
+    """Square pictures at another side: each new pixel is the mean of what it covers, weighed by a triangle."""
+    given = frames_TSS3.shape[1]
+    scale = given / side
+    middle = (np.arange(side)[:, None] + 0.5) * scale - 0.5
+    weight = np.maximum(0, 1 - np.abs(np.arange(given)[None] - middle) / max(1.0, scale))
+    weight /= weight.sum(1, keepdims=True)
+    sized = np.einsum("ys,tsrc,xr->tyxc", weight, frames_TSS3.astype(np.float64), weight, optimize=True)
+    return np.asarray(np.rint(sized).clip(0, 255), dtype=np.uint8)
 
 
 def _stills(inputs: Inputs, skipped: int, frames_per_latent: int) -> list[tuple[int, Frames]]:

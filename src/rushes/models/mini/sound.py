@@ -34,7 +34,7 @@ OUT_RATE = 48_000  # samples a second of a film's sound
 VOICED = 0.35  # share of a hop's power in its strongest peak, from which on it is a voice and no noise
 QUIETEST = 1e-8  # power of a band under which it is silent
 PITCH_HZ = 800.0  # the pitch that is written as 0
-STREAM = 1  # of the seed's noise; stream 0 is the picture's
+STREAM = 1 << 33  # of the seed's noise; the low ones belong to the picture's steps
 
 _HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
 _BIN_HZ = (np.arange(WINDOW // 2 + 1) * RATE / WINDOW).astype(np.float32)
@@ -87,6 +87,16 @@ def sounded(tokens: Float32s, seed: int) -> Float32s:
     mono = _noise(values[:, :BANDS], seed) + _voice(values[:, BANDS], values[:, BANDS + 1])
     wide = np.fft.irfft(np.fft.rfft(mono), len(mono) * OUT_RATE // RATE) * (OUT_RATE / RATE)
     return np.repeat(np.clip(wide, -1, 1)[:, None], 2, axis=1).astype(np.float32)
+
+
+def to_mono(sound: Float32s, seconds: float) -> Float32s:
+    """(samples, 2) at `OUT_RATE` → mono at `RATE`, exactly `seconds` long, with silence where it is shorter."""
+    length = round(seconds * OUT_RATE)
+    mono = np.zeros(length)
+    given = sound[:length].mean(1)
+    mono[: len(given)] = given
+    fewer = round(seconds * RATE)
+    return np.asarray(np.fft.irfft(np.fft.rfft(mono)[: fewer // 2 + 1], fewer) * (fewer / length), dtype=np.float32)
 
 
 def _noise(levels: Float32s, seed: int) -> NDArray[np.float64]:

@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+VIDEO, REFERENCE, SOUND = 0, 1, 2  # kinds of tokens; training gives them the same numbers
+REFERENCE_APART_S = 4.0  # so that no frame of a window is as near to it as a reference would be
+
 LEAD_IN = 2
 """Latent frames of a given clip that its continuation sees: two, so that it sees which way things move."""
 
@@ -58,3 +61,31 @@ def positions(num_latents: int, rows: int, cols: int, seconds_per_latent: float)
     tokens = grid.reshape(1, -1, 3).astype(np.float32)
     tokens.flags.writeable = False
     return tokens
+
+
+@lru_cache(maxsize=64)
+def sequence(
+    num_latents: int, rows: int, cols: int, seconds_per_latent: float, references: int, cells: int, sounds: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Where every token of a window lies and of what kind it is: video, then references, then `sounds` a latent frame.
+
+    References stand `REFERENCE_APART_S` before the window, each a square of `cells`; sounds lie in its middle.
+    Shapes  (1, N, 3) and (1, N), read-only.
+    """
+    parts = [positions(num_latents, rows, cols, seconds_per_latent)]
+    if references:
+        before = positions(references, cells, cells, seconds_per_latent).copy()
+        before[..., 0] -= REFERENCE_APART_S
+        parts.append(before)
+    if sounds:
+        heard = np.zeros((1, num_latents * sounds, 3), np.float32)
+        heard[0, :, 0] = np.arange(num_latents * sounds) * (seconds_per_latent / sounds)
+        parts.append(heard)
+    kinds = [np.full(part.shape[:2], kind) for part, kind in zip(parts, _kinds(references, sounds), strict=True)]
+    place, kind = np.concatenate(parts, 1), np.concatenate(kinds, 1).astype(np.int64)
+    place.flags.writeable = kind.flags.writeable = False
+    return place, kind
+
+
+def _kinds(references: int, sounds: int) -> list[int]:
+    return [VIDEO, *([REFERENCE] if references else []), *([SOUND] if sounds else [])]
