@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.full import weather
 from training.full.dice import Film
-from training.full.motion import LANDED, ROUND_S, Actor, act, column, times
+from training.full.motion import LANDED, ROUND_S, Actor, act, column, progress, times
 from training.full.voices import (
     AMBIENCES,
     ANY_SURFACE,
@@ -133,14 +133,14 @@ def _whoosh(films: list[Film], time_s: Tensor, rate: int) -> Tensor:
 
     air = shaped(noise(films, time_s.shape[1], 6, device), [[(700.0, 1.0, 1.0)]] * len(films), rate)
     turns = torch.sin(TAU * (torch.where(are("spin") > 0, 0.5, 0.45) * time_s * speed + phase)) ** 4
-    way = torch.remainder(time_s * speed.sqrt() / ROUND_S, 1.0)
-    blow = are("spin", "circle") * turns * 0.5 + are("rise") * way * 0.5 + are("approach") * way**2 * 0.4
+    way = progress(time_s, speed)
+    moving = way < 1
+    blow = are("spin", "circle") * turns * 0.5 + moving * (are("rise") * way * 0.5 + are("approach") * way**2 * 0.4)
     blow = blow + are("leave") * (1 - way) ** 2 * 0.4
     drop = way < LANDED
     tone = 900 - 1100 * way + are("rise") * (1800 * way - 500)
-    seconds = way * ROUND_S / speed.sqrt()
-    whistle = torch.sin(TAU * tone * seconds) * (are("fall") * drop * 0.22 + are("rise") * 0.16)
-    landed = (seconds - LANDED * ROUND_S / speed.sqrt()).clamp(min=0)
+    whistle = torch.sin(TAU * tone * time_s) * (are("fall") * drop * 0.22 + are("rise") * moving * 0.16)
+    landed = (time_s - LANDED * ROUND_S / speed.sqrt()).clamp(min=0)
     thud = are("fall") * (landed > 0) * torch.exp(-22 * landed)
     return air * blow + whistle + thud * (torch.sin(TAU * 75 * landed) + 0.5 * air)
 

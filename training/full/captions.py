@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 from training.full.dice import Film
@@ -22,6 +23,12 @@ from training.full.phrases import (
 from training.full.verbs import HALF_WORDS, WATCHING, acts, conjugate
 from training.full.world import CAMERAS, LIGHTS, MOTIONS, SCENES, SIDEWAYS, SUBJECTS, WEATHERS, Subject
 
+UNHURRIED = ("stand", "float", "fall", "shake")  # motions that are as fast as they are
+JOINED = ("in ", "at ", "on ", "by ", "with ", "while ", "under ", "during ", "among ", "as ")  # no comma before these
+FRONT = re.compile(
+    r"(in front of|at the bottom of|on the surface of|in the water of|next to|out on|high in|in|on|at|by|under|between"
+    r"|among|below|above|along|across|through|over|past|down)\b (the |a |an )?"
+)
 _AN = ("eight", "hour", "suv")  # begin with a vowel in the ear
 _A = ("uni", "ufo", "one-")  # begin with a vowel only in writing
 
@@ -64,7 +71,8 @@ def _act(film: Film, subject: Subject, motion: int, rng: random.Random) -> str:
         act = f"{act} {rng.choice(HALF_WORDS[name.split()[1]])}"
     elif name == "stand" and rng.random() < 0.3 and subject.faces:
         act = f"look {'right' if film.looks_right else 'left'}"
-    if rng.random() < 0.3 and not 0.82 < film.speed < 1.2 and not any(word in act for word in PACE["any"]):
+    hurried = name not in UNHURRIED and not 0.82 < film.speed < 1.2 and not any(word in act for word in PACE["any"])
+    if hurried and rng.random() < 0.3:
         act = f"{act} {rng.choice(PACE['slow' if film.speed < 1 else 'fast'])}"
     return act
 
@@ -79,7 +87,8 @@ def _extras(film: Film, rng: random.Random) -> list[str]:
     if weather != "clear" and rng.random() < 0.92:
         said.append(rng.choice(WEATHER_WORDS[weather]))
     if rng.random() < (0.12 if camera == "static" else 0.55):
-        said.append(rng.choice(CAMERA_WORDS[camera]))
+        climbs = camera == "follow" and MOTIONS[film.motion] not in SIDEWAYS
+        said.append(rng.choice(CAMERA_WORDS[camera][: 1 if climbs else None]))
     if rng.random() < 0.25 and MOTIONS[film.motion] not in ("approach", "leave") and not 0.44 < film.size < 0.56:
         said.append(rng.choice(SIZES["small" if film.size < 0.5 else "large"]))
     if rng.random() < 0.16:
@@ -131,7 +140,7 @@ def caption(film: Film, rng: random.Random) -> str:
     if kind == 2:
         return _styled(f"{who} {finite}", rng)
     if kind == 3:
-        bare = place.split(" ", 1)[-1].removeprefix("the ").removeprefix("a ").removeprefix("an ")
+        bare = FRONT.sub("", place, count=1)
         pieces = [named(subject, rng)[0], bare, doing, *extras]
         return ", ".join(pieces)
     if kind <= 5:
@@ -143,6 +152,8 @@ def caption(film: Film, rng: random.Random) -> str:
             [e for e in extras if e not in CAMERA_WORDS[CAMERAS[film.camera]]],
         )
     elif kind == 7:
+        if who in (subject.name, *subject.words) and subject.number == "":
+            who = f"{article(who)} {who}"
         text, rest = f"there {be} {who} {doing} {place}", extras
     elif kind <= 9:
         text, rest = f"{who} {doing} {place}", extras
@@ -150,7 +161,7 @@ def caption(film: Film, rng: random.Random) -> str:
         text, rest = f"{extras[0]}, {who} {finite} {place}", extras[1:]
     else:
         text, rest = f"{who} {finite} {place}", extras
-    if len(rest) == 1 and rng.random() < 0.4:
+    if len(rest) == 1 and rest[0].startswith(JOINED) and rng.random() < 0.5:
         return _styled(f"{text} {rest[0]}", rng)
     return _styled(text + "".join(f", {extra}" for extra in rest), rng)
 

@@ -23,7 +23,7 @@ from training.full.sprites import FRAME_PX, KEPT_FPS, LEVELS, MAX_FRAMES, ROWS, 
 from training.full.world import LIGHTS, SCENES
 from training.render import REFERENCE_FRAMES, REFERENCE_PX, WEIGHT_PX, Films
 
-PIXELS_AT_ONCE = {"cuda": 1 << 27, "cpu": 1 << 22}  # of frames, to bound memory: some 100 bytes each
+PIXELS_AT_ONCE = {"cuda": 1 << 26, "cpu": 1 << 22}  # of frames, to bound memory: some 100 bytes each
 DRIFT = 0.006  # panoramas a second that the sky's clouds move
 PARALLAX = (0.06, 0.35, 1.0)  # how much of the camera's way the back, the far and the near make
 GLOW = {"day": (1.0, 1.0, 1.0), "sunset": (1.0, 0.90, 0.84), "night": (0.72, 0.75, 0.88)}
@@ -38,7 +38,7 @@ def _panorama(layer: Tensor, start: Tensor, view: View, flip: Tensor, width: int
     """Windows (B, C, T, H, W) of closed panoramas (B, C, H, P): `start` (B, T) picture widths from their beginning."""
     batch, channels, height, whole = layer.shape
     frames = start.shape[1]
-    closed = torch.cat([layer, layer[..., : width + 2]], 3).float()
+    closed = torch.cat([layer, layer[..., : width + 2]], 3)
     x = (torch.arange(width, device=layer.device) + 0.5) / width - 0.5
     y = (torch.arange(height, device=layer.device) + 0.5) / height - 0.5
     first = torch.remainder((start - 0.5 * view.scale) * width, whole)
@@ -53,56 +53,115 @@ def _panorama(layer: Tensor, start: Tensor, view: View, flip: Tensor, width: int
     return seen.view(batch, channels, frames, height, width)
 
 
-def _sprites(strips: Tensor, frame: Tensor, actor: Actor, view: View, height: int, width: int) -> Tensor:
-    """(B, 4, T, H, W): a frame of the loop laid into each picture, premultiplied, from the level that fits its size."""
+def _lines(view: View, count: int, down: bool) -> Tensor:
+    """Where in the world each column, or each line if `down`, of every frame lies: (B, T, count)."""
+    middle = view.y if down else view.x
+    at = (torch.arange(count, device=middle.device) + 0.5) / count - 0.5
+    return at * view.scale[..., None] + middle[..., None]
+
+
+def _sprites(
+    strips: Tensor, frame: Tensor, actor: Actor, view: View, height: int, width: int, hidden: Tensor | None = None
+) -> Tensor:
+    """(B, 4, T, H, W): a frame of the loop laid into each picture, from the level of the pyramid that fits its size.
+
+    Sums of a column's and a line's part, so that each coordinate of each pixel costs one addition. `hidden` (B, T, H)
+    says which lines show nothing of it.
+    """
     batch, frames = frame.shape
-    device = strips.device
-    x = (torch.arange(width, device=device) + 0.5) / width - 0.5
-    y = (torch.arange(height, device=device) + 0.5) / height - 0.5
-    across = (x * view.scale[..., None] + view.x[..., None] - actor.x[..., None]) * (width / height)
-    down = y * view.scale[..., None] + view.y[..., None] - actor.y[..., None]
-    across, down = across[:, :, None], down[..., None]  # (B, T, 1, W), (B, T, H, 1), picture heights from its middle
-    cos, sin = (wave(actor.turn)[..., None, None] for wave in (torch.cos, torch.sin))
-    size, wide = actor.size[..., None, None], actor.squash[..., None, None]
-    u = (across * cos + down * sin) * actor.flip[..., None, None] / (size * wide) + 0.5
-    v = (down * cos - across * sin) * wide / size + 0.5
+    across = (_lines(view, width, False) - actor.x[..., None]) * (width / height)  # picture heights from its middle
+    down = _lines(view, height, True) - actor.y[..., None]
+    cos, sin = torch.cos(actor.turn)[..., None], torch.sin(actor.turn)[..., None]
+    size, wide, flip = actor.size[..., None], actor.squash[..., None], actor.flip[..., None]
     pixels = actor.size / view.scale * height  # how large it is drawn
     level = torch.log2(FRAME_PX / pixels.clamp(min=1)).floor().clamp(0, LEVELS - 1)
-    side = FRAME_PX / 2**level
+    side = (FRAME_PX / 2**level)[..., None]
     top = 2 * FRAME_PX - 2 * side  # the levels above, one under the other
-    inside = (u > 0) & (u < 1) & (v > 0) & (v < 1)
-    grid = torch.empty(batch, frames, height, width, 2, device=device)
-    grid[..., 0] = (frame[..., None, None] + u) * (side / (MAX_FRAMES * FRAME_PX) * 2)[..., None, None] - 1
-    grid[..., 1] = (top[..., None, None] + v * side[..., None, None]) * (2 / ROWS) - 1
-    grid = grid.masked_fill_(~inside[..., None], 2.0)  # past the edge, where there is nothing
-    drawn = F.grid_sample(strips.float(), grid.view(batch, frames * height, width, 2), align_corners=False)
-    drawn = drawn.view(batch, 4, frames, height, width) * (1 / 255)
-    return drawn * actor.shown.float()[:, None, None, None, None]
+    left = frame[..., None] * side
+    to_x, to_y = 2 / (MAX_FRAMES * FRAME_PX), 2 / ROWS
+    grid = torch.empty(batch, frames, height, width, 2, device=strips.device)
+    u, v = grid.unbind(-1)
+    turned = flip * side / (size * wide)
+    torch.add(
+        ((across * cos * turned + 0.5 * side + left) * to_x - 1)[:, :, None],
+        (down * sin * turned * to_x)[..., None],
+        out=u,
+    )
+    turned = wide * side / size
+    torch.add(
+        (-across * sin * turned * to_y)[:, :, None],
+        ((down * cos * turned + 0.5 * side + top) * to_y - 1)[..., None],
+        out=v,
+    )
+    edge = 0.5  # the outermost pixels of every frame are empty, so what lies outside may be read there
+    u.clamp_(((left + edge) * to_x - 1)[..., None], ((left + side - edge) * to_x - 1)[..., None])
+    v.clamp_(((top + edge) * to_y - 1)[..., None], ((top + side - edge) * to_y - 1)[..., None])
+    if hidden is not None:
+        u.masked_fill_(hidden[..., None], 2.0)  # past the strip, where there is nothing
+    drawn = F.grid_sample(strips, grid.view(batch, frames * height, width, 2), align_corners=False)
+    return drawn.view(batch, 4, frames, height, width)
 
 
 def _shadow(actor: Actor, view: View, broad: Tensor, height: int, width: int) -> Tensor:
     """(B, 1, T, H, W): how dark the shadow under each subject is."""
-    x = (torch.arange(width, device=broad.device) + 0.5) / width - 0.5
-    y = (torch.arange(height, device=broad.device) + 0.5) / height - 0.5
-    across = (x * view.scale[..., None] + view.x[..., None] - actor.x[..., None]) * (width / height)
-    down = y * view.scale[..., None] + view.y[..., None] - actor.floor[..., None]
+    across = (_lines(view, width, False) - actor.x[..., None]) * (width / height)
+    down = _lines(view, height, True) - actor.floor[..., None]
     wide = (0.42 * broad[:, None] * actor.size * (1 + 0.4 * actor.lift))[..., None]
-    dark = 0.38 * (1 - 1.3 * actor.lift).clamp(min=0.15) * actor.shown.float()[:, None]
-    across, down = torch.exp(-((across / wide) ** 2) * 1.2), torch.exp(-((down / (0.17 * wide)) ** 2) * 1.2)
-    return (dark[..., None, None] * down[..., None] * across[:, :, None])[:, None]
+    dark = 0.38 * (1 - 1.3 * actor.lift).clamp(min=0.15)[..., None]
+    across, down = torch.exp(-((across / wide) ** 2) * 1.2), dark * torch.exp(-((down / (0.17 * wide)) ** 2) * 1.2)
+    return (down[..., None] * across[:, :, None])[:, None]
 
 
-def _dry(films: list[Film], view: View, time_s: Tensor, height: int) -> Tensor | None:
-    """(B, 1, T, H, 1): what of each line is above the water; None where no film has any."""
+def _under_water(films: list[Film], view: View, time_s: Tensor, height: int) -> Tensor | None:
+    """(B, T, H) bool: which lines lie under a surface that hides what is there; None where no film has one."""
     levels = [SCENES[film.scene].water for film in films]
     if all(level is None for level in levels):
         return None
-    device = time_s.device
-    surface = column([9.0 if level is None else level for level in levels], device)
-    surface = surface + 0.006 * torch.sin(3.0 * time_s)
-    y = (torch.arange(height, device=device) + 0.5) / height - 0.5
-    line = y * view.scale[..., None] + view.y[..., None]
-    return ((surface[..., None] - line) * height / 3 + 0.5).clamp(0, 1)[:, None, ..., None]
+    surface = column([9.0 if level is None else level for level in levels], time_s.device)
+    return _lines(view, height, True) > (surface + 0.006 * torch.sin(3.0 * time_s))[..., None]
+
+
+def _lit_scenery(painted: Tensor, fog: Tensor, tone: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The bytes of the panoramas as back (0 to 255), far and near (RGB to 255, opacity to 1), in their tone and fog.
+
+    Fog and tone are linear, so they may be laid over a panorama once instead of over each of its windows.
+    """
+    mist = torch.tensor(weather.FOG, device=painted.device).view(1, 3, 1, 1) * 255
+    layers = []
+    for layer, share in zip(painted.float().split((3, 4, 4), 1), (1.45, 1.2, 0.7), strict=True):
+        opaque = layer[:, 3:] / 255
+        thick = (fog * share).clamp(max=0.8)
+        veil = thick * mist * (opaque if layer.shape[1] == 4 else 1.0)
+        layers.append(torch.cat([(layer[:, :3] * (1 - thick) + veil) * tone, opaque], 1))
+    return layers[0], layers[1], layers[2]
+
+
+def _lay(picture: Tensor, films: list[Film], second: bool, time_s: Tensor, view: View, tone: Tensor) -> Tensor:
+    """Lay the first or second subjects with their shadows into `picture` (B, 3, T, H, W); returns how they cover it."""
+    device = picture.device
+    height, width = picture.shape[-2:]
+    strips, shapes = atlas(device).take([film.second if second else film.subject for film in films])
+    actor = act(films, second, shapes[:, 1], time_s, width / height)
+    tints = torch.tensor([GLOW[LIGHTS[film.light]] for film in films], device=device)[..., None, None]
+    sheet = strips.float()
+    sheet[:, :3] *= tints * tone
+    sheet[:, 3:] /= 255
+    count = shapes[:, :1]
+    at = time_s * KEPT_FPS * column([film.speed for film in films], device)
+    frame = torch.remainder((at + column([film.phase for film in films], device) * count).round(), count)
+    hidden = _under_water(films, view, time_s, height)
+    drawn = _sprites(sheet, frame, actor, view, height, width, hidden)
+    shadow = _shadow(
+        actor,
+        view,
+        shapes[:, 2] * column([SCENES[f.scene].water is None for f in films], device)[:, 0].clamp(min=1e-3),
+        height,
+        width,
+    )
+    keep = torch.rsub(drawn[:, 3:], 1)
+    keep.addcmul_(keep, shadow, value=-1)
+    picture.mul_(keep).add_(drawn[:, :3])
+    return drawn[:, 3:]
 
 
 def _part(
@@ -111,54 +170,35 @@ def _part(
     """Pictures (B, T, 3, H, W) uint8 and emphasis (B, T, H / 8, W / 8) uint8."""
     time_s = times(films, frames, fps, device)
     painted = _scenery(height, width, device).take([(f.scene, f.light, f.variation) for f in films])
-    strips, shapes = atlas(device).take([film.subject for film in films])
-    first = act(films, False, shapes[:, 1], time_s, width / height)
-    view = look(films, first, time_s)
+    foot = torch.full((len(films),), 0.95, device=device)
+    view = look(films, act(films, False, foot, time_s, width / height), time_s)
     scroll = column([3 * film.scroll for film in films], device)
     flip = column([-1.0 if film.flipped else 1.0 for film in films], device)
-    drift = 3 * DRIFT * time_s
+    warmth = column([film.warmth for film in films], device)
+    tone = torch.stack([1 + 0.06 * warmth.clamp(max=0), 1 + 0 * warmth, 1 - 0.06 * warmth.clamp(min=0)], 1)[..., None]
+    fog = weather.veil(films, device)
 
-    layers = painted.split((3, 4, 4), 1)
-    starts = (scroll * 0.7 + drift, scroll * 0.9, scroll)
+    starts = (scroll * 0.7 + 3 * DRIFT * time_s, scroll * 0.9, scroll)
     back, far, near = (
         _panorama(layer, start + flip * view.x * share, view, flip, width)
-        for layer, start, share in zip(layers, starts, PARALLAX, strict=True)
+        for layer, start, share in zip(_lit_scenery(painted, fog, tone), starts, PARALLAX, strict=True)
     )
-    fog, mist = weather.veil(films, device), column(list(weather.FOG), device).view(1, 3, 1, 1, 1) * 255
-    picture = back * (1 - far[:, 3:] / 255) + far[:, :3]
-    picture = torch.lerp(picture, mist, fog)
-    picture = picture * (1 - near[:, 3:] / 255) + near[:, :3]
-    picture = torch.lerp(picture, mist, fog * 0.45)
+    picture = back
+    for layer in (far, near):
+        picture = torch.addcmul(layer[:, :3], picture, torch.rsub(layer[:, 3:], 1))
 
-    warmth = column([film.warmth for film in films], device)
-    tints = torch.tensor([GLOW[LIGHTS[film.light]] for film in films], device=device)
-    glow = (tints * 255)[:, :, None, None, None]
-    dry = _dry(films, view, time_s, height)
-    actors = [(first, strips, shapes)]
-    if any(film.second >= 0 for film in films):
-        other, other_shapes = atlas(device).take([max(film.second, 0) for film in films])
-        actors.insert(0, (act(films, True, other_shapes[:, 1], time_s, width / height), other, other_shapes))
+    pairs = [index for index, film in enumerate(films) if film.second >= 0]
     cover = torch.zeros_like(picture[:, :1])
-    for actor, sheet, shape in actors:
-        count = shape[:, :1]
-        at = time_s * KEPT_FPS * column([film.speed for film in films], device)
-        frame = torch.remainder((at + column([film.phase for film in films], device) * count).round(), count)
-        drawn = _sprites(sheet, frame, actor, view, height, width)
-        shadow = _shadow(actor, view, shape[:, 2], height, width)
-        if dry is not None:
-            drawn = drawn * dry
-            shadow = shadow * torch.tensor([SCENES[f.scene].water is None for f in films], device=device).view(
-                -1, 1, 1, 1, 1
-            )
-        picture = picture * ((1 - shadow) * (1 - drawn[:, 3:])) + drawn[:, :3] * glow
-        cover = torch.maximum(cover, drawn[:, 3:])
-    picture = torch.lerp(picture, mist, fog * 0.25) / 255
-    picture = weather.over(films, picture, time_s)
-    tone = torch.stack([1 + 0.05 * warmth, torch.ones_like(warmth), 1 - 0.05 * warmth], 1)[..., None, None]
-    picture = picture * tone
-    light = weather.flash(films, time_s)[:, None, :, None, None]
-    picture = picture + (1 - picture) * light
-    pictures = (picture.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2).contiguous()
+    if pairs:
+        which = torch.tensor(pairs, device=device)
+        some = picture[which]
+        seen = View(view.x[which], view.y[which], view.scale[which])
+        cover[which] = _lay(some, [films[index] for index in pairs], True, time_s[which], seen, tone[which])
+        picture[which] = some
+    cover = torch.maximum(cover, _lay(picture, films, False, time_s, view, tone))
+    weather.over(films, picture, time_s)
+    pictures = torch.empty(len(films), frames, 3, height, width, dtype=torch.uint8, device=device)
+    pictures.copy_(picture.transpose(1, 2))
     emphasis = F.avg_pool2d(cover[:, 0], WEIGHT_PX)
     return pictures, (emphasis * 255).round().to(torch.uint8)
 
@@ -180,7 +220,7 @@ def _references(films: list[Film], fps: int, device: torch.device) -> Tensor:
     flip = torch.where(look_ < 0.5, -1.0, 1.0) + zero
     still = Actor((2 * x - 1) * room, 0.5 + (2 * y - 1) * room, size, zero + 1, zero, flip, zero, zero, silent, shown)
     view = View(zero, zero + 0.5, zero + 1)
-    drawn = _sprites(strips, frame, still, view, REFERENCE_PX, REFERENCE_PX)
+    drawn = _sprites(strips.float() / 255, frame, still, view, REFERENCE_PX, REFERENCE_PX)
     colour = 0.5 + 0.5 * rolls[:, [0, 2, 5], None, None, None]
     picture = colour * (1 - drawn[:, 3:]) + drawn[:, :3]
     return (picture.clamp(0, 1) * 255).round().to(torch.uint8).transpose(1, 2).contiguous()

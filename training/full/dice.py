@@ -20,6 +20,7 @@ from training.full.world import (
 )
 
 VARIATIONS = 16  # of each scene in each light; scroll, mirror and tint make each film's own of them
+ENDING = ("rise", "fall", "approach", "leave")  # shown from near their beginning
 SECOND_SHARE = 0.22  # of the films have a second subject
 LEAFY = ("forest", "meadow", "farm", "city", "street", "castle", "playground", "lake", "mountains", "jungle")
 SNOWLESS = ("desert", "jungle", "volcano", "beach", "candy land")
@@ -134,7 +135,7 @@ def throw(rng: random.Random, keep_out: bool = False) -> Film:
         nearer=0.05 * part(),
         speed=0.7 + 0.65 * part(),
         phase=part(),
-        start_s=0.0 if part() < 0.6 else 3.0 * part(),
+        start_s=0.0 if part() < 0.6 else part() * (0.8 if MOTIONS[motion] in ENDING else 3.0),
         looks_right=part() < 0.5,
         variation=rng.randrange(VARIATIONS),
         scroll=part(),

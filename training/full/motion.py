@@ -15,11 +15,16 @@ from torch import Tensor
 from training.full.dice import Film
 from training.full.world import CAMERAS, MOTIONS, SCENES, SUBJECTS, floats
 
-ROUND_S = 4.0  # seconds of a rise, a fall, an approach or a leaving, before it starts again
+ROUND_S = 4.0  # seconds that a rise, a fall, an approach or a leaving takes
 WALK, RUN = 0.13, 0.29  # picture widths of a 16:9 picture a second
 STEPS, FAST_STEPS = 1.6, 2.6  # a second
 LANDED = 0.45  # part of a fall's round after which it lies on the ground
 FLEET = ("ground", "hop", "crawl")  # kinds with steps
+
+
+def progress(time_s: Tensor, speed: Tensor) -> Tensor:
+    """How much of what has an end is done, 0 to 1: a rise, a fall, an approach, a leaving."""
+    return (time_s * speed.sqrt() / ROUND_S).clamp(max=1)
 
 
 @dataclass(frozen=True)
@@ -122,12 +127,12 @@ def act(films: list[Film], second: bool, foot: Tensor, time_s: Tensor, aspect: f
     squash = squash + torch.where(are("jump"), 0.16 * crouch, zero)
 
     # What has a beginning and an end.
-    way = torch.remainder(time_s * speed.sqrt() / ROUND_S, 1.0)
+    way = progress(time_s, speed)
     lift = torch.where(are("rise"), 1.35 * way**1.4, lift)
     drop = (way / LANDED).clamp(max=1)
     after = ((way - LANDED) / 0.25).clamp(0, 1)
     lift = torch.where(
-        are("fall"), 0.95 * (1 - drop**2) + torch.where(drop < 1, 0.0, 0.14) * 4 * after * (1 - after), lift
+        are("fall"), 0.70 * (1 - drop**2) + torch.where(drop < 1, 0.0, 0.14) * 4 * after * (1 - after), lift
     )
     grown = torch.where(
         are("approach"), 0.40 * (1.45 / 0.40) ** way, torch.where(are("leave"), 1.45 * (0.40 / 1.45) ** way, 1.0)

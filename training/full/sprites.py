@@ -62,8 +62,6 @@ def load(subject: int) -> Tensor:
         strip = np.asarray(packed.convert("RGBA"), dtype=np.float32)
     frames = strip.reshape(FRAME_PX, -1, FRAME_PX, 4).transpose(1, 3, 0, 2).copy()
     frames[:, :3] *= frames[:, 3:] / 255
-    for edge in (frames[..., 0], frames[..., -1], frames[..., 0, :], frames[..., -1, :]):
-        edge[:] = 0  # neighbours on the strip must not bleed into each other
     return torch.from_numpy(frames).round().to(torch.uint8)
 
 
@@ -88,6 +86,8 @@ class Atlas:
         for level in range(LEVELS):
             small = F.avg_pool2d(whole, 2**level) if level else whole
             side = FRAME_PX >> level
+            for edge in (small[..., 0], small[..., -1], small[..., 0, :], small[..., -1, :]):
+                edge[:] = 0  # what is drawn outside a frame reads its edge
             strip[:, top : top + side, : count * side] = small.permute(1, 2, 0, 3).reshape(4, side, count * side)
             top += side
         opaque = whole[:, 3] > 127

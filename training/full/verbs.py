@@ -80,7 +80,7 @@ ACTS = {
     "jump": ("jump", "jump up and down", "leap", "jump high", "jump again and again"),
     "bounce": ("bounce", "bounce up and down", "hop on the spot", "bounce like a ball"),
     "rise": ("fly up", "rise into the air", "take off", "rise", "float up"),
-    "fall": ("fall", "fall down", "drop from above", "fall from the sky", "tumble down"),
+    "fall": ("fall", "fall down", "drop down", "fall from the sky", "tumble down"),
     "float": ("float", "hover", "float up and down", "hover in the air", "levitate"),
     "spin": ("spin", "spin around", "rotate", "turn around and around", "whirl"),
     "circle": ("circle", "move in circles", "go around in circles", "go round and round"),
@@ -90,7 +90,7 @@ ACTS = {
     "dance": ("dance", "sway", "dance happily", "wiggle", "rock from side to side"),
 }
 FLOATING_STAND = ("hover", "float in place", "hang still", "hover in place")
-WATCHING = ("watch", "wait", "stand by", "look on")
+WATCHING = ("watch", "wait", "stay there", "stand still")
 HALF_WORDS = {
     "left": ("to the left", "left", "from right to left"),
     "right": ("to the right", "right", "from left to right"),

@@ -83,8 +83,8 @@ def falling(film: Film) -> str:
     return {"underwater": "bubbles", "volcano": "embers"}.get(scene, "")
 
 
-def over(films: list[Film], picture: Tensor, time_s: Tensor) -> Tensor:
-    """`picture` (B, 3, T, H, W) with what falls in each film over it."""
+def over(films: list[Film], picture: Tensor, time_s: Tensor) -> None:
+    """Lay over `picture` (B, 3, T, H, W), from 0 to 255, what falls in each film, and lightning."""
     height, width = picture.shape[-2:]
     device = picture.device
     kinds = [falling(film) for film in films]
@@ -98,20 +98,17 @@ def over(films: list[Film], picture: Tensor, time_s: Tensor) -> Tensor:
         rows = torch.arange(height, device=device) - (start * down * height).round().long()[..., None]
         cols = torch.arange(width, device=device) - (start * across * height).round().long()[..., None]
         drops = sheet[:, (rows % side)[..., None], (cols % side)[:, :, None]].movedim(0, 1)  # (b, 4, T, H, W)
-        picture[chosen] = picture[chosen] * (1 - drops[:, 3:]) + drops[:, :3]
-    return picture
+        some = torch.addcmul(drops[:, :3] * 255, picture[chosen], torch.rsub(drops[:, 3:], 1))
+        if kind == "storm":
+            light = 0.75 * torch.exp(-5.0 * since_flash([films[index] for index in which], time_s[chosen]))
+            some = torch.lerp(some, torch.full_like(some, 255.0), light[:, None, :, None, None])
+        picture[chosen] = some
 
 
 def veil(films: list[Film], device: torch.device) -> Tensor:
-    """How thick the fog of each film is, 0 to 1: (B, 1, 1, 1, 1)."""
-    thick = {"fog": 0.50, "storm": 0.10, "rain": 0.08, "snowfall": 0.10}
-    return column([thick.get(WEATHERS[film.weather], 0.0) for film in films], device)[..., None, None, None]
-
-
-def flash(films: list[Film], time_s: Tensor) -> Tensor:
-    """Brightness of lightning over each film's frames: (B, T), 0 where there is none."""
-    stormy = column([WEATHERS[film.weather] == "storm" for film in films], time_s.device)
-    return stormy * torch.exp(-5.0 * since_flash(films, time_s)) * 0.75
+    """How thick the fog of each film is, 0 to 1: (B, 1, 1, 1)."""
+    thick = {"fog": 0.52, "storm": 0.10, "rain": 0.08, "snowfall": 0.10}
+    return column([thick.get(WEATHERS[film.weather], 0.0) for film in films], device)[..., None, None]
 
 
 def since_flash(films: list[Film], time_s: Tensor) -> Tensor:
