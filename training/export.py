@@ -1,6 +1,7 @@
 """Turn trained weights into what the package ships: three ONNX graphs, `mini.json`, and the revision on the card.
 
     python -m training.export AUTOENCODER_RUN TRANSFORMER_RUN src/rushes/models/mini/weights
+    python -m training.export PARTS PARTS src/rushes/models/mini/weights
 
 The transformer's matrices are stored as int8, its arithmetic is dynamic int8. Convolutions compute in float32: the
 decoder's are stored as float16, the encoder's as int8, so that all three travel in less than 40 MB. Over 48 chunks of
@@ -12,8 +13,10 @@ from __future__ import annotations
 import argparse
 import json
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,11 +27,14 @@ from torch import Tensor, nn
 
 from rushes.models.mini.config import PACKAGED_WEIGHTS
 from training.autoencoder import Autoencoder
-from training.checkpoint import averaged
+from training.checkpoint import averaged, from_parts
 from training.enlarge import Painter
-from training.network import LATENT_CHANNELS, PATCH, Transformer, positions
+from training.network import LATENT_CHANNELS, PATCH, Codec, Encoder, Transformer, positions
+from training.network import POCKET as POCKET_CODEC
+from training.plan import PLANS, Plan
+from training.slices import shape_of
 from training.train import MAX_WORDS, SHIFT, WINDOW
-from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES
+from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES, tier
 
 OPSET = 18
 LARGE = 4096  # values; a smaller constant is not worth a smaller type
@@ -39,12 +45,12 @@ NETWORKS = ("transformer.onnx", "encoder.onnx", "decoder.onnx")
 class Pictures(nn.Module):
     """The painter with its last chore: (B, C, h, w) latents → (B, F, H, W, 3) uint8 frames."""
 
-    def __init__(self, painter: nn.Module) -> None:
+    def __init__(self, painter: nn.Module, frames: int = FRAMES_PER_LATENT) -> None:
         super().__init__()
-        self.painter = painter
+        self.painter, self.frames = painter, frames
 
     def forward(self, latent: Tensor) -> Tensor:
-        frames = self.painter(latent).unflatten(1, (FRAMES_PER_LATENT, 3)).permute(0, 1, 3, 4, 2)
+        frames = self.painter(latent).unflatten(1, (self.frames, 3)).permute(0, 1, 3, 4, 2)
         return ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
@@ -92,7 +98,7 @@ def quarter(path: Path) -> None:
         if values.dtype != np.float32 or values.size < LARGE:
             continue
         name, small, scale = tensor.name, f"{tensor.name}_byte", f"{tensor.name}_scale"
-        step = np.abs(values.reshape(len(values), -1)).max(1) / 127
+        step = np.maximum(np.abs(values.reshape(len(values), -1)).max(1), 1e-9) / 127
         bytes_ = np.round(values / step.reshape(-1, *[1] * (values.ndim - 1))).astype(np.int8)
         tensor.CopyFrom(numpy_helper.from_array(bytes_, small))
         scales.append(numpy_helper.from_array(step.astype(np.float32), scale))
@@ -108,75 +114,30 @@ def _put_first(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
     model.graph.node.extend(nodes + others)
 
 
-def tell_card(revision: str) -> None:
-    """Write `revision` on the card, which speaks for the packaged weights."""
-    text, found = re.subn(r'(?m)^    revision=".*",$', f'    revision="{revision}",', CARD.read_text("utf-8"))
-    assert found == 1, f"{CARD.name} has no line for the revision"
-    CARD.write_text(text, "utf-8")
+@dataclass(frozen=True)
+class Trained:
+    """What a run of either tier left: networks, the numbers of `mini.json` and the name that revisions begin with."""
+
+    name: str
+    codec: Codec
+    transformer: Transformer
+    encoder: Encoder
+    pictures: nn.Module
+    words: list[str]
+    grid: tuple[int, int]  # of the sample that the networks are traced with
+    card: dict[str, object]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("autoencoder", type=Path)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("target", type=Path)
-    arguments = parser.parse_args()
-    arguments.target.mkdir(parents=True, exist_ok=True)
-    shape = json.loads((arguments.run / "transformer.json").read_text())
+def pocket(autoencoder_run: Path, run: Path, shape: dict[str, Any]) -> Trained:
     words = shape.pop("vocabulary")
-    transformer = averaged(arguments.run / "transformer.pt", Transformer(len(words), **shape))
-    autoencoder = averaged(arguments.autoencoder / "autoencoder.pt", Autoencoder())
-    larger = arguments.autoencoder / "enlarger.pt"  # without it the package's resampler does all the enlarging
+    transformer = averaged(run / "transformer.pt", Transformer(len(words), **shape))
+    autoencoder = averaged(autoencoder_run / "autoencoder.pt", Autoencoder())
+    larger = autoencoder_run / "enlarger.pt"  # without it the package's resampler does all the enlarging
     if larger.exists():
-        decoder, spatial = Pictures(averaged(larger, Painter())), 2 * PATCH
+        pictures, spatial = Pictures(averaged(larger, Painter())), 2 * PATCH
     else:
-        decoder, spatial = Pictures(autoencoder.decoder), PATCH
-    rows, cols = GRIDS["16:9"]
-    count = WINDOW * rows * cols
-    inputs = {
-        "latent": torch.randn(1, count, LATENT_CHANNELS),
-        "sigma": torch.rand(1, count),
-        "position": positions(WINDOW, rows, cols)[None],
-        "words": torch.randint(1, len(words), (1, MAX_WORDS)),
-    }
-    axes = {
-        "latent": {0: "B", 1: "N"},
-        "sigma": {0: "B", 1: "N"},
-        "position": {0: "B", 1: "N"},
-        "words": {0: "B"},
-        "clean": {0: "B", 1: "N"},
-    }
-    full = arguments.target / "transformer.fp32.onnx"
-    with torch.no_grad():
-        export(transformer, inputs, "clean", axes, full)
-        sample = {"latent": torch.randn(1, LATENT_CHANNELS, rows, cols)}
-        decoder_axes = {"latent": {0: "B", 2: "h", 3: "w"}, "frames": {0: "B", 2: "H", 3: "W"}}
-        export(decoder, sample, "frames", decoder_axes, arguments.target / "decoder.onnx")
-        film = torch.randint(256, (1, FRAMES_PER_LATENT, rows * PATCH, cols * PATCH, 3), dtype=torch.uint8)
-        encoder_axes = {"frames": {0: "B", 2: "H", 3: "W"}, "latent": {0: "B", 2: "h", 3: "w"}}
-        export(
-            Folding(autoencoder.encoder),
-            {"frames": film},
-            "latent",
-            encoder_axes,
-            arguments.target / "encoder.onnx",
-        )
-    quantize_dynamic(
-        full,
-        arguments.target / "transformer.onnx",
-        weight_type=QuantType.QInt8,
-        per_channel=True,
-        op_types_to_quantize=["MatMul"],
-    )
-    full.unlink()
-    halve(arguments.target / "decoder.onnx")
-    quarter(arguments.target / "encoder.onnx")
-    digest = sha256()
-    for name in NETWORKS:
-        digest.update((arguments.target / name).read_bytes())
-    revision = f"pocket-{digest.hexdigest()[:12]}"
-    card = {
-        "revision": revision,
+        pictures, spatial = Pictures(autoencoder.decoder), PATCH
+    card: dict[str, object] = {
         "channels": LATENT_CHANNELS,
         "spatial": spatial,
         "frames_per_latent": FRAMES_PER_LATENT,
@@ -191,14 +152,120 @@ def main() -> None:
         "scenes": list(SCENES),
         "motions": list(MOTIONS),
     }
-    (arguments.target / "mini.json").write_text(json.dumps(card, indent=1) + "\n")
+    return Trained(
+        "pocket", POCKET_CODEC, transformer, autoencoder.encoder, pictures, words, GRIDS["16:9"], card
+    )  # fmt: skip
+
+
+def from_slices(parts: Path, words: list[str], plan: Plan) -> Trained:
+    """The full tier, from the parts that its slices left."""
+    transformer = from_parts(parts, "transformer", Transformer(**shape_of(plan, words))).eval()
+    autoencoder = from_parts(parts, "autoencoder", Autoencoder(plan.codec)).eval()
+    table = tier(plan.tier)
+    card: dict[str, object] = {
+        "channels": plan.codec.channels,
+        "spatial": plan.codec.patch,
+        "frames_per_latent": plan.codec.frames,
+        "fps": plan.fps,
+        "max_words": plan.max_words,
+        "window": plan.window,
+        "overlap": plan.overlap,
+        "shift": plan.shift,
+        "sound": True,
+        "reference_cells": plan.reference_cells,
+        "grids": {name: list(grid) for name, grid in plan.grids.items()},
+        "vocabulary": words,
+        "subjects": list(table.subjects),
+        "scenes": list(table.scenes),
+        "motions": list(table.motions),
+    }
+    pictures = Pictures(autoencoder.decoder, plan.codec.frames)
+    return Trained(
+        plan.name, plan.codec, transformer, autoencoder.encoder, pictures, words, plan.grids["16:9"], card
+    )  # fmt: skip
+
+
+def write(trained: Trained, target: Path) -> str:
+    """All that the package ships, into `target`; returns the revision."""
+    target.mkdir(parents=True, exist_ok=True)
+    codec, (rows, cols) = trained.codec, trained.grid
+    count = WINDOW * rows * cols
+    inputs = {
+        "latent": torch.randn(1, count, codec.channels),
+        "sigma": torch.rand(1, count),
+        "position": positions(WINDOW, rows, cols)[None],
+        "words": torch.randint(1, len(trained.words), (1, int(str(trained.card["max_words"])))),
+    }
+    axes = {
+        "latent": {0: "B", 1: "N"},
+        "sigma": {0: "B", 1: "N"},
+        "position": {0: "B", 1: "N"},
+        "words": {0: "B"},
+        "clean": {0: "B", 1: "N"},
+    }
+    if trained.transformer.kinds > 1:
+        inputs["kind"] = torch.randint(trained.transformer.kinds, (1, count))
+        axes["kind"] = {0: "B", 1: "N"}
+    full = target / "transformer.fp32.onnx"
+    with torch.no_grad():
+        export(trained.transformer, inputs, "clean", axes, full)
+        sample = {"latent": torch.randn(1, codec.channels, rows, cols)}
+        decoder_axes = {"latent": {0: "B", 2: "h", 3: "w"}, "frames": {0: "B", 2: "H", 3: "W"}}
+        export(trained.pictures, sample, "frames", decoder_axes, target / "decoder.onnx")
+        film = torch.randint(256, (1, codec.frames, rows * codec.patch, cols * codec.patch, 3), dtype=torch.uint8)
+        encoder_axes = {"frames": {0: "B", 2: "H", 3: "W"}, "latent": {0: "B", 2: "h", 3: "w"}}
+        export(Folding(trained.encoder), {"frames": film}, "latent", encoder_axes, target / "encoder.onnx")
+    quantize_dynamic(
+        full,
+        target / "transformer.onnx",
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=["MatMul"],
+    )
+    full.unlink()
+    if trained.transformer.kinds > 1:  # the larger tier is stored smaller, to travel in 40 MB as well
+        halve(target / "transformer.onnx")
+        quarter(target / "decoder.onnx")
+    else:
+        halve(target / "decoder.onnx")
+    quarter(target / "encoder.onnx")
+    digest = sha256()
+    for name in NETWORKS:
+        digest.update((target / name).read_bytes())
+    revision = f"{trained.name}-{digest.hexdigest()[:12]}"
+    (target / "mini.json").write_text(json.dumps({"revision": revision, **trained.card}, indent=1) + "\n")
     names = sorted((*NETWORKS, "mini.json"))
-    sums = [f"{sha256((arguments.target / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    (arguments.target / "SHA256SUMS").write_text("".join(sums))
+    sums = [f"{sha256((target / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (target / "SHA256SUMS").write_text("".join(sums))
+    return revision
+
+
+def tell_card(revision: str, *, kinds: bool) -> None:
+    """Write on the card, which speaks for the packaged weights, their `revision` and whether they know more kinds."""
+    text = CARD.read_text("utf-8")
+    lines = {r'    revision=".*",': f'    revision="{revision}",', r"ALL_KINDS = \w+": f"ALL_KINDS = {kinds}"}
+    for known, wanted in lines.items():
+        text, found = re.subn(f"(?m)^{known}$", wanted, text)
+        assert found == 1, f"{CARD.name} has no line like {known}"
+    CARD.write_text(text, "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("autoencoder", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("target", type=Path)
+    arguments = parser.parse_args()
+    shape = json.loads((arguments.run / "transformer.json").read_text())
+    if "plan" in shape:
+        trained = from_slices(arguments.run, shape["vocabulary"], PLANS[shape["plan"]])
+    else:
+        trained = pocket(arguments.autoencoder, arguments.run, shape)
+    revision = write(trained, arguments.target)
     for path in sorted(arguments.target.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
     if arguments.target.resolve() == PACKAGED_WEIGHTS.resolve():
-        tell_card(revision)
+        tell_card(revision, kinds=trained.transformer.kinds > 1)
         print(f"revision {revision}, written on the card too; now make docs")
 
 

@@ -41,7 +41,7 @@ class Codec:
 
 
 POCKET = Codec(96, 16, FRAMES_PER_LATENT, (160, 256, 320))
-FULL = Codec(128, 32, 4, (96, 160, 256, 384))
+FULL = Codec(128, 32, 4, (80, 128, 192, 256))  # with its transformer 40 MB in bytes
 LATENT_CHANNELS, PATCH = POCKET.channels, POCKET.patch  # half the size that pocket films are drawn at
 
 VIDEO, REFERENCE, SOUND = 0, 1, 2

@@ -18,6 +18,13 @@ def test_the_card_names_the_revision_of_the_weights_that_ship():
     assert CARD.revision == MiniConfig.load(PACKAGED_WEIGHTS).revision
 
 
+def test_the_card_takes_references_and_sound_as_far_as_the_weights_know_them():
+    numbers = MiniConfig.load(PACKAGED_WEIGHTS)
+    assert CARD.rules.generate_audio == CARD.rules.takes("media.audio_inputs") == numbers.sound
+    assert CARD.rules.takes("media.reference_images") == bool(numbers.reference_cells)
+    assert CARD.rules.takes("media.reference_videos") == bool(numbers.reference_cells)
+
+
 def test_the_weights_are_the_ones_that_were_exported():
     for line in (PACKAGED_WEIGHTS / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")

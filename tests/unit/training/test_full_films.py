@@ -70,6 +70,15 @@ def test_the_seed_fixes_the_films_and_their_batch_does_not() -> None:
     assert int(difference.abs().max()) <= 1
 
 
+def test_everything_is_drawn_and_sounded_on_the_device_that_was_asked_for() -> None:
+    films = draw(
+        "full", 24, 1, SIZE, 4, 8, "meta", sound_rate=8000
+    )  # a device that refuses to mix with the CPU's tensors
+    tensors = (films.frames, films.sound, films.weights, films.reference, films.reference_clip, *films.labels.values())
+    assert all(tensor.device.type == "meta" for tensor in tensors if tensor is not None)
+    assert films.frames.shape == (24, 4, 3, *SIZE) and films.frames.dtype == torch.uint8
+
+
 def test_held_out_combinations_are_drawn_when_asked_for() -> None:
     labels = draw("full", 6, 1, SIZE, 1, 8, "cpu", held_out=True).labels
     keys = zip(labels["subject"].tolist(), labels["scene"].tolist(), labels["motion"].tolist(), strict=True)

@@ -9,6 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch")  # training's own library; the package and `make test` go without it
 
+from slice_cases import slice_of  # noqa: E402
 from training import slices  # noqa: E402
 from training.autoencoder import Autoencoder  # noqa: E402
 from training.checkpoint import PART_BYTES, averaged, from_parts, put_parts  # noqa: E402
@@ -17,19 +18,6 @@ from training.plan import FULL, REHEARSAL  # noqa: E402
 from training.sequence import Sequence, sequence, sound_levels  # noqa: E402
 
 from rushes.models.mini.text import Tokenizer  # noqa: E402
-
-
-def slice_of(what: str, run: Path, parts: Path, *more: str) -> None:
-    slices.main([what, str(run), "--parts", str(parts), "--rehearse", "--device", "cpu", "--no-compile", *more])
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Parts of both networks after a few steps each, made on two machines that share nothing but them."""
-    folder = tmp_path_factory.mktemp("slices")
-    slice_of("autoencoder", folder / "first", folder / "parts", "--steps", "3")
-    slice_of("transformer", folder / "second", folder / "parts", "--start", str(folder / "parts"), "--steps", "2")
-    return folder / "parts"
 
 
 def test_a_slice_goes_on_from_parts_on_another_machine(parts: Path, tmp_path: Path) -> None:

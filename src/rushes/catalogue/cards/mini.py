@@ -10,13 +10,25 @@ DEFAULT_GUIDANCE = 2.5
 
 MIB = 1 << 20
 
+ALL_KINDS = False
+"""Whether the weights know references and sound: `training.export` writes it, as the weights' `mini.json` says."""
+
+REFERENCE = MediaRule(1, max_bytes=30 * MIB) if ALL_KINDS else MediaRule()
+REFERENCE_CLIP = MediaRule(1, max_bytes=200 * MIB, max_seconds=60) if ALL_KINDS else MediaRule()
+SOUND = MediaRule(1, max_bytes=30 * MIB, max_seconds=60) if ALL_KINDS else MediaRule()
+
 MEDIA = MediaRules(
     # A latent frame lasts half a second, so that ten keyframes already leave little to make of a short clip.
     frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB),
     frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
-    # No references and no sound: these weights were never shown any.
-    apart=(("frame_videos", "source_video"),),
+    reference_images=REFERENCE,
+    reference_videos=REFERENCE_CLIP,
+    audio_inputs=SOUND,
+    apart=(
+        ("frame_videos", "source_video"),
+        *([("reference_images", "reference_videos")] if ALL_KINDS else []),
+    ),
 )
 
 CARD = Card(
@@ -46,6 +58,7 @@ CARD = Card(
         fps=Span(15, 60, 24),
         steps=Span(10, 50, 20),
         guidance_scale=Span(0, 30, DEFAULT_GUIDANCE, above_low=True),
+        generate_audio=ALL_KINDS,
         media=MEDIA,
         needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
         advised=Advised(guidance_low=1.5, guidance_high=5.0, prompt_chars=600),
