@@ -33,9 +33,6 @@ TOGETHER_TS := 0.52.0
 # The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
 TORCH := .venv-torch
 
-# The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
-TORCH := .venv-torch
-
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
 .PHONY: help video test serve check format chaos bench docs clients postgresql strace faketime clean
