@@ -39,6 +39,11 @@ RUNNING = literal_column(f"'{JobState.RUNNING}'", Text)
 SUCCEEDED = literal_column(f"'{JobState.SUCCEEDED}'", Text)
 
 
+def in_state(state: str) -> ColumnElement[bool]:
+    """Whether a row is in `state`, so that its partial index is seen to fit."""
+    return jobs.c.state == literal_column(f"'{JobState(state)}'", Text)
+
+
 def owned(by: str | ColumnElement[str], table: FromClause = jobs) -> ColumnElement[bool]:
     """Whose a row is, where a partial index is to be used: for a plain comparison SQLite takes the index of all that
     the owner ever asked for, and reads it whole.

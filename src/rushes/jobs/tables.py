@@ -26,10 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateColumn
 
+from rushes.contract.job import JobState
 from rushes.errors import WrongSetup
 from rushes.failpoints import failpoint
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Counts up with every change of the tables; a database that is ahead of the program is refused."""
 
 metadata = MetaData()
@@ -81,6 +82,9 @@ jobs = Table(
     Index("jobs_ended", "finished_at"),
 )
 
+LISTED = "jobs_listed_"
+"""What the names of the indexes begin with that lists of one state are read from."""
+
 # Partial: each question below is asked of some rows alone. `lease_until` stays out of every index, because it changes
 # with each beat and running rows are few.
 for _name, _rows, _columns in (
@@ -101,6 +105,17 @@ for _name, _rows, _columns in (
     ("jobs_claimed_of_owner", "claimed_at IS NOT NULL", (jobs.c.owner, jobs.c.claimed_at)),
     ("jobs_made", "state = 'succeeded'", (jobs.c.request_hash, jobs.c.owner)),
     ("jobs_made_by", "state = 'succeeded'", (jobs.c.model, jobs.c.finished_at)),
+    # One for each state, since SQLite would take one of all states for questions about the few rows that wait or run.
+    # With the state once more, or it would take `jobs_of_owner`; with the models, so that who looks for a rare one reads
+    # no row of another.
+    *(
+        (
+            f"{LISTED}{state}",
+            f"state = '{state}'",
+            (jobs.c.owner, jobs.c.state, jobs.c.id, jobs.c.model, jobs.c.asked_model),
+        )
+        for state in JobState
+    ),
 ):
     _only = text(_rows)
     Index(_name, *_columns, sqlite_where=_only, postgresql_where=_only)

@@ -8,20 +8,26 @@ import pytest
 from job_cases import MODEL, asked, made
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from rushes.contract.job import JobState
+from rushes.contract.job import Checkpoint, JobState
+from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import Claim, JobStore
 from rushes.jobs.tables import SCHEMA_VERSION, metadata
 
-SCRIPT = Path(__file__).with_name("schema_1.sql")
-DONE, RUNNING, WAITING = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3))
+DONE, RUNNING, WAITING, PAUSED = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3, 4))
 
 
 @pytest.fixture
-def old(url: str) -> str:
-    """The URL of a database of schema 1."""
+def schema(request: pytest.FixtureRequest) -> int:
+    return int(getattr(request, "param", 2))
+
+
+@pytest.fixture
+def old(url: str, schema: int) -> str:
+    """The URL of a database of an older schema."""
+    script = Path(__file__).with_name(f"schema_{schema}.sql")
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.begin() as connection:
-        for statement in SCRIPT.read_text(encoding="utf-8").split(";\n"):
+        for statement in script.read_text(encoding="utf-8").split(";\n"):
             if statement.strip():
                 connection.exec_driver_sql(statement)
     engine.dispose()
@@ -37,7 +43,8 @@ def shape(connection: Connection) -> dict[str, tuple[set[str], set[str | None]]]
     }
 
 
-def test_jobs_of_schema_1_are_all_there_and_go_on(old: str) -> None:
+@pytest.mark.parametrize("schema", [1, 2], indirect=True)
+def test_jobs_of_an_older_schema_are_all_there_and_go_on(old: str) -> None:
     store = JobStore(old)
     done, running, waiting = (store.get(id) for id in (DONE, RUNNING, WAITING))
     assert (done.state, done.artifact, done.request) == (JobState.SUCCEEDED, made(), asked())
@@ -55,6 +62,22 @@ def test_jobs_of_schema_1_are_all_there_and_go_on(old: str) -> None:
     store.close()
 
 
+def test_a_paused_job_of_schema_2_keeps_its_checkpoint_and_its_key(old: str) -> None:
+    store = JobStore(old)
+    paused = store.get(PAUSED)
+    assert (paused.held, paused.checkpoint, paused.setbacks) == (True, Checkpoint("4.1-6", 6, "f", "cd" * 32), 0)
+    known = Idempotency("the fourth", "hash of its body", 86_400)
+    assert store.add("ann", asked(), idempotency=known).id == PAUSED
+    store.resume(PAUSED)
+    store.cancel(WAITING)
+    claim = store.claim("w2", [MODEL])
+    assert claim is not None
+    assert (claim.job.id, claim.job.attempt, claim.job.checkpoint) == (PAUSED, 2, paused.checkpoint)
+    assert [job.id for job in store.list("ann", states=[JobState.RUNNING])] == [PAUSED, RUNNING]
+    store.close()
+
+
+@pytest.mark.parametrize("schema", [1, 2], indirect=True)
 def test_an_old_database_becomes_the_same_as_a_new_one(old: str) -> None:
     JobStore(old).close()
     JobStore(old).close()  # the second start finds nothing left to do
