@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from doors import PATIENCE_S, Doors, family
+from doors import Doors, family
 from long_forms import STORM_S
 from test_restart import QUICK, eventually
 
@@ -101,7 +101,7 @@ def test_random_kills_under_load(doors: Doors, figure: Callable[[str, object], N
                 return rows.execute(left).fetchone()[0] == 0  # type: ignore[no-any-return]
 
         calm = time.monotonic()
-        eventually(all_final, max(PATIENCE_S, STORM_S))
+        eventually(all_final, max(600.0, STORM_S))  # how long it took is a figure, and not what is promised
         calm_s = time.monotonic() - calm
     counts = doors.insist_on_promises()
     assert set(promised.values()) == set(doors.ids()), "each accepted once, and nothing else"
