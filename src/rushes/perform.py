@@ -85,6 +85,7 @@ def perform(
         native = engine.adapter(card).native(request)
         preview = Preview(partial(_put_preview, previews, job, native.fps), preview_every_s)
     native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal, preview=preview)
+    plan = engine.plan(card)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
         native,
@@ -123,7 +124,7 @@ def perform(
         num_frames=file.num_frames,
         has_audio=file.has_audio,
         native=native,
-        inputs=brought.notes,
+        inputs=(*brought.notes, *(plan.notes() if plan is not None else ())),
     )
 
 

@@ -56,6 +56,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         decoder(),
         runtime(),
         weights(),
+        *added(settings),
         cores(),
         *memory(),
         *disk(settings.storage.data),
@@ -144,6 +145,34 @@ def weights_in(folder: Path) -> Finding:
         if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
             return Finding("weights", MISSING, f"rushes/mini: {name} is damaged", REINSTALL)
     return Finding("weights", OK, f"{found}, hashes match")
+
+
+def added(settings: Settings) -> Iterator[Finding]:
+    """The models whose weights were added, and by which plan each would run."""
+    from importlib.util import find_spec
+
+    from rushes.acceleration.plan import planned
+    from rushes.assemble import build_catalogue, build_shelf
+
+    cards = {offer.card.id: offer.card for offer in build_catalogue(settings).offers() if offer.card.weights}
+    for entry in build_shelf(settings).entries():
+        if entry.id not in cards:
+            fault = f"{entry.id} is not offered: its files in {entry.folder} are not what was added"
+            yield Finding("model", MISSING, fault, f"rushes models verify {entry.id}")
+    if not cards:
+        return
+    if find_spec("torch") is None or find_spec("diffusers") is None:
+        yield Finding("torch", MISSING, f"absent, which {listed(cards, 'and')} run on", "pip install 'rushes[torch]'")
+        return
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    where = torch.cuda.get_device_name() if device == "cuda" else "no GPU: minutes become hours on a CPU"
+    yield Finding("torch", OK if device == "cuda" else NOTE, f"{torch.__version__}, {where}")
+    for card in cards.values():
+        plan = planned(card, device)
+        if plan is not None:
+            yield Finding("model", OK, f"{card.id}: {plan.said()}")
 
 
 def cores() -> Finding:

@@ -24,7 +24,8 @@ class Native:
 class Artifact:
     """A finished file in storage. `key` is the storage key; `sha256` is of the whole file.
 
-    `inputs` says what was done to the files that the request brought along: notes of kind "made".
+    `inputs` says what was done to the files that the request brought along, and by which plan a model with weights of
+    its own was run: notes of kind "made".
     """
 
     key: str

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+from rushes.acceleration.attention import accelerated
+from rushes.acceleration.plan import Plan
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.events import Interrupted, Observer, Progress
@@ -27,6 +29,7 @@ class Engine:
         """`adapters` are models already loaded, by dotted name; the others load at their first clip."""
         self._adapters = dict(adapters or {})
         self._large = ""
+        self._plans: dict[str, Plan | None] = {}
 
     def generate(
         self,
@@ -70,13 +73,18 @@ class Engine:
         if card.weights is None:
             name = card.adapter
         else:
-            name = f"{card.adapter} {card.revision} {card.weights.folder}"
+            name = f"{card.adapter} {card.id} {card.revision}"
             if name != self._large:
                 self._adapters.pop(self._large, None)
                 self._large = name
         if name not in self._adapters:
-            self._adapters[name] = _load(card)
+            self._adapters[name] = adapter = _load(card)
+            self._plans[card.id] = accelerated(adapter, card)
         return self._adapters[name]
+
+    def plan(self, card: Card) -> Plan | None:
+        """How the loaded model of `card` is made fast here; None where it needs no plan."""
+        return self._plans.get(card.id)
 
 
 class _Clip:

@@ -32,8 +32,6 @@ from rushes.models.wan.solver import Solver
 from rushes.models.wan.state import LAYOUT, Numbers, WanCondition, WanState, restored
 from rushes.models.wan.text import embedded, padded
 
-NATIVE_ATTENTION = "native"
-
 
 class WanAdapter:
     """A checkpoint of the family, on the accelerator where there is one. Loading takes minutes; keep it."""
@@ -47,13 +45,17 @@ class WanAdapter:
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.layout = _read(self._weights)
         self.parts = loaded(self.layout, self.device, dtype or _usual(self.device))
-        for expert in self.parts.experts:
-            # Not left to the default: that is one for the whole process, and another model may have moved it.
-            expert.set_attention_backend(NATIVE_ATTENTION)
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
     def describe(self) -> Card:
         return self._card
+
+    @property
+    def device_kind(self) -> str:
+        return str(self.device.type)
+
+    def denoisers(self) -> tuple[Any, ...]:
+        return self.parts.experts
 
     def native(self, request: ResolvedRequest) -> Native:
         layout, weights = self.layout, self._weights

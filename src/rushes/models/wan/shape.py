@@ -19,10 +19,23 @@ def native_of(request: ResolvedRequest, *, multiple: int, time: int, fps: int, m
 
 
 def native_size(width: int, height: int, multiple: int, max_area: int) -> tuple[int, int]:
-    """The multiples nearest to `width` × `height`, or to the largest frame of that shape within `max_area`."""
+    """Sides in whole multiples for a frame of `width` × `height`, or for the largest of that shape within `max_area`.
+
+    The one of which most is left after the fit to the asked shape, which cuts off what hangs over.
+    """
     scale = min(1.0, math.sqrt(max_area / (width * height)))
-    cols, rows = (max(1, round(side * scale / multiple)) for side in (width, height))
-    while cols * rows * multiple * multiple > max_area and max(cols, rows) > 1:
-        # Rounding went over: the longer side gives way, where a step is the smaller change of shape.
-        cols, rows = (cols - 1, rows) if cols >= rows else (cols, rows - 1)
+    across, down = (side * scale / multiple for side in (width, height))
+    around = [
+        (cols, rows)
+        for cols in (max(1, math.floor(across)), math.ceil(across))
+        for rows in (max(1, math.floor(down)), math.ceil(down))
+        if cols * rows * multiple * multiple <= max_area
+    ]
+
+    def left(size: tuple[int, int]) -> float:
+        shapes = size[0] * height, size[1] * width
+        return math.prod(size) * min(shapes) / max(shapes)
+
+    # Of two that come to the same, the one nearer to the asked shape: rounded, because only in theory are they equal.
+    cols, rows = max(around, key=lambda size: (round(left(size), 6), -math.prod(size)))
     return cols * multiple, rows * multiple
