@@ -1,0 +1,141 @@
+"""What diffusers 0.42 does without a word, and would do to us: each test shows the trap, and that we are not in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_wan
+import torch
+from diffusers import WanTransformer3DModel
+from diffusers.models.attention_dispatch import _AttentionBackendRegistry
+from safetensors.torch import load_file, save_file
+from small_requests import small
+from tiny_wan import EXPERTS, TEXT, TEXT_OR_FIRST
+
+from rushes.catalogue.card import Card
+from rushes.contract.events import Interrupted, Progress
+from rushes.engine.engine import Engine
+from rushes.errors import GenerationFailed
+from rushes.models.wan.adapter import WanAdapter
+
+
+def stepped(adapter: WanAdapter, card: Card) -> Any:
+    return adapter.step(adapter.prepare(adapter.encode(small(card)), 7), 0)
+
+
+def test_another_models_attention_backend_does_not_reach_ours(tiny_card: Callable[..., Card]) -> None:
+    card = tiny_card(TEXT)
+    adapter = WanAdapter(card)
+    before = stepped(adapter, card)
+    named = _AttentionBackendRegistry.get_active_backend()[0]
+    try:
+        tiny_wan.transformer().set_attention_backend("_native_math")
+        leaked = _AttentionBackendRegistry.get_active_backend()[0]
+        assert leaked != named, "the trap is gone: one model's choice no longer becomes the process's"
+        assert torch.equal(stepped(adapter, card).latent_BCTHW, before.latent_BCTHW)
+    finally:
+        _AttentionBackendRegistry.set_active_backend(named)
+
+
+@pytest.mark.parametrize("kind", [TEXT, TEXT_OR_FIRST])
+def test_two_decodes_at_once_do_not_mix(tiny_card: Callable[..., Card], kind: str) -> None:
+    """The library's decoder remembers the frames before in a list on the module, one for all who decode."""
+    card = tiny_card(kind)
+    adapter = WanAdapter(card)
+    states = [adapter.prepare(adapter.encode(small(card)), seed) for seed in (1, 2)]
+    alone = [[chunk.frames_THWC for chunk in adapter.decode(state)] for state in states]
+    turns = zip(*(adapter.decode(state) for state in states), strict=True)
+    for at, chunks in enumerate(turns):
+        for film, chunk in zip(alone, chunks, strict=True):
+            assert np.array_equal(chunk.frames_THWC, film[at])
+
+
+def test_a_clip_that_is_stopped_is_not_decoded(tiny_card: Callable[..., Card], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own interrupt skips what steps are left, and then decodes the noise: minutes at real sizes."""
+    card = tiny_card(TEXT)
+    adapter = WanAdapter(card)
+    decodes: list[int] = []
+    monkeypatch.setattr(adapter.parts.vae.decoder, "forward", lambda *given, **more: decodes.append(1))
+
+    def stop_in_the_second_step(progress: Progress) -> None:
+        if progress.step:
+            raise Interrupted("stopped")
+
+    engine = Engine()
+    monkeypatch.setattr(engine, "adapter", lambda card: adapter)
+    with pytest.raises(Interrupted):
+        engine.generate(small(card), card, stop_in_the_second_step)
+    assert decodes == []
+
+
+@pytest.mark.parametrize("part", ["transformer", "text_encoder", "vae"])
+def test_weights_that_lack_a_tensor_are_refused_by_name(
+    tiny_card: Callable[..., Card], tmp_path: Path, part: str
+) -> None:
+    """Both libraries fill what is missing with chance and write a line to a log."""
+    card = spoilt(tiny_card(TEXT), tmp_path)
+    path = next((tmp_path / "wan" / part).glob("*.safetensors"))
+    tensors = load_file(path)
+    name = max(tensors)
+    del tensors[name]
+    save_file(tensors, path, metadata={"format": "pt"})
+    with pytest.raises(GenerationFailed, match=f"{part} lacks"):
+        WanAdapter(card)
+
+
+def test_weights_of_another_shape_are_refused(tiny_card: Callable[..., Card], tmp_path: Path) -> None:
+    card = spoilt(tiny_card(TEXT), tmp_path)
+    config = tmp_path / "wan" / "transformer" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "ffn_dim": 48}))
+    with pytest.raises(GenerationFailed, match=r"transformer (has another shape|cannot be loaded)"):
+        WanAdapter(card)
+
+
+def spoilt(card: Card, place: Path) -> Card:
+    """`card` with a copy of its folder, to be damaged."""
+    assert card.weights is not None and card.weights.folder is not None
+    shutil.copytree(card.weights.folder, place / "wan")
+    return replace(card, weights=replace(card.weights, folder=str(place / "wan")))
+
+
+def test_in_bfloat16_the_sensitive_parts_stay_in_float32(tiny_card: Callable[..., Card]) -> None:
+    """A cast of the whole model would round the time embedding and the norms, and only warn."""
+    card = tiny_card(TEXT)
+    adapter = WanAdapter(card, dtype=torch.bfloat16)
+    (expert,) = adapter.parts.experts
+    kinds = {name: parameter.dtype for name, parameter in expert.named_parameters()}
+    kept = WanTransformer3DModel._keep_in_fp32_modules
+    for name, dtype in kinds.items():
+        fine = any(part in name.split(".") for part in kept)
+        assert dtype == (torch.float32 if fine else torch.bfloat16), name
+    assert {parameter.dtype for parameter in adapter.parts.vae.parameters()} == {torch.float32}
+    state = stepped(adapter, card)
+    assert state.latent_BCTHW.dtype == torch.float32
+    assert torch.isfinite(state.latent_BCTHW).all()
+    assert adapter.restore(state.to_bytes()).to_bytes() == state.to_bytes()
+
+
+def test_no_cache_is_on_that_could_carry_one_clip_into_another(tiny_card: Callable[..., Card]) -> None:
+    for expert in WanAdapter(tiny_card(EXPERTS)).parts.experts:
+        assert not expert.is_cache_enabled
+
+
+@pytest.mark.parametrize(("width", "height", "seconds"), [(70, 64, 1.0), (100, 72, 1.2)])
+def test_what_is_snapped_is_announced_before_it_is_made(
+    tiny_card: Callable[..., Card], width: int, height: int, seconds: float
+) -> None:
+    """The library rounds sizes and lengths by itself, and says so in a log; here they are known in advance."""
+    card = tiny_card(TEXT_OR_FIRST)
+    adapter = WanAdapter(card)
+    request = small(card, width=width, height=height, seconds=seconds, steps=1)
+    native = adapter.native(request)
+    state = adapter.step(adapter.prepare(adapter.encode(request), 7), 0)
+    film = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+    assert film.shape == (native.num_frames, native.height, native.width, 3)
