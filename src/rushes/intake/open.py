@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rushes.catalogue.card import MediaRule, MediaRules
 from rushes.contract.artifact import Native
@@ -17,12 +18,14 @@ from rushes.egress.policy import EgressPolicy
 from rushes.errors import GenerationFailed, InvalidValue, MediaRefused, VideoTooLong
 from rushes.intake.references import Fetched, Kept, referred
 from rushes.media.cover import Cover, native_count, shown_at
-from rushes.media.decode import decode_image, decode_video
-from rushes.media.limits import ImageLimits, VideoLimits
+from rushes.media.decode import decode_audio, decode_image, decode_video
+from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
+from rushes.media.resample import resampled
 from rushes.media.source import inline, is_url
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.storage.base import Storage
 
+SOUND_HZ = 48_000  # of every film's sound
 FETCH_S = 60.0  # for one file of up to 200 MB, connection and redirects included
 
 
@@ -52,7 +55,8 @@ def opened(
     notes: list[Note] = []
     opening = _Opening(request, rules, native, inputs, policy, notes)
     keyframes: list[tuple[int, Frames]] = []
-    lead_in = source = None
+    references: list[Frames] = []
+    lead_in = source = sound = None
     for member, path, where in request.media.items():
         observe(Progress("encoding"))
         with _named(path):
@@ -63,6 +67,12 @@ def opened(
                 lead_in = opening.clip(member, path, where)
             elif member == "source_video":
                 source = opening.clip(member, path, where)
+            elif member == "reference_images":
+                references.append(opening.picture(member, path, where, square=True)[None])
+            elif member == "reference_videos":
+                references.append(opening.clip(member, path, where, square=True))
+            elif member == "audio_inputs":
+                sound = opening.sound(member, path, where)
             else:
                 raise GenerationFailed(f"{path} was accepted, but nothing here opens it")
     if lead_in is not None:
@@ -71,7 +81,7 @@ def opened(
     if source is not None:
         notes += _ending(source, request, native)
         source = source[: native.num_frames]
-    return Opened(Inputs(tuple(keyframes), lead_in, source), tuple(notes))
+    return Opened(Inputs(tuple(keyframes), lead_in, source, tuple(references), sound), tuple(notes))
 
 
 class _Opening:
@@ -91,24 +101,40 @@ class _Opening:
         self._policy = policy
         self._notes = notes
 
-    def picture(self, member: str, path: str, where: str) -> Frames:
-        """(native height, native width, 3)"""
+    def picture(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
+        """(native height, native width, 3), or a square of the shorter of both."""
         rule = self._rules.of(member)
         limits = ImageLimits()
         if rule.max_bytes is not None:
             limits = replace(limits, max_bytes=rule.max_bytes)
         given = decode_image(self._bytes(where, path, limits.max_bytes), limits).rgb_HWC
-        return self._cover(given, path)(given)
+        return self._cover(given, path, square)(given)
 
-    def clip(self, member: str, path: str, where: str) -> Frames:
-        """(T, native height, native width, 3) at the native rate, all of the clip."""
+    def clip(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
+        """(T, native height, native width, 3) at the native rate, all of the clip; or squares."""
         limits = _video_limits(self._rules.of(member), self._native)
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
-        cover = self._cover(given.frames_THWC[0], path)
+        cover = self._cover(given.frames_THWC[0], path, square)
         fps = self._native.fps
         shown = shown_at(given.times_s, fps, native_count(given.times_s, fps))
         covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
         return np.stack([covered[index] for index in shown.tolist()])
+
+    def sound(self, member: str, path: str, where: str) -> NDArray[np.float32]:
+        """(samples, 2) at the rate of a film's sound."""
+        limits = AudioLimits()
+        rule = self._rules.of(member)
+        if rule.max_bytes is not None:
+            limits = replace(limits, max_bytes=rule.max_bytes)
+        given = decode_audio(self._bytes(where, path, limits.max_bytes), limits)
+        lasts_s = len(given.samples) / given.rate_hz
+        if lasts_s > self._request.seconds:
+            self._notes.append(
+                Note("made", path, f"of its {lasts_s:.3g} s the first {self._request.seconds:g} are heard")
+            )
+        elif lasts_s < self._request.seconds:
+            self._notes.append(Note("made", path, f"it ends after {lasts_s:.3g} s; the rest is silent"))
+        return resampled(given.samples, given.rate_hz, SOUND_HZ)
 
     def native_frame(self, frame: object, path: str, taken: list[tuple[int, Frames]]) -> int:
         """The native frame that is shown nearest to the output frame `frame`."""
@@ -125,9 +151,13 @@ class _Opening:
             )
         return index
 
-    def _cover(self, picture: Frames, path: str) -> Cover:
+    def _cover(self, picture: Frames, path: str, square: bool) -> Cover:
         height, width, _ = picture.shape
-        cover = Cover(width, height, self._native, self._request.width, self._request.height)
+        if square:
+            side = min(self._native.width, self._native.height)
+            cover = Cover(width, height, replace(self._native, width=side, height=side), side, side)
+        else:
+            cover = Cover(width, height, self._native, self._request.width, self._request.height)
         self._notes.append(Note("made", path, cover.said))
         return cover
 

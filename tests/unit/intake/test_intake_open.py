@@ -8,6 +8,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,8 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from foreign_cases import wav
 from PIL import Image
 
+from rushes.catalogue.card import Card, MediaRule
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
@@ -59,13 +62,13 @@ def text(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def come(inputs: LocalStorage | None, media: Media, policy: EgressPolicy = AT_HOME) -> Opened:
+def come(inputs: LocalStorage | None, media: Media, policy: EgressPolicy = AT_HOME, card: Card = CARD) -> Opened:
     """Accepted and opened; without a storage as the terminal does it, which keeps nothing."""
-    asked = VideoRequest(model=CARD.id, prompt="a fox", media=media, **ASKED)  # type: ignore[arg-type]
-    request = resolve(asked, Catalogue([CARD]).find(CARD.id), lambda: 7)
+    asked = VideoRequest(model=card.id, prompt="a fox", media=media, **ASKED)  # type: ignore[arg-type]
+    request = resolve(asked, Catalogue([card]).find(card.id), lambda: 7)
     if inputs is not None:
-        request, _ = copied_in(request, CARD, inputs, policy)
-    return opened(request, CARD.rules.media, NATIVE, inputs=inputs, policy=policy)
+        request, _ = copied_in(request, card, inputs, policy)
+    return opened(request, card.rules.media, NATIVE, inputs=inputs, policy=policy)
 
 
 @pytest.fixture
@@ -136,6 +139,32 @@ def test_a_clip_to_continue_is_the_beginning_and_must_leave_something_to_make(
     with pytest.raises(VideoTooLong) as refused:
         come(inputs, Media(frame_videos=(text(long),)))
     assert (refused.value.field, refused.value.given) == ("media.frame_videos[0]", "2 seconds")
+
+
+def knows_all() -> Card:
+    """The card of a model that takes references and sound too."""
+    media = replace(
+        CARD.rules.media, reference_images=MediaRule(1), reference_videos=MediaRule(1), audio_inputs=MediaRule(1)
+    )
+    return replace(CARD, rules=replace(CARD.rules, media=media))
+
+
+def test_references_come_as_squares_of_their_middle(inputs: LocalStorage, tmp_path: Path) -> None:
+    still = flat(COLOURS[0])
+    still[:, :40] = still[:, -40:] = COLOURS[1]  # cut off: the square is 160 pixels of 288
+    clip = mp4([flat(COLOURS[2])] * 12, tmp_path)
+    media = Media(reference_images=(text(png(still)),), reference_videos=(text(clip),))
+    picture, moving = come(inputs, media, card=knows_all()).inputs.references
+    assert picture.shape == (1, 80, 80, 3) and np.abs(picture.astype(int) - COLOURS[0]).max() <= 1
+    assert moving.shape == (6, 80, 80, 3)
+
+
+def test_sound_comes_at_the_films_rate_and_what_is_heard_of_it_is_said(inputs: LocalStorage) -> None:
+    samples = np.full((3 * 24_000, 2), 0.25, np.float32)
+    came = come(inputs, Media(audio_inputs=(text(wav(samples, 24_000)),)), card=knows_all())
+    assert came.inputs.sound is not None and came.inputs.sound.shape == (3 * 48_000, 2)
+    assert np.abs(came.inputs.sound[1_000:-1_000] - 0.25).max() < 0.01
+    assert [note.message for note in came.notes] == ["of its 3 s the first 2 are heard"]
 
 
 def test_a_keyframe_inside_the_clip_to_continue_is_refused(inputs: LocalStorage, tmp_path: Path) -> None:
