@@ -15,6 +15,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from rushes import __version__
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
@@ -31,7 +34,7 @@ from rushes.intake.open import Opened, opened
 from rushes.media.encode import encode
 from rushes.media.fit import fit
 from rushes.media.thumbnail import thumbnail
-from rushes.models.adapter import Frames
+from rushes.models.adapter import Chunk, Frames
 from rushes.storage.base import Storage, preview_key
 
 
@@ -85,6 +88,9 @@ def perform(
         native = engine.adapter(card).native(request)
         preview = Preview(partial(_put_preview, previews, job, native.fps), preview_every_s)
     native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal, preview=preview)
+    sound = brought.inputs.sound  # what is given is kept as it is
+    if sound is None and request.generate_audio:
+        chunks, sound = _with_sound(chunks)
     plan = engine.plan(card)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
@@ -105,6 +111,7 @@ def perform(
             output_format=request.output_format,
             output_quality=request.output_quality,
             metadata=described(request),
+            audio=sound,
         )
         observe(Progress("storing", fraction=0.99))
         key = storage_key(job)
@@ -126,6 +133,13 @@ def perform(
         native=native,
         inputs=(*brought.notes, *(plan.notes() if plan is not None else ())),
     )
+
+
+def _with_sound(chunks: Iterator[Chunk]) -> tuple[Iterator[Chunk], NDArray[np.float32] | None]:
+    """All chunks, made by now, and their sound: a file wants the whole of it before its first picture."""
+    made = list(chunks)
+    parts = [chunk.audio for chunk in made if chunk.audio is not None]
+    return iter(made), np.concatenate(parts) if parts else None
 
 
 @contextmanager
