@@ -112,6 +112,14 @@ class Doors:
         with self.rows() as connection:
             return [row["id"] for row in connection.execute("SELECT id FROM jobs ORDER BY id")]
 
+    def setbacks(self, id: str) -> list[str]:
+        """The codes of what put this job off, which a later attempt may not meet."""
+        with self.rows() as connection:
+            said = connection.execute(
+                "SELECT data ->> '$.code' FROM job_events WHERE job = ? AND type = 'released'", (id,)
+            )
+            return [code for (code,) in said if code is not None]
+
     def insist_on_promises(self) -> dict[str, int]:
         """Every job has ended, once; every success has one whole file; nothing else is left. How many ended how."""
         counts = dict.fromkeys(FINAL, 0)

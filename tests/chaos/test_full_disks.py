@@ -143,16 +143,8 @@ def test_a_video_that_found_no_room_for_its_file_is_finished_when_there_is(
     filler = served.seen(disk) / "filler"
     fill(filler)
     id = doors.insisted(QUICK, "no room").json()["id"]
-
-    def set_back() -> list[str]:
-        with doors.rows() as connection:
-            said = connection.execute(
-                "SELECT data ->> '$.code' FROM job_events WHERE job = ? AND type = 'released'", (id,)
-            )
-            return [code for (code,) in said]
-
-    assert set(eventually(set_back, PATIENCE_S)) == {"storage_unavailable"}
+    assert set(eventually(lambda: doors.setbacks(id), PATIENCE_S)) == {"storage_unavailable"}
     filler.unlink()
     doors.completed(id)
     assert doors.insist_on_promises()["succeeded"] == 1
-    figure("a video that found no room", f"finished after {len(set_back())} attempts without")
+    figure("a video that found no room", f"finished after {len(doors.setbacks(id))} attempts without")
