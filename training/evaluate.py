@@ -1,6 +1,6 @@
 """How well the shipped model does what it is told, read by a judge that never saw it: `judge.py`.
 
-    python -m training.evaluate [--only reads|guidance|steps|negative|given] [--clips 96] [--write]
+    python -m training.evaluate [--only reads] [--clips 96] [--write]
 
 Clips are made by the installed package, from prompts about combinations that training never showed; the judge says what
 each shows. Beside them stand renders of the same combinations, as drawn and through the model's own autoencoder: what
@@ -163,11 +163,9 @@ def reads(studio: Studio, clips: int) -> str:
         for name in READ
     ]
     head = ("", "renders", "renders through the autoencoder", "clips made", "made ÷ renders", "by chance")
-    text = f"\n### What the judge reads\n\n{clips} combinations that training never showed, {SECONDS} s each; "
-    half = 1.96 * (0.25 / clips) ** 0.5
-    text += (
-        f"a share is exact to ±{100 * half:.0f} points or better. *By chance*: the same clips, prompts dealt anew.\n\n"
-    )
+    text = "## How well the clips keep to what was asked\n\n"
+    text += f"{clips} combinations that training never showed, {SECONDS} s each; shares are exact to "
+    text += f"±{98 / clips**0.5:.0f} points or better. *By chance*: the same clips, prompts dealt anew.\n\n"
     return text + table(head, rows)
 
 
@@ -190,7 +188,7 @@ def sweep(studio: Studio, clips: int, field: str, values: Sequence[float]) -> st
         rates = judges.agreement(studio.answered(asked, **{field: value}), [each.true for each in asked])
         rows.append((f"{value:g}", *(share(rates[name]) for name in READ)))
         print(field, *rows[-1], file=sys.stderr)
-    return f"\n### `{field}`\n\nThe same {clips} prompts and seeds.\n\n" + table((field, *READ), rows)
+    return f"## What `{field}` does\n\nThe same {clips} prompts and seeds.\n\n" + table((field, *READ), rows)
 
 
 def negatives(studio: Studio, clips: int) -> str:
@@ -210,9 +208,8 @@ def negatives(studio: Studio, clips: int) -> str:
         print(*rows[-1], file=sys.stderr)
         before, after = before + named, after + left
     rows.append(("all", share(before / clips / len(scenes)), share(after / clips / len(scenes))))
-    text = (
-        f"\n### `negative_prompt`\n\n{clips} prompts that name a subject only; how often the named place is read.\n\n"
-    )
+    text = "## What `negative_prompt` does\n\n"
+    text += f"{clips} prompts that name a subject only; how often the place is read.\n\n"
     return text + table(("negative prompt", "without", "with it"), rows)
 
 
@@ -248,7 +245,7 @@ def given(studio: Studio, clips: int) -> str:
         ("continuation: change from the last given frame to the first made", f"{np.mean(seam):.2f}"),
         ("continuation: change where other latent frames meet", f"{np.mean(within):.2f}"),
     ]
-    text = f"\n### What is given stays\n\n{clips} renders of held-out combinations; change in levels of 255.\n\n"
+    text = f"## What is given stays\n\n{clips} renders of held-out combinations; change in levels of 255.\n\n"
     return text + table(("", "mean"), rows)
 
 
@@ -268,7 +265,7 @@ def nearest(studio: Studio, clips: int, latents: Path) -> str:
         (what, f"{part.median():.2f}", f"{part.min():.2f}")
         for what, part in (("clips made", own[:clips]), ("fresh renders of the same combinations", own[clips:]))
     ]
-    text = f"\n### How near to the nearest of {found.shape[1]} stretches of film trained on\n\n"
+    text = f"## How near to the nearest of {found.shape[1]} stretches of film trained on\n\n"
     return text + table(("", "median", "nearest of all"), rows)
 
 
@@ -298,9 +295,8 @@ def main() -> None:
     parser.add_argument("--latents", type=Path, help="the films that the model trained on: how near the clips come")
     add_switches(parser)
     asked = parser.parse_args()
-    record = Record("evaluate", asked, program="training.evaluate")
     torch.manual_seed(0)
-    studio = Studio(record.weights or PACKAGED_WEIGHTS, asked.judge, asked.tier, asked.guidance, asked.steps)
+    studio = Studio(asked.weights or PACKAGED_WEIGHTS, asked.judge, asked.tier, asked.guidance, asked.steps)
     few = max(8, asked.clips // 2)
     parts: dict[str, Callable[[], str]] = {
         "reads": lambda: reads(studio, asked.clips),
@@ -311,9 +307,10 @@ def main() -> None:
     }
     if asked.latents:
         parts["nearest"] = lambda: nearest(studio, few, asked.latents)
-    chosen = [asked.only] if asked.only else list(parts)
-    text = "## How well the clips keep to what was asked\n"
-    record.keep(text + "".join(parts[name]() for name in chosen))
+    for name in [asked.only] if asked.only else list(parts):
+        # Each part is a section of its own: some take minutes, others an hour.
+        record = Record(f"evaluate-{name}", asked, (asked.only,), program="training.evaluate")
+        record.keep(parts[name]())
 
 
 if __name__ == "__main__":
