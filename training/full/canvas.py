@@ -88,7 +88,8 @@ class Canvas:
 
     def ellipse(self, across: Tensor, y: float | Tensor, wide: float | Tensor, tall: float | Tensor) -> Tensor:
         reach = torch.sqrt((across / wide) ** 2 + ((self.y - y) / tall) ** 2)
-        return self.soft((1 - reach) * torch.minimum(torch.as_tensor(wide), torch.as_tensor(tall)))
+        thin, flat = (torch.as_tensor(side, device=self.device) for side in (wide, tall))
+        return self.soft((1 - reach) * torch.minimum(thin, flat))
 
     def disc(self, across: Tensor, y: float | Tensor, radius: float | Tensor) -> Tensor:
         return self.soft(radius - torch.hypot(across, self.y - y))

@@ -23,7 +23,8 @@ from training.full.sprites import FRAME_PX, KEPT_FPS, LEVELS, MAX_FRAMES, ROWS, 
 from training.full.world import LIGHTS, SCENES
 from training.render import REFERENCE_FRAMES, REFERENCE_PX, WEIGHT_PX, Films
 
-PIXELS_AT_ONCE = {"cuda": 1 << 26, "cpu": 1 << 22}  # of frames, to bound memory: some 100 bytes each
+PIXELS_AT_ONCE = 1 << 26  # of frames, to bound memory: some 100 bytes each
+PIXELS_AT_ONCE_ON_CPU = 1 << 22
 DRIFT = 0.006  # panoramas a second that the sky's clouds move
 PARALLAX = (0.06, 0.35, 1.0)  # how much of the camera's way the back, the far and the near make
 GLOW = {"day": (1.0, 1.0, 1.0), "sunset": (1.0, 0.90, 0.84), "night": (0.72, 0.75, 0.88)}
@@ -257,7 +258,8 @@ def show(
 ) -> Films:
     """These very films with these captions."""
     height, width = size
-    at_once = max(1, PIXELS_AT_ONCE[device.type] // (height * width * frames))
+    pixels = PIXELS_AT_ONCE_ON_CPU if device.type == "cpu" else PIXELS_AT_ONCE
+    at_once = max(1, pixels // (height * width * frames))
     groups = [films[first : first + at_once] for first in range(0, len(films), at_once)]
     drawn = [_part(group, frames, fps, height, width, device) for group in groups]
     clips = _references(films, fps, device)

@@ -40,7 +40,7 @@ DRAW: dict[str, Callable[[Canvas, str], places.Layers]] = {
 }
 CHANNELS = 11  # back RGB, far RGBA, near RGBA
 AT_ONCE = 8  # variations drawn together
-KEPT_BYTES = {"cuda": 12 << 30, "cpu": 600 << 20}
+KEPT_BYTES, KEPT_BYTES_ON_CPU = 12 << 30, 600 << 20
 
 Key = tuple[int, int, int]  # scene, light, variation
 
@@ -63,7 +63,7 @@ class Scenery:
         self.height, self.width, self.device = height, width, device
         self._drawn: OrderedDict[Key, Tensor] = OrderedDict()
         each = CHANNELS * height * int(3 * width)
-        self._room = max(AT_ONCE, KEPT_BYTES[device.type] // each)
+        self._room = max(AT_ONCE, (KEPT_BYTES_ON_CPU if device.type == "cpu" else KEPT_BYTES) // each)
 
     def take(self, keys: list[Key]) -> Tensor:
         """(B, CHANNELS, height, panorama) uint8, in the order of `keys`."""
