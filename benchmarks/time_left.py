@@ -42,6 +42,7 @@ SIZES = ((640, 360), (1280, 720), (720, 1280), (1920, 1080))
 class Made:
     request: ResolvedRequest
     run_s: float
+    denoised_s: float | None = None
 
 
 def own_size_s(request: ResolvedRequest) -> float:

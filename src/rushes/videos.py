@@ -135,11 +135,12 @@ class Videos:
         run_s = None if known is None else known.run_s(job.request)
         if known is None or run_s is None:
             return None
+        behind = known.behind(job.request, job.progress)
         if waits:
-            return self._wait_s(job.waiting_ahead or 0, known.typical_s, run_s * (1 - job.progress))
+            return self._wait_s(job.waiting_ahead or 0, known.typical_s, run_s * (1 - behind))
         in_one_go = job.attempt == 1 and job.started_at is not None
         elapsed_s = time.time() - job.started_at if in_one_go and job.started_at is not None else None
-        return left_s(run_s, job.progress, elapsed_s)
+        return left_s(run_s, behind, elapsed_s)
 
     def _wait_s(self, num_ahead: int, typical_s: float, own_s: float) -> float | None:
         """Until a waiting job is done: half a video until some worker is free, those ahead, and the job itself."""

@@ -5,6 +5,9 @@ one per second of clip and step (a model that works at a size of its own), one p
 resizing, encoding), and one per pixel of every frame and step (a model that works at the asked size). What each costs
 here is fitted to the recent videos of one model. A bad day among them counts little, because errors are weighed by
 their size and not by its square. Where the same shape was made before, its own times have the last word.
+
+A job's progress in percent is no clock: a long clip of few steps spends most of its time behind the last of them. So it
+is learned, too, when the last step is taken.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ TIE = 0.02  # how firmly the fit holds to "each cost has an equal share" where t
 LEAST_ERROR = 0.05  # closer than a twentieth is luck: below it, a run gets no more weight
 LEAST_RUNS = 5  # before other shapes are foretold: from one run alone, one in ten was off by a factor of four
 FADE = 0.98  # per run further back
+DENOISED = 0.85  # the progress of a job whose last step is taken, as the engine says it
 OWN_PACE = 0.5  # a job's own pace counts as much as half of the history's at its end, and nothing at its start
 
 
@@ -39,6 +43,10 @@ class Run(Protocol):
     @property
     def run_s(self) -> float: ...
 
+    @property
+    def denoised_s(self) -> float | None:
+        """When its last step was taken; None where nobody knows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -49,6 +57,8 @@ class Estimate:
     typical_s: float
     """The median of the runs."""
     num_runs: int
+    denoised: dict[tuple[float, ...], float] = field(default_factory=dict)
+    """By shape: the part of the time that is over when the last step is taken."""
 
     def run_s(self, request: ResolvedRequest) -> float | None:
         """How long `request` will take from its start to its file, in seconds; None where that would be a guess."""
@@ -56,6 +66,15 @@ class Estimate:
         if self.num_runs < LEAST_RUNS and work not in self.by_shape:
             return None
         return _sum(self.costs_s, work) * self.by_shape.get(work, 1.0)
+
+    def behind(self, request: ResolvedRequest, progress: float) -> float:
+        """The part of its time that `request` has behind it at that `progress`, both from 0 to 1."""
+        if not self.denoised:
+            return progress
+        share = self.denoised.get(work_of(request), median(self.denoised.values()))
+        if progress <= DENOISED:
+            return share * progress / DENOISED
+        return share + (1 - share) * (progress - DENOISED) / (1 - DENOISED)
 
 
 def work_of(request: ResolvedRequest) -> tuple[float, ...]:
@@ -72,16 +91,21 @@ def learned(runs: Sequence[Run]) -> Estimate | None:
     # Each run is divided by its time, so that errors are relative, and each cost by its typical share.
     typical = [median(work[j] / took_s for work, took_s in points) for j in range(4)]
     rows = [tuple(work[j] / took_s / typical[j] for j in range(4)) for work, took_s in points]
-    shares = [0.25] * 4
+    parts = [0.25] * 4
     for _ in range(ROUNDS):
-        weights = [FADE**i / max(abs(_sum(shares, row) - 1), LEAST_ERROR) for i, row in enumerate(rows)]
-        shares = _fitted(rows, weights, shares)
-    costs_s = tuple(share / one for share, one in zip(shares, typical, strict=True))
+        weights = [FADE**i / max(abs(_sum(parts, row) - 1), LEAST_ERROR) for i, row in enumerate(rows)]
+        parts = _fitted(rows, weights, parts)
+    costs_s = tuple(part / one for part, one in zip(parts, typical, strict=True))
     times: dict[tuple[float, ...], list[float]] = {}
     for work, took_s in points:
         times.setdefault(work, []).append(took_s / _sum(costs_s, work))
     by_shape = {work: median(ratios) for work, ratios in times.items()}
-    return Estimate(costs_s, by_shape, median(took_s for _, took_s in points), len(points))
+    shares: dict[tuple[float, ...], list[float]] = {}
+    for run in runs:
+        if run.run_s > 0 and run.denoised_s is not None:
+            shares.setdefault(work_of(run.request), []).append(min(max(run.denoised_s / run.run_s, 0.0), 1.0))
+    denoised = {work: median(found) for work, found in shares.items()}
+    return Estimate(costs_s, by_shape, median(took_s for _, took_s in points), len(points), denoised)
 
 
 def _fitted(rows: Sequence[Sequence[float]], weights: Sequence[float], shares: list[float]) -> list[float]:
@@ -105,7 +129,7 @@ def _sum(costs: Sequence[float], work: Sequence[float]) -> float:
 
 
 def left_s(expected_s: float, fraction: float, elapsed_s: float | None) -> float:
-    """Seconds until a job is done that is expected to take `expected_s` and has `fraction` of it behind it.
+    """Seconds until a job is done that is expected to take `expected_s` and has `fraction` of that time behind it.
 
     `elapsed_s` is how long it has been at it, None where that says nothing (it was interrupted): the further it
     is, the more its own pace counts. Below 0, the clock was set back meanwhile.

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select, union_all
+from sqlalchemy import Connection, Select, and_, case, func, or_, select, union_all
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import JobState
@@ -30,10 +30,14 @@ class JobEvent:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A video that was made in one go, from its first step to its file, in `run_s` seconds of a worker."""
+    """A video that was made in one go, from its first step to its file, in `run_s` seconds of a worker.
+
+    `denoised_s`  when its last step was taken, counted from the same moment; None where nobody was told.
+    """
 
     request: ResolvedRequest
     run_s: float
+    denoised_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +71,17 @@ def made_before(owner: str, request: ResolvedRequest) -> Select[Any]:
 
 def recent_runs(connection: Connection, model: str, limit: int) -> tuple[Finished, ...]:
     """What `model` made lately, newest first; without what was gone on with from a checkpoint."""
+    e = job_events.c
+    # CASE, because nothing else says in which order conditions are looked at: other events hold strings of all kinds.
+    stage = case((e.type == "progress", e.data["stage"].as_string()))
+    denoised_at = select(func.min(e.at)).where(e.job == jobs.c.id, stage == "decoding").scalar_subquery()
     query = (
-        select(jobs.c.request, jobs.c.finished_at - jobs.c.claimed_at)
+        select(jobs.c.request, jobs.c.finished_at - jobs.c.claimed_at, denoised_at - jobs.c.claimed_at)
         .where(jobs.c.state == SUCCEEDED, jobs.c.model == model, jobs.c.claimed_at.is_not(None), ~jobs.c.resumed)
         .order_by(jobs.c.finished_at.desc())
         .limit(limit)
     )
-    return tuple(Finished(ResolvedRequest.from_json(request), run_s) for request, run_s in connection.execute(query))
+    return tuple(Finished(ResolvedRequest.from_json(row[0]), *row[1:]) for row in connection.execute(query))
 
 
 def named_keys(connection: Connection) -> Iterator[str]:

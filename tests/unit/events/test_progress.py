@@ -9,8 +9,9 @@ from statistics import median
 import pytest
 
 from rushes.contract.request import ResolvedRequest
+from rushes.engine import engine
 from rushes.errors import Unavailable
-from rushes.events.progress import RENEW_EMPTY_S, RENEW_S, History, learned, left_s
+from rushes.events.progress import DENOISED, RENEW_EMPTY_S, RENEW_S, History, learned, left_s
 
 BASE = ResolvedRequest(
     model="rushes/mini",
@@ -37,6 +38,7 @@ SIZES = ((640, 360), (854, 480), (1280, 720), (720, 1280), (1920, 1080))
 class Finished:
     request: ResolvedRequest
     run_s: float
+    denoised_s: float | None = None
 
 
 def shape(width: int, height: int, seconds: float, steps: int) -> ResolvedRequest:
@@ -180,3 +182,26 @@ def test_a_database_that_is_away_leaves_what_was_known() -> None:
     table.now, table.away = RENEW_S + 1, True
     assert history.of("rushes/mini") == first
     assert history.of("other/model") is None
+
+
+def test_the_time_that_is_behind_a_job_is_not_its_progress() -> None:
+    short, long = shape(640, 360, 1, 20), shape(1920, 1080, 10, 10)
+    known = learned([Finished(short, 10.0, 8.0), Finished(long, 30.0, 6.0), Finished(long, 40.0, 12.0)])
+    assert known is not None
+    assert known.behind(short, DENOISED) == pytest.approx(0.8)
+    assert known.behind(long, DENOISED) == pytest.approx(0.25), "behind its last step lies three quarters of its time"
+    assert known.behind(long, DENOISED / 2) == pytest.approx(0.125)
+    assert known.behind(long, (1 + DENOISED) / 2) == pytest.approx(0.625)
+    assert known.behind(replace(BASE, steps=50), DENOISED) == pytest.approx(0.525), "as the shapes that were made"
+    for request in (short, long):
+        assert (known.behind(request, 0.0), known.behind(request, 1.0)) == (0.0, 1.0)
+
+
+def test_where_nobody_knows_when_steps_end_progress_is_taken_for_time() -> None:
+    known = learned([Finished(BASE, 10.0)])
+    assert known is not None
+    assert known.behind(BASE, 0.3) == 0.3
+
+
+def test_the_engine_says_so_much_when_its_last_step_is_taken() -> None:
+    assert engine.DENOISED == DENOISED

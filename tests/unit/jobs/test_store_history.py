@@ -176,6 +176,20 @@ def test_durations_are_of_videos_made_in_one_go(store: JobStore, say: Say) -> No
     assert store.get(job.id).state is JobState.SUCCEEDED
 
 
+def test_durations_say_when_the_last_step_was_taken(store: JobStore, say: Say) -> None:
+    store.add("ann", asked())
+    claim = claimed(store)
+    for stage in ("denoising", "decoding", "decoding"):
+        store.renew(claim, Progress(stage, 1, 10, 0.5))
+    store.finish(claim, made())
+    say("UPDATE jobs SET claimed_at = 1000, finished_at = 1040")
+    say("UPDATE job_events SET at = 1000 + seq")  # queued, running, and the three
+    finished(store, seed=1)
+    nobody_told, told = store.durations(MODEL)
+    assert (told.run_s, told.denoised_s) == (40.0, 4.0)
+    assert nobody_told.denoised_s is None
+
+
 def test_old_ended_jobs_are_removed_oldest_first_with_the_keys_of_their_files(store: JobStore, say: Say) -> None:
     old, older, fresh = finished(store, "old.mp4"), finished(store, "older.mp4"), finished(store, "fresh.mp4")
     waiting = store.add("ann", asked())
