@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,28 @@ def test_what_could_be_added_is_listed_on_request(machine: Machine) -> None:
     assert ID in machine.said("list", "--all")["to_add"]
     assert "to_add" not in machine.said("list")
     assert machine.said("info", ID)["here"] is False
+
+
+def test_the_doctor_says_which_models_run_and_which_are_not_as_they_were(
+    machine: Machine,
+) -> None:
+    from rushes.cli.examine import added
+
+    machine.said("add", ID, "--from", str(machine.folder))
+    settings = Settings.load({"data": machine.data}, environ={})
+    found = list(added(settings))
+    if find_spec("torch") is None:
+        assert [(finding.name, finding.state) for finding in found] == [("torch", "missing")]
+        assert found[0].remedy == "pip install 'rushes[torch]'"
+    else:
+        assert f"{ID}: exact, on" in found[1].found
+    (machine.folder / "vae/model.safetensors").unlink()
+    (finding,) = added(settings)
+    assert (finding.state, finding.remedy) == ("missing", f"rushes models verify {ID}")
+
+
+def test_from_the_hub_the_reason_says_what_is_missing(machine: Machine) -> None:
+    done = machine.models("add", ID, "--offline")
+    assert done.exit_code == 2
+    lacking = "pip install 'rushes[torch]'" if find_spec("huggingface_hub") is None else "it is not on this disk"
+    assert lacking in done.stderr
