@@ -143,7 +143,7 @@ def main() -> None:
     record = Record("open_models", asked)
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.checkpoint or random_checkpoint(Path(scratch) / "wan")
-        small = {} if asked.checkpoint else {"width": 192, "height": 128, "seconds": 1.0, "steps": 6}
+        small = {} if asked.checkpoint else {"width": 96, "height": 64, "seconds": 1.0, "steps": 6}
         sizes = {name: getattr(asked, name) or small.get(name) for name in ("width", "height", "seconds", "steps")}
         record.keep(measured(folder, asked.like, sizes, asked.repeat))
 
