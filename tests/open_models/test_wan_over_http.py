@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -61,7 +62,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path, tiny_folder: Callable[..., Path]) -> Iterator[Server]:
     for id, kind in SERVED.items():
         added(folder, id, "--from", str(tiny_folder(kind)))
-    spoilt = tiny_folder(EXPERTS)
+    spoilt = folder / "spoilt"
+    shutil.copytree(tiny_folder(EXPERTS), spoilt)
     added(folder, SPOILT, "--like", "wan2.2-t2v-a14b", "--from", str(spoilt))
     weights = spoilt / "transformer_2" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes().replace(b'"proj_out.bias"', b'"proj_out.bits"'))
