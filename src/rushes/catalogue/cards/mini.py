@@ -36,7 +36,7 @@ CARD = Card(
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
     remarks="rushes.models.mini.remarks:remarks",
-    revision="pocket-57845aaa278f",
+    revision="pocket-2282f4456d98",
     licence="Apache-2.0",
     description=(
         "A small video model that comes with the package and runs on a CPU: from words, keyframes, a clip to continue "
