@@ -106,8 +106,8 @@ for _name, _rows, _columns in (
     ("jobs_made", "state = 'succeeded'", (jobs.c.request_hash, jobs.c.owner)),
     ("jobs_made_by", "state = 'succeeded'", (jobs.c.model, jobs.c.finished_at)),
     # One for each state, since SQLite would take one of all states for questions about the few rows that wait or run.
-    # With the state once more, or it would take `jobs_of_owner`; with the models, so that who looks for a rare one reads
-    # no row of another.
+    # With the state once more, or it would take `jobs_of_owner`; with the models, so that who looks for a rare one
+    # reads no row of another.
     *(
         (
             f"{LISTED}{state}",
