@@ -1,13 +1,16 @@
-"""One server and one client of each generation for all journeys that do not stop the server."""
+"""One server and a client of each generation for all journeys that stop neither, and workers for those that do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import generations
 import pytest
+from attended import Attended
 from generations import GENERATIONS, Client
 from served import QUICK, TINY, Server, serving
+from tiny_mini import write_tiny_weights
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +60,28 @@ def long_job(server: Server) -> Iterator[str]:
     server.until(id, lambda seen: seen["step"] >= 1)
     yield id
     server.cancel(id)
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedded model in miniature, at random."""
+    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> str:
+    """The hash of the file that comes out when nobody dies."""
+    attended = Attended(tmp_path_factory.mktemp("undisturbed") / "data", weights)
+    with attended.hosted():
+        done = attended.ended(attended.ask())
+    assert done.artifact is not None
+    attended.insist_on_no_leftovers()
+    attended.close()
+    return done.artifact.sha256
+
+
+@pytest.fixture
+def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
+    made = Attended(tmp_path / "data", weights)
+    yield made
+    made.close()

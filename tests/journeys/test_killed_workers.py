@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attended import STEPS, Attended
 from test_restart import eventually
-from tiny_mini import write_tiny_weights
 
 from rushes.contract.job import JobState
 from rushes.failpoints import WORKER_POINTS
@@ -38,30 +36,6 @@ AT = {
 
 ORPHANS = {"beating", "checkpoint stored", "checkpoint named", "put half", "stored", "before commit", "after commit"}
 """Deaths that leave one file behind which no row names, an artifact or a checkpoint; only a sweep can find it."""
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> str:
-    """The hash of the file that comes out when nobody dies."""
-    attended = Attended(tmp_path_factory.mktemp("undisturbed") / "data", weights)
-    with attended.hosted():
-        done = attended.ended(attended.ask())
-    assert done.artifact is not None
-    attended.insist_on_no_leftovers()
-    attended.close()
-    return done.artifact.sha256
-
-
-@pytest.fixture
-def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
-    made = Attended(tmp_path / "data", weights)
-    yield made
-    made.close()
 
 
 def test_every_place_where_a_worker_may_die_is_tried() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import sqlite3
 import subprocess
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,34 +16,11 @@ from typing import Any
 import pytest
 from attended import Attended
 from test_restart import eventually
-from tiny_mini import write_tiny_weights
 
 from rushes.contract.job import JobState
 
 NO_LEASE_WAITED_FOR = {"RUSHES_LEASE_S": "3600"}
 CUT_OFF_ONCE = ["queued", "running", "rescued", "running", "succeeded"]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> str:
-    attended = Attended(tmp_path_factory.mktemp("undisturbed") / "data", weights)
-    with attended.hosted():
-        done = attended.ended(attended.ask())
-    attended.close()
-    assert done.artifact is not None
-    return done.artifact.sha256
-
-
-@pytest.fixture
-def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
-    made = Attended(tmp_path / "data", weights)
-    yield made
-    made.close()
 
 
 def kept(attended: Attended, by: str, failpoint: str, **environment: str) -> AbstractContextManager[Any]:

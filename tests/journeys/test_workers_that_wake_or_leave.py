@@ -3,37 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attended import STEPS, Attended
 from test_restart import eventually
-from tiny_mini import write_tiny_weights
 
 from rushes.contract.job import JobState
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_weights(tmp_path_factory.mktemp("weights"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> str:
-    attended = Attended(tmp_path_factory.mktemp("undisturbed") / "data", weights)
-    with attended.hosted():
-        done = attended.ended(attended.ask())
-    attended.close()
-    assert done.artifact is not None
-    return done.artifact.sha256
-
-
-@pytest.fixture
-def attended(tmp_path: Path, weights: Path) -> Iterator[Attended]:
-    made = Attended(tmp_path / "data", weights)
-    yield made
-    made.close()
 
 
 @pytest.mark.parametrize(
