@@ -14,7 +14,7 @@ import numpy as np
 from rushes.models.adapter import Frames, Inputs
 
 FREE = 1.0
-EDITED = 0.8
+EDITED = 0.9
 """Where an edit starts: see docs/guides/media.md for what less and more of it do."""
 
 
