@@ -10,6 +10,9 @@ from rushes.contract.job import Checkpoint
 STAGES = ("queued", "loading", "encoding", "denoising", "decoding", "storing", "done")
 """Stages of a job in order; the decoder streams into the file encoder, so `decoding` covers both."""
 
+DENOISED = 0.85
+"""The `fraction` of a job whose last step is taken; decoding streams into the file from there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -10,7 +10,7 @@ from rushes.acceleration.attention import accelerated
 from rushes.acceleration.plan import Plan
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
-from rushes.contract.events import Interrupted, Observer, Progress
+from rushes.contract.events import DENOISED, Interrupted, Observer, Progress
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.checkpoint import Journal, format_of
 from rushes.engine.preview import Preview
@@ -18,7 +18,6 @@ from rushes.errors import Unavailable
 from rushes.failpoints import failpoint
 from rushes.models.adapter import NO_INPUTS, AnyAdapter, Chunk, Inputs
 
-DENOISED = 0.85  # where the bar stands when the last step is taken; decoding streams into the file from there
 DECODED = 0.98
 
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Protocol
 
+from rushes.contract.events import DENOISED
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import RushesError
 
@@ -30,7 +31,6 @@ TIE = 0.02  # how firmly the fit holds to "each cost has an equal share" where t
 LEAST_ERROR = 0.05  # closer than a twentieth is luck: below it, a run gets no more weight
 LEAST_RUNS = 5  # before other shapes are foretold: from one run alone, one in ten was off by a factor of four
 FADE = 0.98  # per run further back
-DENOISED = 0.85  # the progress of a job whose last step is taken, as the engine says it
 OWN_PACE = 0.5  # a job's own pace counts as much as half of the history's at its end, and nothing at its start
 
 

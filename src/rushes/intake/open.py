@@ -19,13 +19,13 @@ from rushes.errors import GenerationFailed, InvalidValue, MediaRefused, VideoToo
 from rushes.intake.references import Fetched, Kept, referred
 from rushes.media.cover import Cover, native_count, shown_at
 from rushes.media.decode import decode_audio, decode_image, decode_video
+from rushes.media.encode import AUDIO_RATE_HZ
 from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
 from rushes.media.resample import resampled
 from rushes.media.source import inline, is_url
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.storage.base import Storage
 
-SOUND_HZ = 48_000  # of every film's sound
 FETCH_S = 60.0  # for one file of up to 200 MB, connection and redirects included
 
 
@@ -134,7 +134,7 @@ class _Opening:
             )
         elif lasts_s < self._request.seconds:
             self._notes.append(Note("made", path, f"it ends after {lasts_s:.3g} s; the rest is silent"))
-        return resampled(given.samples, given.rate_hz, SOUND_HZ)
+        return resampled(given.samples, given.rate_hz, AUDIO_RATE_HZ)
 
     def native_frame(self, frame: object, path: str, taken: list[tuple[int, Frames]]) -> int:
         """The native frame that is shown nearest to the output frame `frame`."""
