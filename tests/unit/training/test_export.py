@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mini_cases import asked
 
 torch = pytest.importorskip("torch")  # training's own library; the package and `make test` go without it
 pytest.importorskip("onnx")
@@ -18,28 +19,18 @@ from training.network import Decoder, Encoder, Transformer  # noqa: E402
 from training.plan import FULL, REHEARSAL  # noqa: E402
 from training.slices import shape_of  # noqa: E402
 
-from rushes.catalogue.cards.mini import CARD  # noqa: E402
-from rushes.contract.request import ResolvedRequest  # noqa: E402
 from rushes.models.adapter import Inputs  # noqa: E402
 from rushes.models.mini.adapter import MiniAdapter  # noqa: E402
 from rushes.models.mini.windows import sequence  # noqa: E402
 
-REQUEST = ResolvedRequest(
-    model=CARD.id,
-    made_by=CARD.id,
-    revision="1",
+REQUEST = asked(
     prompt="a penguin walks in the snow",
-    negative_prompt="",
     width=320,
     height=180,
     seconds=1.5,
-    fps=24,
     num_frames=36,
     steps=3,
     guidance_scale=2.0,
-    seed=7,
-    output_format="MP4",
-    output_quality=20,
     generate_audio=True,
 )
 
