@@ -11,8 +11,9 @@ from types import TracebackType
 
 from rushes.contract.events import Progress
 from rushes.errors import Unavailable
+from rushes.jobs.claims import Beat, Claim, Lost
 from rushes.jobs.stall import Movement, StallLimits
-from rushes.jobs.store import Beat, Claim, JobStore, Lost
+from rushes.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from rushes.errors import Unavailable
-from rushes.jobs.store import LEASE_S, JobStore
+from rushes.jobs.claims import LEASE_S
+from rushes.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 

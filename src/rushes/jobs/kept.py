@@ -8,7 +8,8 @@ from collections.abc import Callable
 from rushes.contract.job import Checkpoint
 from rushes.errors import JobNotFound, Unavailable
 from rushes.failpoints import failpoint
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.claims import Claim
+from rushes.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -85,6 +85,11 @@ def places(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     return {row.id: row.ahead for row in connection.execute(query)}
 
 
+def locked(connection: Connection, where: Where) -> Row[Any] | None:
+    """The row, which nobody else can change before this transaction ends."""
+    return connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
+
+
 def job_from(row: Row[Any]) -> Job:
     """The job a whole row of `jobs` stands for, with `WAITING_AHEAD` or without."""
     return Job(

@@ -2,7 +2,7 @@
 
     – → queued           add        within the limits, and once per idempotency key (limits.py)
     queued → running     claim      a new token, a new lease; which job, says choose.py
-    running → running    renew      a beat, or a beat with progress
+    running → running    renew      a beat, or a beat with progress; this and the next four in claims.py
     running → running    checkpoint where the job can go on from now
     running → succeeded | failed | cancelled    finish · fail · cancelled
     running → queued     release    the worker stops, or what may pass came in between; the job keeps its place and
@@ -12,18 +12,17 @@
     queued → queued      pause · resume         a running job is asked to go back to the queue, with its checkpoint
     any → gone           delete · prune         (expiry.py)
 
-What a worker writes after `claim` is guarded by id, token and state inside the update itself. Where that fits no row,
-the claim is over and the worker gets `Lost`: it can neither finish nor spoil what its successor does.
+What a worker writes after `claim` is fenced by that claim's token (claims.py).
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
@@ -31,7 +30,8 @@ from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
 from rushes.failpoints import failpoint
-from rushes.jobs.choose import goes_before, next_waiting
+from rushes.jobs.choose import next_waiting
+from rushes.jobs.claims import LEASE_S, Beat, Claim, Setback, end_claimed, name_checkpoint, release, renew
 from rushes.jobs.database import PATIENCE_S, Database, Disk, in_turn
 from rushes.jobs.deliveries import Deliveries
 from rushes.jobs.expiry import Expired, expire_jobs, forget_old
@@ -41,43 +41,20 @@ from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
 from rushes.jobs.limits import Idempotency, QueueLimits, count_use, earlier_use, remember_use, require_place
 from rushes.jobs.rescue import Rescued, rescue_dead
-from rushes.jobs.rows import RUNNING, WAITING_AHEAD, Where, end, hash_of, job_from, move, places, requeued, write_event
+from rushes.jobs.rows import (
+    RUNNING,
+    WAITING_AHEAD,
+    Where,
+    end,
+    hash_of,
+    job_from,
+    locked,
+    move,
+    places,
+    requeued,
+    write_event,
+)
 from rushes.jobs.tables import deliveries, job_inputs, jobs, usage
-
-LEASE_S = 30.0
-
-
-class Lost(Exception):
-    """The claim is over: its lease ran out, or the job was deleted. Nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """The right to work on `job` until the lease is over; `token` proves it in every write."""
-
-    job: Job
-    token: str
-    lease_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Setback:
-    """An attempt was ended by `error`, which may pass; the next is to wait for `wait_s` seconds."""
-
-    error: JobError
-    wait_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The answer to a renewal.
-
-    `cancel`   the job's owner has given it up.
-    `preempt`  the job is to go back to the queue: its owner paused it, or one that goes first waits for this model.
-    """
-
-    cancel: bool
-    preempt: bool = False
 
 
 class JobStore:
@@ -266,23 +243,16 @@ class JobStore:
 
     def renew(self, claim: Claim, progress: Progress | None = None) -> Beat:
         """Hold the claim for another lease; with `progress`, also say where the job stands. Raises `Lost`."""
-        if progress is None:
-            return self._beat(claim)
-        stand = {"stage": progress.stage, "step": progress.step, "steps": progress.steps, "progress": progress.fraction}
-        now = self._database.now
-
-        def work(connection: Connection) -> Beat:
-            row = move(connection, now, _held(claim), "progress", stand, lease_until=now + claim.lease_s, **stand)
-            return self._answer(connection, _still_ours(row, claim), claim)
-
-        return self._database.write(work)
+        most = self._limits.max_running_per_owner
+        return self._database.write(lambda c: renew(c, self._database.now, claim, most, progress))
 
     def checkpoint(self, claim: Claim, checkpoint: Checkpoint) -> Beat:
         """Let the job go on from `checkpoint`, whose object is in storage, if it has to; renews too. Raises `Lost`.
 
         The one before it is named no longer.
         """
-        return self._beat(claim, checkpoint=checkpoint.to_json())
+        most = self._limits.max_running_per_owner
+        return self._database.write(lambda c: name_checkpoint(c, self._database.now, claim, most, checkpoint))
 
     def finish(self, claim: Claim, artifact: Artifact) -> Job:
         """Publish the artifact: the job has succeeded. Raises `Lost`."""
@@ -304,22 +274,7 @@ class JobStore:
         Its checkpoint stays. With a `setback`, that is counted, and the job not claimed before its wait is over. A job
         whose owner has given it up meanwhile is cancelled instead.
         """
-        now = self._database.now
-        held = _held(claim)
-        data: dict[str, Any] = {}
-        later: dict[str, Any] = {}
-        if setback is not None:
-            data = {"code": setback.error.code, "message": setback.error.message, "wait_s": setback.wait_s}
-            later = {"setbacks": jobs.c.setbacks + 1, "not_before": now + setback.wait_s}
-
-        def work(connection: Connection) -> Job:
-            row = _still_ours(_locked(connection, held), claim)
-            if row.cancel_at is not None:
-                return _done(end(connection, now, held, JobState.CANCELLED, "cancelled", {}), claim)
-            back = requeued(goes_on=row.checkpoint is not None)
-            return job_from(_still_ours(move(connection, now, held, "released", data, **back, **later), claim))
-
-        return self._database.write(work)
+        return self._database.write(lambda c: release(c, self._database.now, claim, setback))
 
     def cancel(self, id: str, owner: str | None = None) -> Job:
         """Give a job up: a waiting one ends now, a running one at its next step, a finished one stays as it is."""
@@ -327,7 +282,7 @@ class JobStore:
         this = (jobs.c.id == id,)
 
         def work(connection: Connection) -> Job:
-            row = _found(_locked(connection, _is(id, owner)), id)
+            row = _found(locked(connection, _is(id, owner)), id)
             if row.state == JobState.QUEUED:
                 ended = end(connection, now, this, JobState.CANCELLED, "cancelled", {}, cancel_at=now)
                 if ended is not None:
@@ -395,38 +350,15 @@ class JobStore:
     def close(self) -> None:
         self._database.close()
 
-    def _beat(self, claim: Claim, **values: Any) -> Beat:
-        renewed = update(jobs).where(*_held(claim)).values(lease_until=self._database.now + claim.lease_s, **values)
-
-        def work(connection: Connection) -> Beat:
-            row = connection.execute(renewed.returning(jobs.c.cancel_at, jobs.c.held)).one_or_none()
-            failpoint("beating")
-            return self._answer(connection, _still_ours(row, claim), claim)
-
-        return self._database.write(work)
-
-    def _answer(self, connection: Connection, row: Row[Any], claim: Claim) -> Beat:
-        first = goes_before(claim.job, self._database.now, self._limits.max_running_per_owner)
-        return Beat(row.cancel_at is not None, row.held or bool(connection.execute(select(first)).scalar_one()))
-
     def _end(self, claim: Claim, state: JobState, data: dict[str, Any], **values: Any) -> Job:
-        now = self._database.now
-        held = _held(claim)
-
-        def work(connection: Connection) -> Job:
-            row = _still_ours(_locked(connection, held), claim)
-            if state is JobState.FAILED and row.cancel_at is not None:
-                return _done(end(connection, now, held, JobState.CANCELLED, "cancelled", data), claim)
-            return _done(end(connection, now, held, state, state.value, data, **values), claim)
-
-        return self._database.write(work)
+        return self._database.write(lambda c: end_claimed(c, self._database.now, claim, state, data, **values))
 
     def _hold(self, id: str, owner: str | None, hold: bool, events: Mapping[JobState, str]) -> Job:
         now = self._database.now
         this = (jobs.c.id == id,)
 
         def work(connection: Connection) -> Row[Any]:
-            row = _found(_locked(connection, _is(id, owner)), id)
+            row = _found(locked(connection, _is(id, owner)), id)
             event = events.get(JobState(row.state))
             if event is not None and row.held != hold:
                 move(connection, now, this, event, {}, held=hold)
@@ -445,33 +377,11 @@ def _is(id: str, owner: str | None) -> Where:
     return (jobs.c.id == id,) if owner is None else (jobs.c.id == id, jobs.c.owner == owner)
 
 
-def _held(claim: Claim) -> Where:
-    """The fence: true for the row only while this very claim is the one that holds it."""
-    return (jobs.c.id == claim.job.id, jobs.c.token == claim.token, jobs.c.state == JobState.RUNNING)
-
-
 def _row(connection: Connection, where: Where) -> Row[Any] | None:
     return connection.execute(select(jobs, WAITING_AHEAD).where(*where)).one_or_none()
-
-
-def _locked(connection: Connection, where: Where) -> Row[Any] | None:
-    """The row, which nobody else can change before this transaction ends."""
-    return connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
 
 
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:
     if row is None:
         raise JobNotFound(field="id", given=id)
     return row
-
-
-def _still_ours(row: Row[Any] | None, claim: Claim) -> Row[Any]:
-    if row is None:
-        raise Lost(claim.job.id)
-    return row
-
-
-def _done(job: Job | None, claim: Claim) -> Job:
-    if job is None:
-        raise Lost(claim.job.id)
-    return job

@@ -18,10 +18,11 @@ from rushes.contract.events import Cancelled, Interrupted, Keep, Observer, Progr
 from rushes.contract.job import Job, JobError
 from rushes.errors import GenerationFailed, JobNotFound, RushesError, Unavailable
 from rushes.failpoints import failpoint
+from rushes.jobs.claims import LEASE_S, Claim, Lost, Setback
 from rushes.jobs.heart import STALLED, Heart
 from rushes.jobs.kept import Forget, Kept
 from rushes.jobs.stall import StallLimits
-from rushes.jobs.store import LEASE_S, Claim, JobStore, Lost, Setback
+from rushes.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, event
 
 from rushes.contract.job import Job
 from rushes.errors import Unavailable
-from rushes.jobs import choose, store, tables
+from rushes.jobs import choose, claims, store, tables
 from rushes.jobs.database import Database
 from rushes.jobs.store import JobStore
 from simulator.world import Gone, World
@@ -41,8 +41,8 @@ class Call:
     named: dict[str, Any]
 
     @property
-    def claim(self) -> store.Claim | None:
-        return self.given[0] if self.given and isinstance(self.given[0], store.Claim) else None
+    def claim(self) -> claims.Claim | None:
+        return self.given[0] if self.given and isinstance(self.given[0], claims.Claim) else None
 
 
 class Ground:
@@ -232,5 +232,5 @@ def statements_kept(queries: dict[Any, Any]) -> Iterator[None]:
             queries[key] = choose.goes_before(job, now, limit)
         return queries[key]
 
-    with patch.object(store, "next_waiting", next_waiting), patch.object(store, "goes_before", goes_before):
+    with patch.object(store, "next_waiting", next_waiting), patch.object(claims, "goes_before", goes_before):
         yield

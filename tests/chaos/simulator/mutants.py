@@ -19,14 +19,15 @@ from sqlalchemy import Connection, update
 from rushes import perform as recipe
 from rushes.contract.job import Checkpoint, Job, JobState
 from rushes.engine import checkpoint as journal
-from rushes.jobs import kept, limits, rescue, rows, store, worker
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs import claims, kept, limits, rescue, rows, store, worker
+from rushes.jobs.claims import Claim, Lost
+from rushes.jobs.store import JobStore
 from rushes.jobs.tables import jobs, usage
 
 Mutant = Callable[[], AbstractContextManager[Any]]
 Held = Callable[[Claim], tuple[Any, ...]]
 
-_held: Held = store._held
+_held: Held = claims.held
 
 
 _thread = threading.local()  # a patch that comes and goes with a call would hold for all who go on meanwhile
@@ -47,7 +48,7 @@ def _while_called(method: str, held: Held) -> Iterator[None]:
     def either(claim: Claim) -> tuple[Any, ...]:
         return held(claim) if getattr(_thread, "inside", False) else _held(claim)
 
-    with patch.object(JobStore, method, call), patch.object(store, "_held", either):
+    with patch.object(JobStore, method, call), patch.object(claims, "held", either):
         yield
 
 
@@ -64,11 +65,11 @@ def _by_id_and_token(claim: Claim) -> tuple[Any, ...]:
 
 
 def fence_dropped() -> AbstractContextManager[Any]:
-    return patch.object(store, "_held", _by_id)
+    return patch.object(claims, "held", _by_id)
 
 
 def fence_without_token() -> AbstractContextManager[Any]:
-    return patch.object(store, "_held", _by_id_and_state)
+    return patch.object(claims, "held", _by_id_and_state)
 
 
 @contextmanager
@@ -82,8 +83,8 @@ def fence_without_state() -> Iterator[None]:
         return {name: value for name, value in requeued(**given).items() if name != "token"}
 
     with ExitStack() as stack:
-        stack.enter_context(patch.object(store, "_held", _by_id_and_token))
-        for module in (store, rescue):
+        stack.enter_context(patch.object(claims, "held", _by_id_and_token))
+        for module in (claims, rescue, store):
             stack.enter_context(patch.object(module, "end", keeps_token))
             stack.enter_context(patch.object(module, "requeued", requeued_with_token))
         yield

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rushes.contract.artifact import Artifact, Native
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.claims import Claim
+from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 
 BYTES = bytes(range(256)) * 40

@@ -21,7 +21,8 @@ from rushes.contract.events import Progress
 from rushes.contract.job import JobError
 from rushes.errors import Unavailable
 from rushes.events.bus import Bus
-from rushes.jobs.store import JobStore, Setback
+from rushes.jobs.claims import Setback
+from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
 

@@ -11,8 +11,9 @@ from job_cases import MODEL, asked, made
 
 from rushes.contract.delivery import Delivery
 from rushes.contract.job import Job, JobError
+from rushes.jobs.claims import Claim, Lost
 from rushes.jobs.history import Reuse
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs.store import JobStore
 
 HOOK = "https://example.org/hook"
 Say = Callable[..., None]

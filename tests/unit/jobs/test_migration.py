@@ -9,8 +9,9 @@ from job_cases import MODEL, asked, made
 from sqlalchemy import Connection, create_engine, inspect, text
 
 from rushes.contract.job import Checkpoint, JobState
+from rushes.jobs.claims import Claim
 from rushes.jobs.limits import Idempotency
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.store import JobStore
 from rushes.jobs.tables import SCHEMA_VERSION, metadata
 
 DONE, RUNNING, WAITING, PAUSED = (f"01900000-0000-7000-8000-00000000000{n}" for n in (1, 2, 3, 4))

@@ -16,8 +16,9 @@ from postgresql import Server, installed, serving
 
 from rushes.contract.job import Job, JobState
 from rushes.errors import Unavailable
+from rushes.jobs.claims import Claim, Lost
 from rushes.jobs.limits import Idempotency
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs.store import JobStore
 
 T = TypeVar("T")
 

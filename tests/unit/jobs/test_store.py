@@ -14,7 +14,8 @@ from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import Note
 from rushes.errors import JobNotFound
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs.claims import Claim, Lost
+from rushes.jobs.store import JobStore
 
 Expire = Callable[[], None]
 

@@ -9,9 +9,11 @@ from job_cases import MODEL, asked, made
 
 from rushes.contract.events import Progress
 from rushes.contract.job import Checkpoint, JobError, JobState
+from rushes.jobs import claims
 from rushes.jobs import rescue as rescuing
 from rushes.jobs import store as storing
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs.claims import Claim, Lost
+from rushes.jobs.store import JobStore
 from rushes.jobs.tables import jobs
 
 Say = Callable[..., None]
@@ -127,7 +129,7 @@ def test_a_fence_with_a_hole_is_noticed_at_each_write(
     taken: str,
     mutant: Callable[[Claim], tuple[object, ...]],
 ) -> None:
-    monkeypatch.setattr(storing, "_held", mutant)
+    monkeypatch.setattr(claims, "held", mutant)
     with pytest.raises((AssertionError, pytest.fail.Exception)):
         check_guard(store, say, write, taken)
 

@@ -11,7 +11,8 @@ from rushes.contract.events import Progress
 from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import Note
 from rushes.errors import JobNotFound
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.claims import Claim
+from rushes.jobs.store import JobStore
 
 Expire = Callable[[], None]
 Say = Callable[..., None]

@@ -10,8 +10,9 @@ from job_cases import MODEL, asked, made
 
 from rushes.contract.job import JobError, JobState
 from rushes.errors import IdempotencyMismatch, JobNotFound, StorageUnavailable, TooManyRequests
+from rushes.jobs.claims import Claim
 from rushes.jobs.limits import Idempotency, QueueLimits
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.store import JobStore
 
 DAY_S = 86_400.0
 

@@ -9,8 +9,9 @@ from job_cases import MODEL, asked, made
 
 from rushes.contract.events import Progress
 from rushes.contract.job import JobState
+from rushes.jobs.claims import Claim
 from rushes.jobs.limits import QueueLimits
-from rushes.jobs.store import Claim, JobStore
+from rushes.jobs.store import JobStore
 
 OTHER = "other/model"
 

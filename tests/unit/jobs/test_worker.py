@@ -20,8 +20,9 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Cancelled, Keep, Observer, Progress
 from rushes.contract.job import Job, JobError, JobState
 from rushes.errors import GenerationFailed, InvalidValue, JobNotFound
+from rushes.jobs.claims import Lost
 from rushes.jobs.heart import Heart
-from rushes.jobs.store import JobStore, Lost
+from rushes.jobs.store import JobStore
 from rushes.jobs.worker import Perform
 
 BARRED = {

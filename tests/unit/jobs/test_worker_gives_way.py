@@ -12,8 +12,9 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Keep, Observer, Progress
 from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.errors import GenerationFailed, Unavailable
+from rushes.jobs.claims import Claim, Lost
 from rushes.jobs.kept import Kept
-from rushes.jobs.store import Claim, JobStore, Lost
+from rushes.jobs.store import JobStore
 
 
 def types(store: JobStore, job: Job) -> list[str]:

@@ -15,7 +15,8 @@ from rushes.contract.events import Keep, Observer
 from rushes.contract.job import Job, JobError, JobState
 from rushes.errors import Busy, StorageUnavailable, Unavailable
 from rushes.jobs import worker
-from rushes.jobs.store import Claim, JobStore, Setback
+from rushes.jobs.claims import Claim, Setback
+from rushes.jobs.store import JobStore
 
 FULL = JobError("storage_unavailable", "no room")
 
