@@ -107,7 +107,7 @@ def test_two_clips_that_take_turns_end_as_each_alone(tiny_card: Callable[..., Ca
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 40, b"not a state at all, but long enough"])
 def test_bytes_that_are_no_state_are_refused(tiny_card: Callable[..., Card], damage: bytes) -> None:
-    with pytest.raises(ValueError, match="no checkpoint of a Wan clip"):
+    with pytest.raises(ValueError, match="no checkpoint of layout wan"):
         WanAdapter(tiny_card(EXPERTS)).restore(damage)
 
 
@@ -115,7 +115,7 @@ def test_a_state_cut_short_is_refused(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(EXPERTS)
     adapter = WanAdapter(card)
     saved = adapter.prepare(adapter.encode(small(card)), 3).to_bytes()
-    with pytest.raises(ValueError, match="no checkpoint of a Wan clip"):
+    with pytest.raises(ValueError, match="no checkpoint of layout wan"):
         adapter.restore(saved[: len(saved) // 2])
 
 

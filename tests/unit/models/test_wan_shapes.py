@@ -12,7 +12,7 @@ from rushes.catalogue.resolve import resolve
 from rushes.contract.artifact import Native
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest, VideoRequest
-from rushes.models.wan.shape import native_of, native_size
+from rushes.models.shape import native_of, native_size
 
 AREA_480P, AREA_720P = 832 * 480, 1280 * 704
 CARDS = {card.id: card for card in OPEN}

@@ -10,25 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 
-from rushes.catalogue.card import Card, Weights
+from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
-from rushes.errors import GenerationFailed, WrongSetup
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.shape import native_of
+from rushes.models.solver import Solver
 from rushes.models.wan.components import loaded
 from rushes.models.wan.film import decoded
 from rushes.models.wan.given import laid_out
-from rushes.models.wan.layout import Layout, read
-from rushes.models.wan.shape import native_of
-from rushes.models.wan.solver import Solver
+from rushes.models.wan.layout import read
 from rushes.models.wan.state import LAYOUT, Numbers, WanCondition, WanState, restored
 from rushes.models.wan.text import embedded, padded
 
@@ -41,10 +39,10 @@ class WanAdapter:
 
         Errors  GenerationFailed with the reason when it is not there, or is not whole.
         """
-        self._card, self._weights = card, _here(card)
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.layout = _read(self._weights)
-        self.parts = loaded(self.layout, self.device, dtype or _usual(self.device))
+        self._card, self._weights = card, weights_of(card)
+        self.device = device or usual_device()
+        self.layout = read_by(read, self._weights)
+        self.parts = loaded(self.layout, self.device, dtype or usual_dtype(self.device))
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
     def describe(self) -> Card:
@@ -124,11 +122,7 @@ class WanAdapter:
         return restored(checkpoint, self.device)
 
     def state_format(self) -> str:
-        where = f"cpu, {torch.get_num_threads()} threads"  # sums are split by threads, and rounded where they are split
-        if self.device.type == "cuda":
-            where = torch.cuda.get_device_name(self.device)
-        libraries = f"torch {torch.__version__} diffusers {diffusers.__version__}"
-        return f"{LAYOUT} {self._card.revision} {libraries} {self.parts.dtype} {where}"
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
 
     def _expert(self, solver: Solver, index: int, scale: float) -> tuple[Any, float]:
         """Who works at this noise, and how much guidance it is given."""
@@ -165,21 +159,3 @@ class WanAdapter:
     def _build_solver(self, steps: int) -> Solver:
         config = self.layout.checkpoint.config("scheduler")
         return Solver(self.layout.scheduler, config, steps, self.device)
-
-
-def _here(card: Card) -> Weights:
-    if card.weights is None or card.weights.folder is None:
-        raise GenerationFailed(f"the weights of {card.id} are not on this machine: rushes models add {card.id}")
-    return card.weights
-
-
-def _read(weights: Weights) -> Layout:
-    try:
-        return read(Path(weights.folder or ""))
-    except WrongSetup as error:
-        # Not the error's own words: they name a folder of the operator's, and this is read by the job's owner.
-        raise GenerationFailed(f"the model's files are not what was added: {error.hint}") from error
-
-
-def _usual(device: torch.device) -> torch.dtype:
-    return torch.float32 if device.type == "cpu" else torch.bfloat16

@@ -1,17 +1,14 @@
-"""A clip between two steps, and the bytes it becomes: safetensors, which hold numbers and no code."""
+"""A clip between two steps, and the bytes it becomes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 
-from rushes.models.wan.solver import FRESH, Memory
+from rushes.models.saved import below, read, written
+from rushes.models.solver import FRESH, Memory
 
 LAYOUT = "wan 1"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
@@ -71,40 +68,24 @@ class WanState:
             "lower_order_nums": memory.lower_order_nums,
             "this_order": memory.this_order,
         }
-        # Each is copied: two names for one stretch of memory are refused by the format.
-        own = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-        written: bytes = save(own, metadata={"rushes": json.dumps(said)})
-        return written
+        return written(tensors, said)
 
 
 def restored(checkpoint: bytes, device: torch.device) -> WanState:
     """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
+    tensors, said = read(checkpoint, LAYOUT, device)
     try:
-        tensors = {name: tensor.to(device) for name, tensor in load(checkpoint).items()}
-        said = json.loads(_metadata(checkpoint)["rushes"])
-        if said["layout"] != LAYOUT:
-            raise ValueError(f"a state of layout {said['layout']}")
         # Timesteps never left the CPU's arithmetic; the scheduler compares them there.
         return WanState(
             WanCondition(
                 Numbers(**said["numbers"]),
                 tensors["prompt"],
                 tensors.get("negative"),
-                _below("given.", tensors),
+                below("given.", tensors),
             ),
             tensors["latent"],
             int(said["index"]),
-            Memory(_below("memory.", tensors), int(said["lower_order_nums"]), int(said["this_order"])),
+            Memory(below("memory.", tensors), int(said["lower_order_nums"]), int(said["this_order"])),
         )
-    except (SafetensorError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise ValueError("these bytes are no checkpoint of a Wan clip") from error
-
-
-def _below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def _metadata(checkpoint: bytes) -> dict[str, Any]:
-    length = int.from_bytes(checkpoint[:8], "little")
-    said: dict[str, Any] = json.loads(checkpoint[8 : 8 + length])["__metadata__"]
-    return said

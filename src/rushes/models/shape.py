@@ -1,4 +1,4 @@
-"""Which size and length a Wan model makes for a request: whole tokens, whole latent frames, no more than it learned."""
+"""Which size and length a latent model makes for a request: whole tokens and latent frames, no more than it learned."""
 
 from __future__ import annotations
 

@@ -32,12 +32,13 @@ FRESH = Memory({})
 
 
 class Solver:
-    """The schedule of a clip of `steps` steps."""
+    """The schedule of a clip of `steps` steps; `shape` is what else the library's scheduler wants to know of it."""
 
-    def __init__(self, kind: str, config: Mapping[str, Any], steps: int, device: torch.device) -> None:
-        self._kind, self._config, self._steps, self._device = kind, dict(config), steps, device
+    def __init__(self, kind: str, config: Mapping[str, Any], steps: int, device: torch.device, **shape: Any) -> None:
+        self._kind, self._config, self._steps, self._device, self._shape = kind, dict(config), steps, device, shape
         scheduler = self._scheduler()
         self.timesteps: torch.Tensor = scheduler.timesteps
+        self.sigmas: torch.Tensor = scheduler.sigmas
         self.train_timesteps: int = scheduler.config.num_train_timesteps
 
     def step(
@@ -53,7 +54,7 @@ class Solver:
 
     def _scheduler(self) -> Any:
         scheduler = SCHEDULERS[self._kind].from_config(self._config)
-        scheduler.set_timesteps(self._steps, device=self._device)
+        scheduler.set_timesteps(self._steps, device=self._device, **self._shape)
         scheduler.set_begin_index(0)
         return scheduler
 
