@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from rushes.jobs.database import Database
 from rushes.jobs.tables import api_keys
+
+_WHOSE = select(api_keys.c.owner).where(api_keys.c.digest == bindparam("digest"))  # built once: each request asks it
 
 
 class Keys:
@@ -30,8 +32,7 @@ class Keys:
 
     def owner_of(self, digest: str) -> str | None:
         """Whose key has this digest; None when nobody's has."""
-        query = select(api_keys.c.owner).where(api_keys.c.digest == digest)
-        return self._database.read(lambda connection: connection.execute(query).scalar_one_or_none())
+        return self._database.read(lambda c: c.execute(_WHOSE, {"digest": digest}).scalar_one_or_none())
 
     def remove(self, digest: str) -> None:
         self._database.write(lambda connection: connection.execute(delete(api_keys).where(api_keys.c.digest == digest)))

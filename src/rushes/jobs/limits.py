@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Insert, Table, Text, and_, bindparam, delete, func, insert, select
 
 from rushes.errors import IdempotencyMismatch, TooManyRequests
 from rushes.jobs.rows import QUEUED, owned
@@ -44,10 +45,8 @@ def earlier_use(connection: Connection, now: ColumnElement[float], owner: str, g
     """
     if given.window_s == 0:
         return None  # said, since a use from before the clock was set back lies in the future
-    known = select(idempotency).where(
-        idempotency.c.owner == owner, idempotency.c.key == given.key, idempotency.c.at > now - given.window_s
-    )
-    row = connection.execute(known).one_or_none()
+    known = select(idempotency).where(_OF_KEY, idempotency.c.at > now - given.window_s)
+    row = connection.execute(known, {"of": owner, "as": given.key}).one_or_none()
     if row is None:
         return None
     if row.body_hash != given.body_hash:
@@ -59,23 +58,20 @@ def earlier_use(connection: Connection, now: ColumnElement[float], owner: str, g
 
 
 def remember_use(connection: Connection, now: ColumnElement[float], owner: str, given: Idempotency, job: str) -> None:
-    connection.execute(delete(idempotency).where(idempotency.c.owner == owner, idempotency.c.key == given.key))
-    connection.execute(
-        insert(idempotency).values(owner=owner, key=given.key, job=job, body_hash=given.body_hash, at=now)
-    )
+    connection.execute(_FORGETTING, {"of": owner, "as": given.key})
+    use = {"owner": owner, "key": given.key, "job": job, "body_hash": given.body_hash}
+    connection.execute(_at(idempotency, now), use)
 
 
 def require_place(
     connection: Connection, now: ColumnElement[float], owner: str, seconds: float, limits: QueueLimits
 ) -> None:
     """Raises `TooManyRequests` where one more job of `owner`, of so many seconds, would be over a limit."""
-    waiting = select(func.count()).select_from(jobs).where(jobs.c.state == QUEUED)
-    theirs = waiting.where(owned(owner))
-    for allowed, query, whose in (
-        (limits.max_queued_per_owner, theirs, "of yours waiting"),
-        (limits.max_queued, waiting, "waiting here"),
+    for allowed, query, given, whose in (
+        (limits.max_queued_per_owner, _THEIRS, {"of": owner}, "of yours waiting"),
+        (limits.max_queued, _WAITING, {}, "waiting here"),
     ):
-        if allowed is not None and (found := connection.execute(query).scalar_one()) >= allowed:
+        if allowed is not None and (found := connection.execute(query, given).scalar_one()) >= allowed:
             raise TooManyRequests(
                 f"videos {whose}: {found}, allowed: {allowed}. Hint: ask again when one is done, or cancel one",
                 retry_after_s=QUEUE_RETRY_S,
@@ -95,4 +91,17 @@ def require_place(
 
 
 def count_use(connection: Connection, now: ColumnElement[float], owner: str, job: str, seconds: float) -> None:
-    connection.execute(insert(usage).values(job=job, owner=owner, seconds=seconds, at=now))
+    connection.execute(_at(usage, now), {"job": job, "owner": owner, "seconds": seconds})
+
+
+# Asked with each new job, and built once: see `store._ANYBODYS`.
+_OF_KEY = and_(idempotency.c.owner == bindparam("of"), idempotency.c.key == bindparam("as"))
+_FORGETTING = delete(idempotency).where(_OF_KEY)
+_WAITING = select(func.count()).select_from(jobs).where(jobs.c.state == QUEUED)
+_THEIRS = _WAITING.where(owned(bindparam("of", type_=Text)))
+
+
+@lru_cache(maxsize=8)
+def _at(table: Table, now: ColumnElement[float]) -> Insert:
+    """A new row of `table`, which says when it came."""
+    return insert(table).values(at=now)

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Insert,
     Row,
     Text,
     and_,
@@ -150,9 +152,13 @@ def move(
 def write_event(
     connection: Connection, now: ColumnElement[float], row: Row[Any], event: str, data: dict[str, Any]
 ) -> None:
-    connection.execute(
-        insert(job_events).values(job=row.id, seq=row.event_seq, attempt=row.attempt, type=event, data=data, at=now)
-    )
+    values = {"job": row.id, "seq": row.event_seq, "attempt": row.attempt, "type": event, "data": data}
+    connection.execute(_writing_event(now), values)
+
+
+@lru_cache(maxsize=4)
+def _writing_event(now: ColumnElement[float]) -> Insert:
+    return insert(job_events).values(at=now)
 
 
 def end(

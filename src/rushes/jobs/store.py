@@ -20,9 +20,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select
+from sqlalchemy.sql.dml import ReturningInsert
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
@@ -109,32 +111,27 @@ class JobStore:
             if idempotency is not None:
                 earlier = earlier_use(connection, now, owner, idempotency)
                 if earlier is not None:
-                    return replace(job_from(_found(_row(connection, (jobs.c.id == earlier,)), earlier)), replayed=True)
+                    return replace(job_from(_found(_row(connection, earlier), earlier)), replayed=True)
             if self._disk is not None:
                 self._disk.require_room()
             if reuse is None:
                 require_place(connection, now, owner, request.seconds, limits)
-            row = connection.execute(
-                insert(jobs)
-                .values(
-                    id=new_id(),  # drawn inside the transaction, so that ids are in the order of the commits
-                    owner=owner,
-                    model=request.made_by,
-                    asked_model=None if request.model == request.made_by else request.model,
-                    request=content,
-                    request_hash=hash_of(content),
-                    secret=secrets.token_urlsafe(24),
-                    priority=priority,
-                    queued_at=now,
-                    created_at=now,
-                    attempt=0,
-                    crashes=0,
-                    event_seq=1,
-                    webhook=webhook,
-                    **requeued(),
-                )
-                .returning(jobs)
-            ).one()
+            values = {
+                "id": new_id(),  # drawn inside the transaction, so that ids are in the order of the commits
+                "owner": owner,
+                "model": request.made_by,
+                "asked_model": None if request.model == request.made_by else request.model,
+                "request": content,
+                "request_hash": hash_of(content),
+                "secret": secrets.token_urlsafe(24),
+                "priority": priority,
+                "attempt": 0,
+                "crashes": 0,
+                "event_seq": 1,
+                "webhook": webhook,
+                **requeued(),
+            }
+            row = connection.execute(_adding(now), values).one()
             write_event(connection, now, row, "queued", {})
             if reuse is None:
                 count_use(connection, now, owner, row.id, request.seconds)
@@ -145,7 +142,7 @@ class JobStore:
             if reuse is not None:
                 _end_with(connection, now, row, reuse)
             failpoint("accepting")
-            return job_from(_found(_row(connection, (jobs.c.id == row.id,)), row.id))
+            return job_from(_found(_row(connection, row.id), row.id))
 
         job = self._database.write(work)
         failpoint("accepted")
@@ -153,7 +150,7 @@ class JobStore:
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""
-        return job_from(_found(self._database.read(lambda c: _row(c, _is(id, owner))), id))
+        return job_from(_found(self._database.read(lambda c: _row(c, id, owner)), id))
 
     def list(
         self,
@@ -289,7 +286,7 @@ class JobStore:
                     return ended
             if row.state == JobState.RUNNING and row.cancel_at is None:
                 move(connection, now, this, "cancel_requested", {}, cancel_at=now)
-            return job_from(_found(_row(connection, this), id))
+            return job_from(_found(_row(connection, id), id))
 
         return self._database.write(work)
 
@@ -362,7 +359,7 @@ class JobStore:
             event = events.get(JobState(row.state))
             if event is not None and row.held != hold:
                 move(connection, now, this, event, {}, held=hold)
-            return _found(_row(connection, this), id)
+            return _found(_row(connection, id), id)
 
         return job_from(self._database.write(work))
 
@@ -377,8 +374,19 @@ def _is(id: str, owner: str | None) -> Where:
     return (jobs.c.id == id,) if owner is None else (jobs.c.id == id, jobs.c.owner == owner)
 
 
-def _row(connection: Connection, where: Where) -> Row[Any] | None:
-    return connection.execute(select(jobs, WAITING_AHEAD).where(*where)).one_or_none()
+# What every request asks is built once: to build a statement and to find it compiled costs more than to run it.
+_ANYBODYS = select(jobs, WAITING_AHEAD).where(jobs.c.id == bindparam("id"))
+_OWN = _ANYBODYS.where(jobs.c.owner == bindparam("owner"))
+
+
+@lru_cache(maxsize=4)
+def _adding(now: ColumnElement[float]) -> ReturningInsert[Any]:
+    return insert(jobs).values(queued_at=now, created_at=now).returning(jobs)
+
+
+def _row(connection: Connection, id: str, owner: str | None = None) -> Row[Any] | None:
+    query, given = (_ANYBODYS, {"id": id}) if owner is None else (_OWN, {"id": id, "owner": owner})
+    return connection.execute(query, given).one_or_none()
 
 
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:
