@@ -1,7 +1,10 @@
 """Turn trained weights into what the package ships: three ONNX graphs, `mini.json`, and the revision on the card.
 
     python -m training.export AUTOENCODER_RUN TRANSFORMER_RUN src/rushes/models/mini/weights
+    python -m training.export src/rushes/models/mini/weights TRANSFORMER_RUN src/rushes/models/mini/weights
     python -m training.export PARTS PARTS src/rushes/models/mini/weights
+
+The second keeps the encoder and decoder that are exported already, for a transformer that learned on their latents.
 
 The transformer's matrices are stored as int8, its arithmetic is dynamic int8. Convolutions compute in float32: the
 decoder's are stored as float16, the encoder's as int8, so that all three travel in less than 40 MB. Over 48 chunks of
@@ -16,7 +19,6 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -29,12 +31,9 @@ from rushes.models.mini.config import PACKAGED_WEIGHTS
 from training.autoencoder import Autoencoder
 from training.checkpoint import averaged, from_parts
 from training.enlarge import Painter
-from training.network import LATENT_CHANNELS, PATCH, Codec, Encoder, Transformer, positions
-from training.network import POCKET as POCKET_CODEC
+from training.network import Encoder, Transformer, positions
 from training.plan import PLANS, Plan
-from training.slices import shape_of
-from training.train import MAX_WORDS, SHIFT, WINDOW
-from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SCENES, tier
+from training.world import FRAMES_PER_LATENT, POCKET, tier
 
 OPSET = 18
 LARGE = 4096  # values; a smaller constant is not worth a smaller type
@@ -116,105 +115,96 @@ def _put_first(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> None:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run of either tier left: networks, the numbers of `mini.json` and the name that revisions begin with."""
+    """What a run of either tier left. `encoder` and `pictures` are None where the exported ones stay."""
 
-    name: str
-    codec: Codec
+    plan: Plan
     transformer: Transformer
-    encoder: Encoder
-    pictures: nn.Module
     words: list[str]
-    grid: tuple[int, int]  # of the sample that the networks are traced with
-    card: dict[str, object]
+    spatial: int  # side in pixels of what `pictures` draws for a token
+    encoder: Encoder | None
+    pictures: Pictures | None
+
+    def numbers(self) -> dict[str, object]:
+        """What `mini.json` says, but for the revision."""
+        plan, table = self.plan, tier(self.plan.tier)
+        return {
+            "channels": plan.codec.channels,
+            "spatial": self.spatial,
+            "frames_per_latent": plan.codec.frames,
+            "fps": plan.fps,
+            "max_words": plan.max_words,
+            "window": plan.window,
+            "overlap": plan.overlap,
+            "shift": plan.shift,
+            "sound_hops": plan.sound_hops,
+            "reference_cells": plan.reference_cells,
+            "grids": {name: list(grid) for name, grid in plan.grids.items()},
+            "vocabulary": self.words,
+            "subjects": list(POCKET if plan.tier == "pocket" else table.subjects),
+            "scenes": list(table.scenes),
+            "motions": list(table.motions),
+        }
 
 
-def pocket(autoencoder_run: Path, run: Path, shape: dict[str, Any]) -> Trained:
-    words = shape.pop("vocabulary")
-    transformer = averaged(run / "transformer.pt", Transformer(len(words), **shape))
+def pocket(autoencoder_run: Path, run: Path, words: list[str], plan: Plan) -> Trained:
+    """The pocket tier, from its two runs, or one run and the folder of what was exported before."""
+    transformer = averaged(run / "transformer.pt", Transformer(**plan.shape(words)))
+    if (autoencoder_run / "mini.json").exists():
+        spatial = json.loads((autoencoder_run / "mini.json").read_text())["spatial"]
+        return Trained(plan, transformer, words, spatial, None, None)
     autoencoder = averaged(autoencoder_run / "autoencoder.pt", Autoencoder())
     larger = autoencoder_run / "enlarger.pt"  # without it the package's resampler does all the enlarging
     if larger.exists():
-        pictures, spatial = Pictures(averaged(larger, Painter())), 2 * PATCH
+        pictures, spatial = Pictures(averaged(larger, Painter())), 2 * plan.codec.patch
     else:
-        pictures, spatial = Pictures(autoencoder.decoder), PATCH
-    card: dict[str, object] = {
-        "channels": LATENT_CHANNELS,
-        "spatial": spatial,
-        "frames_per_latent": FRAMES_PER_LATENT,
-        "fps": FPS,
-        "max_words": MAX_WORDS,
-        "window": WINDOW,
-        "overlap": 1,
-        "shift": SHIFT,
-        "grids": {name: list(grid) for name, grid in GRIDS.items()},
-        "vocabulary": words,
-        "subjects": list(POCKET),
-        "scenes": list(SCENES),
-        "motions": list(MOTIONS),
-    }
-    return Trained(
-        "pocket", POCKET_CODEC, transformer, autoencoder.encoder, pictures, words, GRIDS["16:9"], card
-    )  # fmt: skip
+        pictures, spatial = Pictures(autoencoder.decoder), plan.codec.patch
+    return Trained(plan, transformer, words, spatial, autoencoder.encoder, pictures)
 
 
 def from_slices(parts: Path, words: list[str], plan: Plan) -> Trained:
     """The full tier, from the parts that its slices left."""
-    transformer = from_parts(parts, "transformer", Transformer(**shape_of(plan, words))).eval()
+    transformer = from_parts(parts, "transformer", Transformer(**plan.shape(words))).eval()
     autoencoder = from_parts(parts, "autoencoder", Autoencoder(plan.codec)).eval()
-    table = tier(plan.tier)
-    card: dict[str, object] = {
-        "channels": plan.codec.channels,
-        "spatial": plan.codec.patch,
-        "frames_per_latent": plan.codec.frames,
-        "fps": plan.fps,
-        "max_words": plan.max_words,
-        "window": plan.window,
-        "overlap": plan.overlap,
-        "shift": plan.shift,
-        "sound": True,
-        "reference_cells": plan.reference_cells,
-        "grids": {name: list(grid) for name, grid in plan.grids.items()},
-        "vocabulary": words,
-        "subjects": list(table.subjects),
-        "scenes": list(table.scenes),
-        "motions": list(table.motions),
-    }
     pictures = Pictures(autoencoder.decoder, plan.codec.frames)
-    return Trained(
-        plan.name, plan.codec, transformer, autoencoder.encoder, pictures, words, plan.grids["16:9"], card
-    )  # fmt: skip
+    return Trained(plan, transformer, words, plan.codec.patch, autoencoder.encoder, pictures)
 
 
 def write(trained: Trained, target: Path) -> str:
     """All that the package ships, into `target`; returns the revision."""
     target.mkdir(parents=True, exist_ok=True)
-    codec, (rows, cols) = trained.codec, trained.grid
-    count = WINDOW * rows * cols
+    plan = trained.plan
+    export_transformer(trained, target)
+    if trained.encoder is not None and trained.pictures is not None:
+        export_pictures(trained.encoder, trained.pictures, plan.grids["16:9"], target)
+        # The larger tier's decoder is stored smaller, to travel in 40 MB as well.
+        (quarter if plan.tier == "full" else halve)(target / "decoder.onnx")
+        quarter(target / "encoder.onnx")
+    digest = sha256()
+    for name in NETWORKS:
+        digest.update((target / name).read_bytes())
+    revision = f"{plan.name}-{digest.hexdigest()[:12]}"
+    (target / "mini.json").write_text(json.dumps({"revision": revision, **trained.numbers()}, indent=1) + "\n")
+    names = sorted((*NETWORKS, "mini.json"))
+    sums = [f"{sha256((target / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
+    (target / "SHA256SUMS").write_text("".join(sums))
+    return revision
+
+
+def export_transformer(trained: Trained, target: Path) -> None:
+    """`target`/transformer.onnx, whose matrices are int8."""
+    plan, (rows, cols) = trained.plan, trained.plan.grids["16:9"]
+    count = plan.window * rows * cols
     inputs = {
-        "latent": torch.randn(1, count, codec.channels),
+        "latent": torch.randn(1, count, plan.codec.channels),
         "sigma": torch.rand(1, count),
-        "position": positions(WINDOW, rows, cols)[None],
-        "words": torch.randint(1, len(trained.words), (1, int(str(trained.card["max_words"])))),
+        "position": positions(plan.window, rows, cols)[None],
+        "words": torch.randint(1, len(trained.words), (1, plan.max_words)),
+        "kind": torch.randint(plan.kinds, (1, count)),
     }
-    axes = {
-        "latent": {0: "B", 1: "N"},
-        "sigma": {0: "B", 1: "N"},
-        "position": {0: "B", 1: "N"},
-        "words": {0: "B"},
-        "clean": {0: "B", 1: "N"},
-    }
-    if trained.transformer.kinds > 1:
-        inputs["kind"] = torch.randint(trained.transformer.kinds, (1, count))
-        axes["kind"] = {0: "B", 1: "N"}
+    tokens = {name: {0: "B", 1: "N"} for name in ("latent", "sigma", "position", "kind", "clean")}
     full = target / "transformer.fp32.onnx"
     with torch.no_grad():
-        export(trained.transformer, inputs, "clean", axes, full)
-        sample = {"latent": torch.randn(1, codec.channels, rows, cols)}
-        decoder_axes = {"latent": {0: "B", 2: "h", 3: "w"}, "frames": {0: "B", 2: "H", 3: "W"}}
-        export(trained.pictures, sample, "frames", decoder_axes, target / "decoder.onnx")
-        film = torch.randint(256, (1, codec.frames, rows * codec.patch, cols * codec.patch, 3), dtype=torch.uint8)
-        encoder_axes = {"frames": {0: "B", 2: "H", 3: "W"}, "latent": {0: "B", 2: "h", 3: "w"}}
-        export(Folding(trained.encoder), {"frames": film}, "latent", encoder_axes, target / "encoder.onnx")
+        export(trained.transformer, inputs, "clean", {**tokens, "words": {0: "B"}}, full)
     quantize_dynamic(
         full,
         target / "transformer.onnx",
@@ -223,30 +213,25 @@ def write(trained: Trained, target: Path) -> str:
         op_types_to_quantize=["MatMul"],
     )
     full.unlink()
-    if trained.transformer.kinds > 1:  # the larger tier is stored smaller, to travel in 40 MB as well
-        halve(target / "transformer.onnx")
-        quarter(target / "decoder.onnx")
-    else:
-        halve(target / "decoder.onnx")
-    quarter(target / "encoder.onnx")
-    digest = sha256()
-    for name in NETWORKS:
-        digest.update((target / name).read_bytes())
-    revision = f"{trained.name}-{digest.hexdigest()[:12]}"
-    (target / "mini.json").write_text(json.dumps({"revision": revision, **trained.card}, indent=1) + "\n")
-    names = sorted((*NETWORKS, "mini.json"))
-    sums = [f"{sha256((target / name).read_bytes()).hexdigest()}  {name}\n" for name in names]
-    (target / "SHA256SUMS").write_text("".join(sums))
-    return revision
+    halve(target / "transformer.onnx")
 
 
-def tell_card(revision: str, *, kinds: bool) -> None:
-    """Write on the card, which speaks for the packaged weights, their `revision` and whether they know more kinds."""
-    text = CARD.read_text("utf-8")
-    lines = {r'    revision=".*",': f'    revision="{revision}",', r"ALL_KINDS = \w+": f"ALL_KINDS = {kinds}"}
-    for known, wanted in lines.items():
-        text, found = re.subn(f"(?m)^{known}$", wanted, text)
-        assert found == 1, f"{CARD.name} has no line like {known}"
+def export_pictures(encoder: Encoder, pictures: Pictures, grid: tuple[int, int], target: Path) -> None:
+    """`target`/decoder.onnx and encoder.onnx, still in float32."""
+    codec, (rows, cols) = encoder.codec, grid
+    with torch.no_grad():
+        sample = {"latent": torch.randn(1, codec.channels, rows, cols)}
+        decoder_axes = {"latent": {0: "B", 2: "h", 3: "w"}, "frames": {0: "B", 2: "H", 3: "W"}}
+        export(pictures, sample, "frames", decoder_axes, target / "decoder.onnx")
+        film = torch.randint(256, (1, codec.frames, rows * codec.patch, cols * codec.patch, 3), dtype=torch.uint8)
+        encoder_axes = {"frames": {0: "B", 2: "H", 3: "W"}, "latent": {0: "B", 2: "h", 3: "w"}}
+        export(Folding(encoder), {"frames": film}, "latent", encoder_axes, target / "encoder.onnx")
+
+
+def tell_card(revision: str) -> None:
+    """Write on the card, which speaks for the packaged weights, their `revision`."""
+    text, found = re.subn(r'(?m)^    revision=".*",$', f'    revision="{revision}",', CARD.read_text("utf-8"))
+    assert found == 1, f"{CARD.name} has no line for the revision"
     CARD.write_text(text, "utf-8")
 
 
@@ -256,16 +241,17 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("target", type=Path)
     arguments = parser.parse_args()
-    shape = json.loads((arguments.run / "transformer.json").read_text())
-    if "plan" in shape:
-        trained = from_slices(arguments.run, shape["vocabulary"], PLANS[shape["plan"]])
+    about = json.loads((arguments.run / "transformer.json").read_text())
+    words, plan = about["vocabulary"], PLANS[about["plan"]]
+    if plan.tier == "pocket":
+        trained = pocket(arguments.autoencoder, arguments.run, words, plan)
     else:
-        trained = pocket(arguments.autoencoder, arguments.run, shape)
+        trained = from_slices(arguments.run, words, plan)
     revision = write(trained, arguments.target)
     for path in sorted(arguments.target.iterdir()):
         print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
     if arguments.target.resolve() == PACKAGED_WEIGHTS.resolve():
-        tell_card(revision, kinds=trained.transformer.kinds > 1)
+        tell_card(revision)
         print(f"revision {revision}, written on the card too; now make docs")
 
 

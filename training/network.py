@@ -231,6 +231,7 @@ class Transformer(nn.Module):
         self.leave = nn.Linear(width, channels)
         if kinds > 1:
             self.kind = nn.Embedding(kinds, width)
+            nn.init.zeros_(self.kind.weight)  # weights that knew video only go on as they were
             self.enter_sound, self.leave_sound = nn.Linear(channels, width), nn.Linear(width, channels)
             nn.init.zeros_(self.leave_sound.weight)
             nn.init.zeros_(self.leave_sound.bias)

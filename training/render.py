@@ -64,7 +64,7 @@ def draw(
 
     size        (height, width) in pixels, both multiples of WEIGHT_PX
     held_out    draw only the combinations of subject, scene and motion that training never shows, else only the others
-    sound_rate  samples a second of their sound, 0 for none; the pocket tier is silent
+    sound_rate  samples a second of their sound, 0 for none
     captions    how many ways to say each film
     Raises      ValueError for a tier there is none of, or a size that cannot be drawn
     """

@@ -1,10 +1,10 @@
-"""Films as the full tier's transformer sees them: video, reference, sound and words in one sequence of tokens.
+"""Films as the transformer sees them: video, reference, sound and words in one sequence of tokens.
 
-Each token has a noise level of its own; what a person brings along is simply clean. Which tokens are clean is thrown
-anew for every batch and clip, so that one network learns to make pictures, sound, both, or either to the other, from
-words alone or after a reference, from the beginning or on from there.
+Each token has a noise level of its own; what a person brings along is simply clean (diffusion forcing, Chen et al.
+2024). Which tokens are clean is thrown anew for every batch and clip, so that one network learns to make pictures,
+sound, both, or either to the other, from words alone or after a reference, from the beginning or on from there.
 
-Shapes  B clips, T frames, N tokens, C values of a token, L words.
+Shapes  B clips, T frames, N tokens, C values of a token, L words, K tokens of sound in a latent frame.
 """
 
 from __future__ import annotations
@@ -16,17 +16,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rushes.models.mini.sound import RATE, TOKENS_PER_SECOND, heard, to_tokens
-from rushes.models.mini.text import Tokenizer
+from rushes.models.mini.sound import RATE, heard, to_tokens
+from rushes.models.mini.text import UNKNOWN, Tokenizer
 from training.network import REFERENCE, SOUND, VIDEO, Encoder, positions
 from training.plan import REFERENCE_APART_S, Plan
 from training.render import Films
-from training.train import FLOOR, SHORT, SILENT, SUBJECT_WEIGHT, noise_levels
 
+SHORT = 0.08  # share of batches with shorter clips, for requests as short
+SILENT = 0.12  # share of clips trained without their words, for guidance
+FLOOR = 0.25  # noise level under which the loss no longer grows: details are the decoder's work
+SUBJECT_WEIGHT = 4.0
 REFERENCES = (0, 0, 1, 2)  # latent frames of a reference, by chance: none, none, a picture, a clip
+NAMELESS = {True: 0.5, False: 0.03}  # share of clips whose words do not say who it is: with a reference, and without
 MUTE = 0.25  # share of batches without sound, for films that are to be silent
 AS_PICTURE, GIVEN_SOUND, OWN_PACE = 0.5, 0.7, 0.85  # of clips: sound as noisy as its picture; clean; on its own; rest …
 """… sound to a picture that is finished."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """Films folded into latents, before anything is thrown. `references` and `sound` are None where there are none."""
+
+    video: Tensor  # (B, T, C, h, w)
+    emphasis: Tensor  # (B, T · h · w): how much of each token is subject, 0 to 1
+    words: Tensor  # (B, L)
+    sound: Tensor | None  # (B, hops, values of a hop), from the first frame on
+    references: Tensor | None  # (B, T', C, r, r)
 
 
 @dataclass(frozen=True)
@@ -67,54 +82,87 @@ def references(clip: Tensor, count: int, encoder: Encoder, cells: int) -> Tensor
     return latents(large.round().clamp(0, 255).to(torch.uint8).unflatten(0, shown.shape[:2]), encoder)
 
 
+def noise_levels(count: int, frames: int, shift: float) -> Tensor:
+    """(B, T) noise levels: one for all frames, clean beginnings to continue, some clean, or each frame its own."""
+    draw = torch.sigmoid(torch.randn(count, frames) * 1.1)
+    draw = shift * draw / (1 + (shift - 1) * draw)
+    sigma = draw[:, :1].expand(-1, frames).clone()
+    kind = torch.rand(count)
+    sigma[kind < 0.15] = draw[kind < 0.15]
+    given = torch.randint(1, frames, (count,))
+    clean = (torch.arange(frames)[None] < given[:, None]) & (kind > 0.75)[:, None]
+    some = torch.rand(count, frames) < 0.4  # keyframes: the first, the last, any
+    some &= ~some.all(1, keepdim=True) & ((kind > 0.60) & (kind < 0.75))[:, None]
+    clean |= some
+    return sigma.masked_fill(clean, 0.0).clamp(max=0.999)
+
+
 def sequence(films: Films, encoder: Encoder, tokenizer: Tokenizer, plan: Plan) -> Sequence:
-    """A batch with one throw of what is clean, what is there at all, and which words are said."""
-    device = films.frames.device
+    """A batch of drawn films with one throw of what is clean, what is there at all, and which words are said."""
     video = latents(films.frames, encoder)
-    if random.random() < SHORT:
-        video = video[:, : random.randint(2, plan.window - 1)]
-    count, frames, _, rows, cols = video.shape
-    sigma_BT = noise_levels(count, frames, plan.shift).to(device)
-    sound = None
+    heard_BHV = None
     if films.sound is not None and random.random() >= MUTE:
         assert films.sound_rate == RATE, f"sound is heard at {RATE} samples a second, not {films.sound_rate}"
-        per_latent = round(TOKENS_PER_SECOND * plan.seconds_per_latent)
-        sound = to_tokens(heard(films.sound.float(), torch)).float()[:, : frames * per_latent]
-        sigma_BT, sound_sigma = sound_levels(sigma_BT, sound.shape[1] // frames)
+        heard_BHV = heard(films.sound.float(), torch).float()
+    given = random.choice(REFERENCES)
+    shown = references(films.reference_clip, given, encoder, plan.reference_cells) if given else None
+    words = torch.tensor([tokenizer.encode(random.choice(ways)) for ways in films.captions])
+    grid = (video.shape[1], *video.shape[3:])
+    covered = emphasis(films.weights, plan, grid)
+    return thrown(Material(video, covered, words, heard_BHV, shown), plan, plan.names())
+
+
+def thrown(seen: Material, plan: Plan, names: frozenset[int]) -> Sequence:
+    """One throw over `seen`; of the words, `names` are those that say who it is."""
+    video, device = seen.video, seen.video.device
+    if random.random() < SHORT:
+        video = video[:, : random.randint(2, plan.window - 1)]
+    count, frames, channels, rows, cols = video.shape
+    sigma_BT = noise_levels(count, frames, plan.shift).to(device)
+    sound = None
+    if seen.sound is not None:
+        sound = to_tokens(seen.sound, plan.sound_hops, channels, torch)[:, : frames * plan.sounds]
+        sigma_BT, sound_sigma = sound_levels(sigma_BT, plan.sounds)
 
     places = rows * cols
     tokens = [video.permute(0, 1, 3, 4, 2).flatten(1, 3)]
     sigmas, kinds = [sigma_BT.repeat_interleave(places, 1)], [VIDEO] * (frames * places)
     where = [positions(frames, rows, cols)]
-    weights = [1 + (SUBJECT_WEIGHT - 1) * emphasis(films.weights, plan, (frames, rows, cols)).clamp(max=0.5) * 2]
-    given = random.choice(REFERENCES)
-    if given:
-        cells = plan.reference_cells
-        shown = references(films.reference_clip, given, encoder, cells)
-        tokens.append(shown.permute(0, 1, 3, 4, 2).flatten(1, 3))
+    covered = seen.emphasis[:, : frames * places]
+    weights = [1 + (SUBJECT_WEIGHT - 1) * covered.clamp(max=0.5) * 2]
+    if seen.references is not None:
+        tokens.append(seen.references.permute(0, 1, 3, 4, 2).flatten(1, 3))
         extra = tokens[-1].shape[1]
         sigmas.append(torch.zeros(count, extra, device=device))
         weights.append(torch.zeros(count, extra, device=device))
         kinds += [REFERENCE] * extra
-        where.append(positions(given, cells, cells, -REFERENCE_APART_S))
+        cells = plan.reference_cells
+        where.append(positions(seen.references.shape[1], cells, cells, -REFERENCE_APART_S))
     if sound is not None:
         tokens.append(sound)
         sigmas.append(sound_sigma)
         weights.append(torch.ones_like(sound_sigma))
         kinds += [SOUND] * sound.shape[1]
-        time_s = torch.arange(sound.shape[1]) / TOKENS_PER_SECOND
+        time_s = torch.arange(sound.shape[1]) * (plan.seconds_per_latent / plan.sounds)
         where.append(torch.stack([time_s, torch.zeros_like(time_s), torch.zeros_like(time_s)], 1))
-    words = torch.tensor([tokenizer.encode(random.choice(ways)) for ways in films.captions])
-    words[torch.rand(count) < SILENT] = 0
     sigma = torch.cat(sigmas, 1)
     return Sequence(
         clean=torch.cat(tokens, 1),
         sigma=sigma,
         position=torch.cat(where).to(device).expand(count, -1, -1),
         kind=torch.tensor(kinds, device=device).expand(count, -1),
-        words=words.to(device),
+        words=said(seen.words, names, referred=seen.references is not None).to(device),
         weight=torch.cat(weights, 1) * (sigma > 0),
     )
+
+
+def said(words: Tensor, names: frozenset[int], *, referred: bool) -> Tensor:
+    """`words` (B, L) as the network hears them: some clips without any, some that do not say who it is."""
+    count = len(words)
+    naming = torch.isin(words, torch.tensor(sorted(names), dtype=words.dtype))
+    nameless = torch.rand(count, 1) < NAMELESS[referred]
+    heard_words = words.masked_fill(naming & nameless, UNKNOWN)
+    return heard_words.masked_fill(torch.rand(count, 1) < SILENT, 0)
 
 
 def sound_levels(sigma_BT: Tensor, per_latent: int) -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ def drawn(plan: Plan, count: int, frames: int, device: str, *, sound: bool, rati
     """`count` films that nobody saw before, all of one `ratio`, which is drawn too unless given."""
     ratio = ratio or random.choices(list(plan.grids), [RATIO_SHARE[name] for name in plan.grids])[0]
     seed = random.getrandbits(48)
-    rate = RATE if sound and plan.tier == "full" else 0  # the pocket world is silent
+    rate = RATE if sound else 0
     return draw(plan.tier, count, seed, plan.size(ratio), frames, plan.fps, device, sound_rate=rate, captions=2)
 
 
@@ -156,9 +156,8 @@ def transformer(plan: Plan, arguments: argparse.Namespace) -> None:
     device, saved = arguments.device, arguments.run / "transformer.pt"
     encoder = frozen_encoder(plan, arguments).to(device, memory_format=torch.channels_last)
     words = plan.vocabulary()
-    shape = shape_of(plan, words)
     (arguments.run / "transformer.json").write_text(json.dumps({"plan": plan.name, "vocabulary": words}))
-    model = Transformer(**shape).to(device)
+    model = Transformer(**plan.shape(words)).to(device)
     before_parts = arguments.start and about_parts(arguments.start, "transformer")
     if before_parts and not saved.exists():
         assert before_parts["vocabulary"] == words, "these parts know other words: start anew or draw the same world"
@@ -198,20 +197,8 @@ def transformer(plan: Plan, arguments: argparse.Namespace) -> None:
     leave(saved, plan, words, before + clock.step, arguments.parts)
 
 
-def shape_of(plan: Plan, words: list[str]) -> dict[str, int]:
-    """What a tier's transformer is made with."""
-    return {
-        "vocabulary": len(words),
-        "width": plan.width,
-        "depth": plan.depth,
-        "heads": plan.heads,
-        "channels": plan.codec.channels,
-        "kinds": plan.kinds,
-    }
-
-
 def leave(saved: Path, plan: Plan, words: list[str], step: int, folder: Path) -> None:
-    model = averaged(saved, Transformer(**shape_of(plan, words)))
+    model = averaged(saved, Transformer(**plan.shape(words)))
     put_parts(model, folder, "transformer", {"plan": plan.name, "step": step, "vocabulary": words}, small=True)
 
 

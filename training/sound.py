@@ -13,7 +13,7 @@ from torch import Tensor
 
 from training.full import weather
 from training.full.dice import Film
-from training.full.motion import LANDED, ROUND_S, Actor, act, column, progress, times
+from training.full.motion import LANDED, ROUND_S, Beat, act, column, progress, times
 from training.full.voices import (
     AMBIENCES,
     ANY_SURFACE,
@@ -100,12 +100,12 @@ def ambience(films: list[Film], time_s: Tensor, rate: int) -> Tensor:
     return whole
 
 
-def _contacts(films: list[Film], second: bool, actor: Actor, time_s: Tensor, rate: int) -> Tensor:
+def _contacts(films: list[Film], second: bool, beat: Beat, time_s: Tensor, rate: int) -> Tensor:
     """Steps, landings and bounces: a burst whenever the beat passes a whole number."""
     device = time_s.device
     shown = [film.second_motion if second else film.motion for film in films]
     names = [MOTIONS[motion] for motion in shown]
-    since = actor.beat.since(time_s)
+    since = beat.since(time_s)
     places = [SCENES[film.scene].name for film in films]
     surfaces = [(2400.0, 60.0) if place in SPLASHES else SURFACES.get(place, ANY_SURFACE) for place in places]
     wet = column([place in SPLASHES for place in places], device)
@@ -119,7 +119,7 @@ def _contacts(films: list[Film], second: bool, actor: Actor, time_s: Tensor, rat
     burst = grain * torch.exp(-(60 - 42 * wet) * since) * 0.55
     springs = column([name == "bounce" for name in names], device)
     boing = torch.sin(TAU * (180 * since + 240 * since**2)) * torch.exp(-9 * since) * springs * 0.5
-    return (thud + burst + boing) * attack * heavy * actor.shown.float()[:, None]
+    return (thud + burst + boing) * attack * heavy
 
 
 def _whoosh(films: list[Film], time_s: Tensor, rate: int) -> Tensor:
@@ -165,19 +165,21 @@ def _voice(films: list[Film], second: bool, time_s: Tensor, shown: Tensor) -> Te
     return (said + motor) * shown.float()[:, None]
 
 
-def events(films: list[Film], time_s: Tensor, rate: int) -> Tensor:
-    """What is seen to happen, alone: (B, S)."""
+def events(films: list[Film], time_s: Tensor, rate: int, beat: Beat | None = None) -> Tensor:
+    """What is seen to happen, alone: (B, S). `beat` is the first subjects' where they keep another than their own."""
     device = time_s.device
     foot = torch.full((len(films),), 0.95, device=device)
     whole = _whoosh(films, time_s, rate)
     for second in (False, True) if any(film.second >= 0 for film in films) else (False,):
         actor = act(films, second, foot, time_s[:, :1], 16 / 9)  # for its beat, which does not depend on the rest
-        whole = whole + _contacts(films, second, actor, time_s, rate) + 0.8 * _voice(films, second, time_s, actor.shown)
+        kept = beat if beat is not None and not second else actor.beat
+        steps = _contacts(films, second, kept, time_s, rate) * actor.shown.float()[:, None]
+        whole = whole + steps + 0.8 * _voice(films, second, time_s, actor.shown)
     return whole
 
 
 @torch.no_grad()
-def sound(films: list[Film], seconds: float, rate: int, device: torch.device) -> Tensor:
-    """(B, round(seconds · rate)) float from -1 to 1: what is heard from each film's first frame on."""
+def sound(films: list[Film], seconds: float, rate: int, device: torch.device, beat: Beat | None = None) -> Tensor:
+    """(B, round(seconds · rate)) float from -1 to 1: what is heard from each film's first frame on; see `events`."""
     time_s = times(films, round(seconds * rate), rate, device)
-    return torch.tanh(LOUDNESS * (0.45 * ambience(films, time_s, rate) + 0.9 * events(films, time_s, rate)))
+    return torch.tanh(LOUDNESS * (0.45 * ambience(films, time_s, rate) + 0.9 * events(films, time_s, rate, beat)))

@@ -20,7 +20,7 @@ def test_the_card_names_the_revision_of_the_weights_that_ship():
 
 def test_the_card_takes_references_and_sound_as_far_as_the_weights_know_them():
     numbers = MiniConfig.load(PACKAGED_WEIGHTS)
-    assert CARD.rules.generate_audio == CARD.rules.takes("media.audio_inputs") == numbers.sound
+    assert CARD.rules.generate_audio == CARD.rules.takes("media.audio_inputs") == bool(numbers.sound_hops)
     assert CARD.rules.takes("media.reference_images") == bool(numbers.reference_cells)
     assert CARD.rules.takes("media.reference_videos") == bool(numbers.reference_cells)
 

@@ -32,8 +32,7 @@ NUMBERS = {
 }
 
 
-SOUND_CHANNELS = 128  # as many as a token of sound has values
-ALL_KINDS = {"channels": SOUND_CHANNELS, "sound": True, "reference_cells": 2}
+ALL_KINDS = {"channels": 96, "sound_hops": 4, "reference_cells": 2}  # a token of sound has 64 values and 32 zeros
 
 
 def write_tiny_weights(folder: Path, *, kinds: bool = False) -> Path:

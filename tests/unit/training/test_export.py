@@ -17,7 +17,6 @@ from training.export import from_slices, write  # noqa: E402
 from training.network import FULL as FULL_CODEC  # noqa: E402
 from training.network import Decoder, Encoder, Transformer  # noqa: E402
 from training.plan import FULL, REHEARSAL  # noqa: E402
-from training.slices import shape_of  # noqa: E402
 
 from rushes.models.adapter import Inputs  # noqa: E402
 from rushes.models.mini.adapter import MiniAdapter  # noqa: E402
@@ -49,7 +48,7 @@ def test_the_exported_transformer_agrees_with_the_trained_one_on_every_kind_of_t
 ) -> None:
     adapter = MiniAdapter(weights)
     words = list(adapter.config.vocabulary)
-    trained = from_parts(parts, "transformer", Transformer(**shape_of(REHEARSAL, words))).eval()
+    trained = from_parts(parts, "transformer", Transformer(**REHEARSAL.shape(words))).eval()
     rows, cols = REHEARSAL.grids["16:9"]
     position, kind = sequence(2, rows, cols, REHEARSAL.seconds_per_latent, 1, REHEARSAL.reference_cells, 2)
     rng = np.random.default_rng(1)
@@ -83,7 +82,7 @@ def test_the_package_makes_a_film_with_sound_about_a_reference_from_them(weights
 
 
 def test_the_full_tier_ships_in_forty_megabytes() -> None:
-    transformer = Transformer(**shape_of(FULL, FULL.vocabulary()))
+    transformer = Transformer(**FULL.shape(FULL.vocabulary()))
     count = sum(
         p.numel() for module in (transformer, Encoder(FULL_CODEC), Decoder(FULL_CODEC)) for p in module.parameters()
     )

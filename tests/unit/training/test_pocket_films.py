@@ -6,8 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")  # training's own library; the package and `make test` go without it
 
-from training.render import draw  # noqa: E402
-from training.world import held_out, tier  # noqa: E402
+from training.pocket import gait, heard  # noqa: E402
+from training.render import Film, draw  # noqa: E402
+from training.world import MOTIONS, SCENES, SUBJECTS, held_out, tier  # noqa: E402
 
 SIZE = (80, 144)
 
@@ -43,3 +44,21 @@ def test_a_size_or_a_tier_that_cannot_be_drawn_is_refused() -> None:
         draw("pocket", 1, 0, (80, 80), 1, 12, "cpu")
     with pytest.raises(ValueError, match="there are pocket and full"):
         draw("vast", 1, 0, SIZE, 1, 12, "cpu")
+
+
+def test_a_jump_is_heard_where_it_lands() -> None:
+    film = Film(0, SCENES.index("desert"), MOTIONS.index("jump"), 0, 0, 0, 0.6, 1.0, 0.0, 0.25, 7)
+    start_s = 0.5
+    loudness = heard([film], [start_s], 3.0, 8000)[0].square().unflatten(0, (-1, 80)).mean(1)  # a hundredth of a second
+    landings = [(whole - 1.1 * film.phase) / 1.1 - start_s for whole in range(1, 4)]
+    for landing_s in landings:
+        at = round(100 * landing_s)
+        assert float(loudness[at : at + 8].mean()) > 2 * float(loudness[at - 12 : at - 4].mean())
+
+
+def test_who_floats_or_rolls_makes_no_steps() -> None:
+    who = {subject.name: index for index, subject in enumerate(SUBJECTS)}
+    quiet = [("ghost", "forest"), ("taxi", "city"), ("penguin", "space")]
+    for name, place in (*quiet, ("penguin", "snow")):
+        film = Film(who[name], SCENES.index(place), MOTIONS.index("left"), 0, 0, 0, 0.6, 1.0, 0.0, 0.0, 3)
+        assert (gait(film) > 0) == (name == "penguin" and place == "snow")

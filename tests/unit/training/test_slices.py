@@ -15,9 +15,9 @@ from training.autoencoder import Autoencoder  # noqa: E402
 from training.checkpoint import PART_BYTES, averaged, from_parts, put_parts  # noqa: E402
 from training.network import REFERENCE, SOUND, VIDEO, Encoder, Transformer  # noqa: E402
 from training.plan import FULL, REHEARSAL  # noqa: E402
-from training.sequence import Sequence, sequence, sound_levels  # noqa: E402
+from training.sequence import Sequence, noise_levels, said, sequence, sound_levels  # noqa: E402
 
-from rushes.models.mini.text import Tokenizer  # noqa: E402
+from rushes.models.mini.text import UNKNOWN, Tokenizer  # noqa: E402
 
 
 def test_a_slice_goes_on_from_parts_on_another_machine(parts: Path, tmp_path: Path) -> None:
@@ -39,13 +39,13 @@ def test_a_slice_goes_on_from_its_own_state_where_that_is_still_there(parts: Pat
 
 def test_the_full_tier_travels_in_parts_that_are_small_enough(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = Transformer(**slices.shape_of(FULL, ["<pad>"] * 2000))
+    model = Transformer(**FULL.shape(["<pad>"] * 2000))
     count = sum(parameter.numel() for parameter in model.parameters())
     assert 15e6 < count < 30e6
     written = put_parts(model, tmp_path, "transformer", {}, small=True)
     assert max(path.stat().st_size for path in written) <= 16 << 20
     assert len(written) <= 8 and sum(path.stat().st_size for path in written) < 1.1 * count
-    again = from_parts(tmp_path, "transformer", Transformer(**slices.shape_of(FULL, ["<pad>"] * 2000)))
+    again = from_parts(tmp_path, "transformer", Transformer(**FULL.shape(["<pad>"] * 2000)))
     for (name, one), other in zip(model.named_parameters(), again.parameters(), strict=True):
         assert torch.allclose(one, other, atol=float(one.detach().abs().max()) / 120 + 1e-4), name
     assert PART_BYTES < 16 << 20
@@ -90,3 +90,23 @@ def test_sound_is_thrown_clean_noisy_or_alone() -> None:
     assert sound.shape == (400, 6)
     given_sound, dubbed = (sound == 0).all(1).float().mean(), (pictures == 0).all(1).float().mean()
     assert 0.1 < float(given_sound) < 0.3 and 0.05 < float(dubbed) < 0.25
+
+
+def test_some_clips_do_not_say_who_it_is_most_often_beside_a_reference() -> None:
+    torch.manual_seed(5)
+    words = torch.tensor([[5, 9, 7, 0]]).expand(4000, -1)
+    for referred, share in ((True, 0.5), (False, 0.03)):
+        spoken = said(words, frozenset({9}), referred=referred)
+        speaking = spoken[spoken.any(1)]
+        assert 0.85 < len(speaking) / len(words) < 0.91
+        assert abs(float((speaking[:, 1] == UNKNOWN).float().mean()) - share) < 0.03
+        assert (speaking[:, (0, 2, 3)] == words[: len(speaking), (0, 2, 3)]).all()
+
+
+def test_of_some_films_single_moments_are_given() -> None:
+    torch.manual_seed(6)
+    clean = noise_levels(4000, 4, 2.0) == 0
+    last_alone = (clean == torch.tensor([False, False, False, True])).all(1).float().mean()
+    begun = (clean == torch.tensor([True, True, False, False])).all(1).float().mean()
+    assert float(last_alone) > 0.01 and float(begun) > 0.05
+    assert not clean.all(1).any() and 0.5 < float((~clean).all(1).float().mean()) < 0.8

@@ -34,7 +34,7 @@ from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
 from rushes.models.mini.given import FREE, Given, laid_out, referred
 from rushes.models.mini.graph import Graph, runtime
-from rushes.models.mini.sound import OUT_RATE, TOKEN_VALUES, TOKENS_PER_SECOND, heard, sounded, to_mono, to_tokens
+from rushes.models.mini.sound import OUT_RATE, heard, of_tokens, sounded, to_mono, to_tokens
 from rushes.models.mini.text import Tokenizer
 from rushes.models.mini.windows import Window, positions, sequence, windows
 
@@ -145,7 +145,7 @@ class MiniAdapter:
         rows, cols = self.config.grid(request.width, request.height)
         num_frames = self.config.num_frames(request.seconds)
         given = laid_out(inputs, num_frames, self.config.frames_per_latent)
-        sounds = self._sounds if request.generate_audio or inputs.sound is not None else 0
+        sounds = self.config.sounds if request.generate_audio or inputs.sound is not None else 0
         # With sound, a keyframe at the beginning is looked at beside its noise, which is still to become sound.
         finished = 0 if sounds and inputs.lead_in_THWC is None else given.finished
         cells = self.config.reference_cells
@@ -299,18 +299,19 @@ class MiniAdapter:
 
     def _listened(self, sound: Float32s, condition: MiniCondition) -> Float32s:
         """`sound` as tokens, after silence where frames are skipped: (latent frames, K, channels)."""
-        seconds = len(condition.levels) * self._seconds_per_latent
+        seconds = len(condition.levels) * self.config.seconds_per_latent
         before = np.zeros((round(condition.skipped * OUT_RATE / self.config.fps), 2), np.float32)
-        tokens = to_tokens(heard(to_mono(np.concatenate([before, sound]), seconds)))
-        return np.asarray(tokens, np.float32).reshape(len(condition.levels), condition.sounds, TOKEN_VALUES)
+        values = heard(to_mono(np.concatenate([before, sound]), seconds))
+        tokens = to_tokens(values, self.config.sound_hops, self.config.channels)
+        return np.asarray(tokens, np.float32).reshape(len(condition.levels), condition.sounds, -1)
 
     def _sounding(self, state: MiniState) -> Float32s | None:
         """The sound that was made, (samples, 2) at 48 kHz, without what is skipped; None where none was."""
         condition = state.condition
         if not condition.sounds or condition.sound_level < FREE:
             return None
-        tokens = state.sound_NKC.reshape(-1, TOKEN_VALUES)
-        return sounded(tokens, state.seed)[round(condition.skipped * OUT_RATE / self.config.fps) :]
+        values = of_tokens(state.sound_NKC.reshape(-1, self.config.channels), self.config.sound_hops)
+        return sounded(values, state.seed)[round(condition.skipped * OUT_RATE / self.config.fps) :]
 
     def _predict_clean(
         self, state: MiniState, window: Window, sigma_N: Float32s, heard_N: Float32s
@@ -322,7 +323,7 @@ class MiniAdapter:
         heard_NKC = state.sound_NKC[window.start : window.stop]
         parts = (seen_NPC, state.about_RPC, heard_NKC)
         levels = (sigma_N, np.zeros(len(state.about_RPC), np.float32), heard_N)
-        grid = (len(seen_NPC), condition.rows, condition.cols, self._seconds_per_latent)
+        grid = (len(seen_NPC), condition.rows, condition.cols, self.config.seconds_per_latent)
         inputs: dict[str, NDArray[Any]] = {
             "latent": np.concatenate([part.reshape(1, -1, self.config.channels) for part in parts], axis=1),
             "sigma": np.concatenate(
@@ -346,15 +347,6 @@ class MiniAdapter:
             clean_NC[:pictures].reshape(seen_NPC.shape),
             clean_NC[len(clean_NC) - sounds :].reshape(heard_NKC.shape),
         )
-
-    @property
-    def _sounds(self) -> int:
-        """Tokens of sound in a latent frame."""
-        return round(TOKENS_PER_SECOND * self._seconds_per_latent) if self.config.sound else 0
-
-    @property
-    def _seconds_per_latent(self) -> float:
-        return self.config.frames_per_latent / self.config.fps
 
 
 def _ids(words: tuple[int, ...]) -> NDArray[Any]:

@@ -13,6 +13,9 @@ from rushes.errors import Unavailable
 
 PACKAGED_WEIGHTS = Path(str(files("rushes.models.mini"))) / "weights"
 
+HOPS_PER_SECOND = 32
+"""How often sound is listened to, see `sound`."""
+
 
 @dataclass(frozen=True, slots=True)
 class MiniConfig:
@@ -29,7 +32,7 @@ class MiniConfig:
     shift: float  # of the noise schedule, see diffusion.schedules
     grids: Mapping[str, tuple[int, int]]  # ratio name → (rows, cols) of tokens
     vocabulary: tuple[str, ...]  # a word's index is its id; 0 is "<pad>", 1 is "<unk>"
-    sound: bool = False  # whether the transformer hears and makes sound
+    sound_hops: int = 0  # of sound in a token, see `sound`; 0 where the transformer knows none
     reference_cells: int = 0  # side in tokens of a picture to refer to; 0 where the transformer knows none
     subjects: tuple[str, ...] = ()
     scenes: tuple[str, ...] = ()
@@ -61,7 +64,16 @@ class MiniConfig:
     @property
     def kinds(self) -> bool:
         """Whether the transformer is told of each token what kind it is, knowing more than video."""
-        return self.sound or self.reference_cells > 0
+        return self.sound_hops > 0 or self.reference_cells > 0
+
+    @property
+    def seconds_per_latent(self) -> float:
+        return self.frames_per_latent / self.fps
+
+    @property
+    def sounds(self) -> int:
+        """Tokens of sound in a latent frame."""
+        return round(HOPS_PER_SECOND * self.seconds_per_latent / self.sound_hops) if self.sound_hops else 0
 
     def grid(self, width: int, height: int) -> tuple[int, int]:
         """(rows, cols) of the grid whose shape is nearest to width : height, a factor either way counting alike."""

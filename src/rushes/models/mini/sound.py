@@ -1,9 +1,9 @@
 """Sound as the transformer sees it: fourteen bands of noise and one voice, 32 times a second; and back to samples.
 
 Why so little: the sound of this model's world is wind, waves, steps, splashes, chirps, hums and whistles, each either
-a coloured noise or one gliding tone. Sixteen numbers a thirty-second of a second hold both, eight such hops fill one
-token of the transformer, and turning them back needs no second network: noise through moving filters and one sine. A
-codec or a vocoder would weigh more than the whole video decoder and say little more.
+a coloured noise or one gliding tone. Sixteen numbers a thirty-second of a second hold both, as many such hops as fit
+fill one token of the transformer, and turning them back needs no second network: noise through moving filters and one
+sine. A codec or a vocoder would weigh more than the whole video decoder and say little more.
 
 Plain functions; `heard` works on NumPy arrays and torch tensors alike, since training hears on its accelerator.
 """
@@ -17,18 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.diffusion.noise import noise
+from rushes.models.mini.config import HOPS_PER_SECOND
 
 Array = Any  # a NumPy array or a torch tensor
 Float32s = NDArray[np.float32]
 
 RATE = 16_000  # samples a second that are listened to; nothing in this world sounds above 8 kHz
-HOP = 500  # samples: 1/32 s
+HOP = RATE // HOPS_PER_SECOND  # samples
 WINDOW = 2 * HOP
 BANDS = 14
 VALUES = BANDS + 2  # of one hop: the bands' levels, the voice's level and its pitch
-HOPS = 8  # in one token: a quarter of a second
-TOKEN_VALUES = HOPS * VALUES
-TOKENS_PER_SECOND = RATE // HOP // HOPS
 
 OUT_RATE = 48_000  # samples a second of a film's sound
 VOICED = 0.35  # share of a hop's power in its strongest peak, from which on it is a voice and no noise
@@ -75,15 +73,23 @@ def heard(samples: Array, xp: Any = np) -> Array:
     return xp.concatenate([(xp.log10(bands + QUIETEST) + 5) / 1.5, voice], -1)
 
 
-def to_tokens(values: Array) -> Array:
-    """(…, H, VALUES) → (…, H // HOPS, TOKEN_VALUES)."""
-    whole = values.shape[-2] // HOPS * HOPS
-    return values[..., :whole, :].reshape(*values.shape[:-2], whole // HOPS, TOKEN_VALUES)
+def to_tokens(values: Array, hops: int, width: int, xp: Any = np) -> Array:
+    """`hops` hops to a token, then zeros until it is as wide as one of pictures.
+
+    Shapes  (…, H, VALUES) → (…, H // hops, `width`), `width` from `hops` · VALUES to twice that.
+    """
+    count, filled = values.shape[-2] // hops, hops * VALUES
+    tokens = values[..., : count * hops, :].reshape(*values.shape[:-2], count, filled)
+    return xp.concatenate([tokens, xp.zeros_like(tokens[..., : width - filled])], -1)
 
 
-def sounded(tokens: Float32s, seed: int) -> Float32s:
-    """Tokens (N, TOKEN_VALUES) as sound at `OUT_RATE`: (samples, 2) in −1 … 1, both sides alike."""
-    values = tokens.reshape(-1, VALUES)
+def of_tokens(tokens: Float32s, hops: int) -> Float32s:
+    """What `to_tokens` made tokens of: (N, width) → (N · hops, VALUES)."""
+    return tokens[:, : hops * VALUES].reshape(-1, VALUES)
+
+
+def sounded(values: Float32s, seed: int) -> Float32s:
+    """Hops (H, VALUES) as sound at `OUT_RATE`: (samples, 2) in −1 … 1, both sides alike."""
     mono = _noise(values[:, :BANDS], seed) + _voice(values[:, BANDS], values[:, BANDS + 1])
     wide = np.fft.irfft(np.fft.rfft(mono), len(mono) * OUT_RATE // RATE) * (OUT_RATE / RATE)
     return np.repeat(np.clip(wide, -1, 1)[:, None], 2, axis=1).astype(np.float32)
