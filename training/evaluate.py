@@ -12,20 +12,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from benchmarks._record import Record, add_switches, table
+from numpy.typing import NDArray
 from torch import Tensor
 
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.request import ResolvedRequest, VideoRequest
-from rushes.models.adapter import NO_INPUTS, Frames, Inputs
+from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
 from rushes.models.mini.adapter import MiniAdapter, MiniState
 from rushes.models.mini.config import PACKAGED_WEIGHTS
 from rushes.models.mini.text import split
@@ -76,10 +77,17 @@ class Studio:
 
     def made(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> Frames:
         """The clip of `request` at the model's own size and rate: (T, H, W, 3)."""
+        return np.concatenate([chunk.frames_THWC for chunk in self._chunks(request, inputs)])
+
+    def sound(self, request: ResolvedRequest) -> NDArray[np.float32]:
+        """What is heard in the clip of `request`, which asks for sound: (samples, 2) at 48 kHz."""
+        return np.concatenate([chunk.audio for chunk in self._chunks(request) if chunk.audio is not None])
+
+    def _chunks(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> Iterator[Chunk]:
         state = self.adapter.prepare(self.adapter.encode(request, inputs), request.seed)
         for index in range(state.num_steps):
             state = self.adapter.step(state, index)
-        return np.concatenate([chunk.frames_THWC for chunk in self.adapter.decode(state)])
+        yield from self.adapter.decode(state)
 
     def folded(self, clip: Frames) -> Frames:
         """`clip` of `SECONDS` through the model's autoencoder, untouched in between."""

@@ -26,7 +26,7 @@ FINEST_CELL = 32  # pixels to the side of a latent at which sprites and weather 
 
 
 @cache
-def _loops(shrink: int) -> list[Tensor]:
+def loops(shrink: int) -> list[Tensor]:
     return [F.avg_pool2d(frames, shrink) for frames in sprites.load(SPRITES)] if shrink > 1 else sprites.load(SPRITES)
 
 
@@ -129,7 +129,7 @@ def draw(
 ) -> Films:
     """See `training.render.draw`; drawn on the CPU whatever the device."""
     rows, cols, cell = _cells(size)
-    loops = _loops(FINEST_CELL // cell)
+    shown = loops(FINEST_CELL // cell)
     rng = torch.Generator().manual_seed(seed)
     drawn: list[Film] = []
     starts_s: list[float] = []
@@ -139,12 +139,12 @@ def draw(
         if kept_out(*film.key) != held_out:
             continue
         start_s = max(0.0, float(torch.rand((), generator=rng)) * 8 - 4)  # from the beginning half the time
-        picture, cover = render(film, loops, rows, cols, start_s, frames, cell, fps)
+        picture, cover = render(film, shown, rows, cols, start_s, frames, cell, fps)
         drawn.append(film)
         starts_s.append(start_s)
         pictures.append(picture)
         covers.append(F.avg_pool2d(cover[:, None], WEIGHT_PX)[:, 0])
-        references.append(reference(loops[film.subject], rng, fps))
+        references.append(reference(shown[film.subject], rng, fps))
         said.append([caption(film, rng) for _ in range(captions)])
     clips = torch.stack(references).to(device)
     names = ("subject", "scene", "motion", "camera", "light", "weather")
