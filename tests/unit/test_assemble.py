@@ -43,7 +43,7 @@ def test_a_door_is_as_the_settings_say(tmp_path: Path) -> None:
     settings = Settings.load({"data": tmp_path, "strict": True, "public_url": "https://v.example.org"}, {})
     store = build_store(settings)
     door = build_door(settings, store).state.door
-    assert (door.keys, door.strict, door.public_url) == (store.keys, True, "https://v.example.org")
+    assert (door.keys.ring, door.strict, door.public_url) == (store.keys, True, "https://v.example.org")
     store.close()
 
 

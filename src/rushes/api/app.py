@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from rushes import __version__
 from rushes.api import files
-from rushes.api.auth import KeyRing
+from rushes.api.auth import KeyRing, Remembered
 from rushes.api.body_limit import BodyLimit
 from rushes.api.browsers import Browsers
 from rushes.api.document import publish
@@ -56,13 +56,13 @@ def create_app(
         redirect_slashes=False,  # `Envelope` strips the slash instead
     )
     bus = Bus(lambda positions: videos.events_since(positions))
-    app.state.door = Door(videos, keys, public_url, strict, bus)
+    app.state.door = Door(videos, None if keys is None else Remembered(keys), public_url, strict, bus)
     include_videos(app)
     include_models(app)
     app.include_router(files.router)
 
     @app.get("/health", tags=["health"], summary="Whether the door is open")
-    def health() -> Health:
+    async def health() -> Health:
         return Health(version=__version__)
 
     fold_framework_errors(app)

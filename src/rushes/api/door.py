@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
 
-from rushes.api.auth import KeyRing
+from rushes.api.auth import Remembered
 from rushes.errors import JobNotFound
 from rushes.events.bus import Bus
 
@@ -25,7 +26,7 @@ class Door:
     """`keys` None: everybody may come in, and everything belongs to `auth.LOCAL_OWNER`."""
 
     videos: Videos
-    keys: KeyRing | None
+    keys: Remembered | None
     public_url: str | None
     strict: bool
     bus: Bus[JobEvent]
@@ -41,6 +42,13 @@ class Door:
         return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '').rstrip('/')}"
 
 
+def sent(reply: BaseModel) -> Response:
+    """`reply` as it goes out, made where it is called. Left to the framework, it would be checked once more against its
+    own class, and written in another thread: a third of what a look at a video costs.
+    """
+    return Response(reply.model_dump_json(), media_type="application/json")
+
+
 def checked_id(id: str) -> str:
     """`id`, when it can be one: what is not plain letters and digits is not carried to the database."""
     if not VIDEO_ID.fullmatch(id):
@@ -48,7 +56,7 @@ def checked_id(id: str) -> str:
     return id
 
 
-def door_of(request: Request) -> Door:
+async def door_of(request: Request) -> Door:  # async: the framework sends every other kind to a thread and back
     door: Door = request.app.state.door
     return door
 

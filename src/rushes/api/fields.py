@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rushes.api.body import described
+from rushes.catalogue.wording import listed
 from rushes.errors import InvalidValue, MissingField
 
 MAX_INTEGER = 2**31 - 1
@@ -54,6 +55,23 @@ class Text:
     def schema(self) -> dict[str, Any]:
         lengths = {"minLength": self.min_chars, "maxLength": self.max_chars}
         return {"type": "string", **lengths, **PRINTABLE_SCHEMA, **self.documented}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One of a few words, in any letter case; held in lower case."""
+
+    choices: tuple[str, ...]
+
+    def parse(self, value: Any, path: str) -> str:
+        if not isinstance(value, str) or value.lower() not in self.choices:
+            raise InvalidValue(field=path, given=described(value), allowed=listed(self.choices))
+        return value.lower()
+
+    def schema(self) -> dict[str, Any]:
+        # A pattern, because an enumeration would leave out the other letter cases.
+        spelled = ("".join(f"[{letter.upper()}{letter}]" for letter in choice) for choice in self.choices)
+        return {"type": "string", "pattern": f"^({'|'.join(spelled)})$", "examples": list(self.choices)}
 
 
 @dataclass(frozen=True, slots=True)

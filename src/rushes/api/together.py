@@ -11,12 +11,12 @@ import math
 from typing import Any
 
 from rushes.api.body import described, parse_object
-from rushes.api.fields import Boolean, Field, Integer, Number, Seconds, Text, required
+from rushes.api.fields import Boolean, Field, Integer, Number, Seconds, Text, Word, required
 from rushes.api.media_fields import DEPRECATED, parse_media
 from rushes.api.remarks import Remarks
 from rushes.api.replies import Made, Native, NoteReply, Outputs, Remark, Status, VideoError, VideoReply
 from rushes.contract.job import Job, JobState
-from rushes.contract.request import Note, VideoRequest
+from rushes.contract.request import QUALITIES, Note, VideoRequest
 from rushes.errors import InvalidValue
 
 MAX_PROMPT_CHARS = 32_000
@@ -51,6 +51,12 @@ FIELDS = (
     Field("output_format", Text(16, min_chars=1, upper=True), "MP4 or WEBM, in any letter case."),
     Field("output_quality", Integer(low=0, high=51), "Compression; higher gives a smaller file. 20 by default."),
     Field("generate_audio", Boolean(), "Sound with the picture, on models that make it. False by default."),
+    Field(
+        "quality",
+        Word(QUALITIES),
+        "What may be traded for time: exact (nothing), high (other roundings), fast (other numbers). Exact by default; "
+        "which ones a model offers is under `limits` in the models list. Ours alone.",
+    ),
     Field(
         "reuse",
         Boolean(),

@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from rushes.api import events
 from rushes.api.auth import Owner
 from rushes.api.document import CREATE_BODY, failures
-from rushes.api.door import VIDEO_ID, AtDoor, Door, checked_id
+from rushes.api.door import VIDEO_ID, AtDoor, Door, checked_id, sent
 from rushes.api.files import video_url
 from rushes.api.remarks import Remarks
 from rushes.api.repeats import sameness
@@ -53,11 +53,11 @@ router = APIRouter(tags=["videos"])
     "/videos",
     summary="Ask for a video",
     openapi_extra=CREATE_BODY,
+    response_model=VideoReply,
     responses=failures(400, 401, 404, 413, 415, 422, 429, 503),
 )
 async def create_video(
     request: Request,
-    response: Response,
     owner: Owner,
     door: AtDoor,
     x_rushes_strict: Strictness = None,
@@ -71,7 +71,7 @@ async def create_video(
             "`idempotent-replayed: true`. The same key with another body is refused with 422.",
         ),
     ] = None,
-) -> VideoReply:
+) -> Response:
     """Answers as soon as the job is durable, before anything is made. Also at /v1/videos and /videos."""
     content_type = request.headers.get("content-type", "")
     if not JSON_TYPE.fullmatch(content_type.strip()):
@@ -79,21 +79,22 @@ async def create_video(
     raw = await request.body()
     strict = _strict(door, x_rushes_strict)
     is_retry = request.headers.get("x-stainless-retry-count", "0").strip() not in ("", "0")
-    job = await run_in_threadpool(_create, door, owner, raw, strict, sameness(raw, idempotency_key, is_retry))
-    if job.replayed:
-        response.headers["idempotent-replayed"] = "true"
-    return _reply(door, request, job)
+    return await run_in_threadpool(_create, door, request, owner, raw, strict, sameness(raw, idempotency_key, is_retry))
 
 
 def _strict(door: Door, header: str | None) -> bool:
     return door.strict or (header or "").strip().lower() in ("true", "1")
 
 
-def _create(door: Door, owner: str, raw: bytes, strict: bool, same: Idempotency) -> Job:
-    return door.videos.create(owner, parse_request(raw, strict=strict), same)
+def _create(door: Door, request: Request, owner: str, raw: bytes, strict: bool, same: Idempotency) -> Response:
+    job = door.videos.create(owner, parse_request(raw, strict=strict), same)
+    response = sent(_reply(door, request, job))
+    if job.replayed:
+        response.headers["idempotent-replayed"] = "true"
+    return response
 
 
-@router.get("/videos", summary="Your videos", responses=failures(400, 401, 503))
+@router.get("/videos", summary="Your videos", response_model=VideoList, responses=failures(400, 401, 503))
 def list_videos(
     request: Request,
     owner: Owner,
@@ -109,7 +110,7 @@ def list_videos(
         str | None, Query(max_length=256, description="The id that was asked for, or the model that makes it.")
     ] = None,
     x_rushes_strict: Strictness = None,
-) -> VideoList:
+) -> Response:
     """Not of Together's API. Paged by `after`, the newest first."""
     for name in request.query_params:
         if len(request.query_params.getlist(name)) > 1:
@@ -127,19 +128,23 @@ def list_videos(
         model=model,
     )
     page, has_more = found[:limit], len(found) > limit
-    return VideoList(
-        data=[_reply(door, request, job) for job in page],
-        next_cursor=page[-1].id if has_more else None,
-        first_id=page[0].id if page else None,
-        last_id=page[-1].id if page else None,
-        has_more=has_more,
-        warnings=[Remark(message=said) for said in remarks.said()],
+    return sent(
+        VideoList(
+            data=[_reply(door, request, job) for job in page],
+            next_cursor=page[-1].id if has_more else None,
+            first_id=page[0].id if page else None,
+            last_id=page[-1].id if page else None,
+            has_more=has_more,
+            warnings=[Remark(message=said) for said in remarks.said()],
+        )
     )
 
 
-@router.get("/videos/{id}", summary="See how a video stands", responses=failures(401, 404, 503))
-def get_video(id: str, request: Request, owner: Owner, door: AtDoor) -> VideoReply:
-    return _reply(door, request, door.videos.get(owner, checked_id(id)))
+@router.get(
+    "/videos/{id}", summary="See how a video stands", response_model=VideoReply, responses=failures(401, 404, 503)
+)
+def get_video(id: str, request: Request, owner: Owner, door: AtDoor) -> Response:
+    return sent(_reply(door, request, door.videos.get(owner, checked_id(id))))
 
 
 @router.get(

@@ -184,7 +184,14 @@ def _opened(url: str) -> Engine:
         raise WrongSetup(f"the directory {folder} for the job database cannot be made: {error.strerror}") from error
     # hide_parameters: an error's text would otherwise carry prompts into the log.
     engine = create_engine(
-        parsed, connect_args={"timeout": BUSY_TIMEOUT_S}, pool_size=5, max_overflow=40, hide_parameters=True
+        parsed,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        # As many as there are threads that ask: one beyond the pool's size is opened for one question and closed again.
+        # The last one back goes out first, so that what a calm day needs is few, each with its pages at hand.
+        pool_size=48,
+        max_overflow=0,
+        pool_use_lifo=True,
+        hide_parameters=True,
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
 
+from rushes.api import auth
 from rushes.api.auth import KEY_PREFIX, key_digest, new_key
 from rushes.jobs.store import JobStore
 
@@ -93,6 +96,40 @@ def test_somebody_elses_video_is_not_there(client: httpx.Client, keys: dict[str,
 def test_a_removed_key_opens_nothing(client: httpx.Client, keys: dict[str, str], store: JobStore) -> None:
     store.keys.remove(key_digest(keys["ann"]))
     assert client.get("/v1/models", headers=bearer(keys["ann"])).status_code == 401
+
+
+def test_a_key_in_use_is_looked_up_once_in_a_while_and_again_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_s = 100.0
+    monkeypatch.setattr(auth, "time", SimpleNamespace(monotonic=lambda: clock_s))
+    ring = CountingRing({"digest": "ann"})
+    known = auth.Remembered(ring)
+
+    def owner() -> str | None:
+        return asyncio.run(known.owner_of("digest"))
+
+    assert (owner(), owner(), ring.asked) == ("ann", "ann", 1)
+    del ring.owners["digest"]
+    clock_s += auth.REMEMBERED_S
+    assert (owner(), owner(), ring.asked) == (None, None, 3)  # of those that nobody has, none is remembered
+    ring.owners["digest"] = "bob"
+    assert owner() == "bob"
+
+
+def test_only_so_many_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "MAX_REMEMBERED", 3)
+    known = auth.Remembered(CountingRing({str(number): "ann" for number in range(10)}))
+    for number in range(10):
+        assert asyncio.run(known.owner_of(str(number))) == "ann"
+        assert len(known._recent) <= 3
+
+
+class CountingRing:
+    def __init__(self, owners: dict[str, str]) -> None:
+        self.owners, self.asked = owners, 0
+
+    def owner_of(self, digest: str) -> str | None:
+        self.asked += 1
+        return self.owners.get(digest)
 
 
 def test_whoami_names_the_owner(client: httpx.Client, keys: dict[str, str]) -> None:
