@@ -24,6 +24,7 @@ else:
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`tiny_folder(kind, scheduler)`: a checkpoint on disk, built at its first use."""
+    import tiny_ltx2
     import tiny_wan
 
     place = tmp_path_factory.mktemp("checkpoints")
@@ -31,7 +32,12 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 
     def folder(kind: str, scheduler: str = "unipc") -> Path:
         if (kind, scheduler) not in folders:
-            folders[kind, scheduler] = tiny_wan.built(kind, place / f"{len(folders)}", scheduler=scheduler)
+            at = place / f"{len(folders)}"
+            generation = kind.removesuffix(tiny_ltx2.DISTILLED)
+            if generation in tiny_ltx2.KINDS:
+                folders[kind, scheduler] = tiny_ltx2.built(generation, at)
+            else:
+                folders[kind, scheduler] = tiny_wan.built(kind, at, scheduler=scheduler)
         return folders[kind, scheduler]
 
     return folder

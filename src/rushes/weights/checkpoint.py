@@ -18,6 +18,8 @@ from rushes.weights import header
 
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")
+PIPELINES = ("ltx2",)
+"""Folders of diffusers' own pipelines, by whose name alone it writes down parts that belong to no other."""
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 MOST_JSON_BYTES = 64 << 20  # a tokenizer of 250,000 pieces takes 17
 READ_BYTES = 1 << 20
@@ -131,7 +133,7 @@ def refused(folder: Path, allowed: str, reason: str) -> WrongSetup:
 
 def _class_of(name: str, value: list[Any], folder: Path) -> str:
     library, kind = (*value, None, None)[:2]
-    if library not in LIBRARIES or not isinstance(kind, str) or not kind.isidentifier():
+    if library not in LIBRARIES + PIPELINES or not isinstance(kind, str) or not kind.isidentifier():
         raise refused(
             folder,
             f"parts of {' and '.join(LIBRARIES)} alone",

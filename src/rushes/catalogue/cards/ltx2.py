@@ -1,0 +1,117 @@
+"""The LTX-2 family's published checkpoints: limits and defaults as their makers state them.
+
+Film and sound are made together, at the rate that is asked for where the model was trained around it. Tiers and sizes
+beyond what one pass makes well are made as large as it does, and scaled; the job says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+
+MIB = 1 << 20
+GB = 10**9
+
+ADAPTER = "rushes.models.ltx2.adapter:Ltx2Adapter"
+CHECK = "rushes.models.ltx2.layout:check"
+LICENCE = "LTX-2 Community License (restricts uses; paid from US$ 10 million of yearly revenue)"
+AREA = 1280 * 768
+
+_PICTURE_BYTES = 30 * MIB
+
+_FULL = Rules(
+    prompt=Text("required"),
+    negative_prompt=Text("optional"),
+    sizes=Sizes(
+        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
+        tiers=WAN_TIERS,
+        default=Size(1280, 704),
+    ),
+    seconds=Span(1, 20, 5),
+    fps=Span(8, 60, 24),  # 24 to 30 and 60 are made so; the others are retimed
+    steps=Span(2, 100, 30),  # of a single one the schedule makes no number
+    guidance_scale=Span(1, 20, 3.0),  # 1 is none: one pass a step instead of four
+    generate_audio=True,
+    media=MediaRules(
+        frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=_PICTURE_BYTES),
+        frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
+        audio_inputs=MediaRule(1, max_bytes=30 * MIB, max_seconds=60),
+    ),
+    needs=("prompt",),
+    # 1,024 pieces of text are read, about four characters each in English; the rest is cut off.
+    advised=Advised(guidance_low=2.0, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=4_000),
+)
+
+_DISTILLED = replace(
+    _FULL,
+    negative_prompt=Text("refused"),
+    steps=Choice((8,), 8),
+    guidance_scale=Choice((1,), 1),
+    advised=Advised(
+        guidance_low=1, guidance_high=1, production_steps=8, fine_steps=8, most_steps=8, prompt_chars=4_000
+    ),
+)
+
+
+def _card(
+    id: str, name: str, description: str, rules: Rules, hub: str, layout: str, size_gb: int, created: int
+) -> Card:
+    return Card(
+        id=id,
+        display_name=name,
+        adapter=ADAPTER,
+        revision="not here",  # what is added has the revision of its files
+        licence=LICENCE,
+        description=description,
+        created=created,
+        rules=rules,
+        weights=Weights(hub=hub, layout=layout, check=CHECK, fps=24, max_area=AREA, size_bytes=size_gb * GB),
+    )
+
+
+JANUARY_2026, MARCH_2026 = 1_767_657_600, 1_772_668_800
+
+CARDS = (
+    _card(
+        "ltx-2",
+        "LTX-2 19B",
+        "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to.",
+        replace(_FULL, steps=Span(2, 100, 40)),
+        "Lightricks/LTX-2",
+        "LTX-2",
+        70,
+        JANUARY_2026,
+    ),
+    _card(
+        "ltx-2-distilled",
+        "LTX-2 19B Distilled",
+        "LTX-2 in eight fixed steps, without guidance or a negative prompt.",
+        _DISTILLED,
+        "rootonchair/LTX-2-19b-distilled",
+        "LTX-2, distilled",
+        70,
+        JANUARY_2026,
+    ),
+    _card(
+        "ltx-2.3",
+        "LTX-2.3 22B",
+        "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to.",
+        _FULL,
+        "diffusers/LTX-2.3-Diffusers",
+        "LTX-2.3",
+        75,
+        MARCH_2026,
+    ),
+    _card(
+        "ltx-2.3-distilled",
+        "LTX-2.3 22B Distilled",
+        "LTX-2.3 in eight fixed steps, without guidance or a negative prompt.",
+        _DISTILLED,
+        "diffusers/LTX-2.3-Distilled-Diffusers",
+        "LTX-2.3, distilled",
+        75,
+        MARCH_2026,
+    ),
+)

@@ -1,0 +1,228 @@
+"""The LTX-2 family behind the adapter's verbs: a film and its sound, made together; diffusers' networks, our own step.
+
+What is computed is what the library's own pipelines compute, bit for bit (tests/open_models holds the two together).
+What is ours besides: a state that can be saved after any step, both streams of it; the same noise on every device;
+pictures and clips at any frame; and a film to a sound that is given, which the pipelines have no word for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rushes.catalogue.card import Card
+from rushes.contract.artifact import Native
+from rushes.contract.request import ResolvedRequest
+from rushes.diffusion.noise import noise
+from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.ltx2 import sound, text
+from rushes.models.ltx2.components import loaded
+from rushes.models.ltx2.film import decoded, latent_of
+from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
+from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
+from rushes.models.ltx2.layout import DISTILLED, read
+from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, scheduled
+from rushes.models.ltx2.shape import native_shape
+from rushes.models.ltx2.state import LAYOUT, Ltx2Condition, Ltx2State, Numbers, restored
+from rushes.models.solver import FRESH, Solver
+
+FORESEEN = 2  # latent frames that a look at a half-made clip shows
+
+
+class Ltx2Adapter:
+    """A checkpoint of the family, on the accelerator where there is one. Loading takes minutes; keep it."""
+
+    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
+        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
+
+        Errors  GenerationFailed with the reason when it is not there, or is not whole.
+        """
+        self._card, self._weights = card, weights_of(card)
+        self.device = device or usual_device()
+        self.layout = read_by(read, self._weights)
+        self.parts = loaded(self.layout, self.device, dtype or usual_dtype(self.device))
+        self._sigmas = DISTILLED_SIGMAS if self._weights.layout.endswith(DISTILLED) else ()
+        self._solver = lru_cache(maxsize=8)(self._build_solver)
+
+    def describe(self) -> Card:
+        return self._card
+
+    @property
+    def device_kind(self) -> str:
+        return str(self.device.type)
+
+    def denoisers(self) -> tuple[Any, ...]:
+        return (self.parts.transformer,)
+
+    def native(self, request: ResolvedRequest) -> Native:
+        layout = self.layout
+        return native_shape(request, space=layout.space, time=layout.time, max_area=self._weights.max_area)
+
+    def guidance(self, scale: float) -> Guidance:
+        """How a clip asked for at `scale` is guided."""
+        return published(scale, block=self.layout.guided_block)
+
+    def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> Ltx2Condition:
+        condition: Ltx2Condition = self.condition(request, held(inputs, self.layout.time), inputs.sound)
+        return condition
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def condition(
+        self, request: ResolvedRequest, given: tuple[Held, ...], heard: sound.Samples | None = None
+    ) -> Ltx2Condition:
+        """The condition of a film with what is `given` in it, and to the sound `heard`, (samples, 2) at 48 kHz."""
+        native, layout = self.native(request), self.layout
+        seconds = native.num_frames / native.fps
+        numbers = Numbers(
+            frames=1 + (native.num_frames - 1) // layout.time,
+            rows=native.height // layout.space,
+            cols=native.width // layout.space,
+            sounds=round(seconds * layout.sounds_per_second),
+            num_frames=native.num_frames,
+            fps=native.fps,
+            steps=request.steps,
+            guidance_scale=request.guidance_scale,
+            audible=request.generate_audio and heard is None,
+        )
+        prompts = [request.prompt]
+        if self.guidance(request.guidance_scale).by_words:
+            prompts = [request.negative_prompt, request.prompt]
+        said = laid_out(given, numbers, layout, self.parts)
+        if heard is not None:
+            said["sound"] = sound.heard(heard, seconds, numbers.sounds, layout, self.parts)
+        return Ltx2Condition(numbers, text.read(prompts, self.parts), said)
+
+    def prepare(self, condition: Ltx2Condition, seed: int) -> Ltx2State:
+        numbers, given, layout = condition.numbers, condition.given, self.layout
+        # Time before places: a longer clip begins with the noise of a shorter one.
+        latent = self._noise(seed, numbers.places, layout.channels, 0)
+        if "held" in given:
+            free = 1.0 - given["held"]
+            behind = self._noise(seed, free.shape[1] - numbers.places, layout.channels, KEYFRAMES_STREAM)
+            latent = torch.cat([latent, behind], dim=1) * free + given["clean"] * (1 - free)
+        heard = given.get("sound")
+        if heard is None:
+            heard = self._noise(seed, numbers.sounds, layout.sound_width, sound.STREAM)
+        return Ltx2State(condition, latent, heard)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def step(self, state: Ltx2State, index: int) -> Ltx2State:
+        given = state.condition.given
+        solver = self._solver(state.condition.numbers.steps, state.latent_BNC.shape[1])
+        clean, clean_sound = self._guided(state, solver, index)
+        if "held" in given:
+            clean = clean * (1 - given["held"]) + given["clean"] * given["held"]
+        latent = _moved(state.latent_BNC, clean, solver, index)
+        heard = state.sound_BNC if "sound" in given else _moved(state.sound_BNC, clean_sound, solver, index)
+        return replace(state, latent_BNC=latent, sound_BNC=heard, index=index + 1, foreseen_BNC=clean)
+
+    def decode(self, state: Ltx2State) -> Iterator[Chunk]:
+        numbers, done = state.condition.numbers, 0
+        heard = None
+        if numbers.audible:
+            samples = round(numbers.num_frames * sound.FILM_HZ / numbers.fps)
+            heard = sound.sounded(state.sound_BNC, samples, self.layout, self.parts)
+        for frames_THWC in decoded(latent_of(state.latent_BNC, numbers), self.parts.vae, self.layout.time):
+            start, done = done, done + len(frames_THWC)
+            first, last = (round(frame * sound.FILM_HZ / numbers.fps) for frame in (start, done))
+            yield Chunk(frames_THWC, None if heard is None else heard[first:last])
+
+    def foreseen(self, state: Ltx2State) -> Ltx2State:
+        """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end."""
+        numbers = state.condition.numbers
+        frames = min(FORESEEN, numbers.frames)
+        fewer = replace(numbers, frames=frames, num_frames=1 + self.layout.time * (frames - 1), audible=False)
+        seen = state.latent_BNC if state.foreseen_BNC is None else state.foreseen_BNC
+        return replace(state, condition=replace(state.condition, numbers=fewer), latent_BNC=seen)
+
+    def restore(self, checkpoint: bytes) -> Ltx2State:
+        return restored(checkpoint, self.device)
+
+    def state_format(self) -> str:
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
+
+    def _noise(self, seed: int, tokens: int, width: int, stream: int) -> Tensor:
+        return torch.from_numpy(noise(seed, (1, tokens, width), stream)).to(self.device)
+
+    def _guided(self, state: Ltx2State, solver: Solver, index: int) -> tuple[Tensor, Tensor]:
+        """The clean film and the clean sound, as the passes of this step see them together."""
+        guidance = self.guidance(state.condition.numbers.guidance_scale)
+        words = state.condition.words
+        # Both prompts go through together, as the reference has it; what is plain is behind.
+        both = self._predicted(state, solver, index, words)
+        plain = [clean[-1:] for clean in both]
+        unworded = [clean[:1] if guidance.by_words else None for clean in both]
+        unattended: Any = (None, None)
+        if guidance.by_attention:
+            how = {"spatio_temporal_guidance_blocks": [guidance.block]}
+            unattended = self._predicted(state, solver, index, words.last(), **how)
+        alone: Any = (None, None)
+        if guidance.by_other:
+            alone = self._predicted(state, solver, index, words.last(), isolate_modalities=True)
+
+        def stream(at: int, scales: Scales) -> Tensor:
+            clean: Tensor = weighed(
+                plain[at], unworded=unworded[at], unattended=unattended[at], alone=alone[at], scales=scales
+            )
+            return clean
+
+        return stream(0, guidance.picture), stream(1, guidance.sound)
+
+    def _predicted(
+        self, state: Ltx2State, solver: Solver, index: int, words: text.Words, **how: Any
+    ) -> tuple[Tensor, Tensor]:
+        """The clean film and the clean sound that one pass sees, a row for each prompt."""
+        numbers, given, parts = state.condition.numbers, state.condition.given, self.parts
+        latent, heard = state.latent_BNC, state.sound_BNC
+        rows = len(words.counts_RP)
+        level = solver.timesteps[index].expand(rows)
+        # A sound that was given has no noise in it, and the film is told so.
+        heard_level = torch.zeros_like(level) if "sound" in given else level
+        levels = level
+        if "held" in given:
+            levels = level.unsqueeze(-1) * (1 - given["held"].expand(rows, -1, -1).squeeze(-1))
+        places = parts.transformer.rope.prepare_video_coords(
+            1, numbers.frames, numbers.rows, numbers.cols, self.device, fps=numbers.fps
+        )
+        if "places" in given:
+            places = torch.cat([places, given["places"]], dim=2)
+        times = parts.transformer.audio_rope.prepare_audio_coords(1, numbers.sounds, self.device)
+        velocity, heard_velocity = parts.transformer(
+            hidden_states=torch.cat([latent] * rows).to(parts.dtype),
+            audio_hidden_states=torch.cat([heard] * rows).to(parts.dtype),
+            encoder_hidden_states=words.picture_RPW,
+            audio_encoder_hidden_states=words.sound_RPW,
+            timestep=levels,
+            audio_timestep=heard_level,
+            sigma=level,
+            audio_sigma=heard_level,
+            encoder_attention_mask=words.counts_RP,
+            audio_encoder_attention_mask=words.counts_RP,
+            num_frames=numbers.frames,
+            height=numbers.rows,
+            width=numbers.cols,
+            fps=numbers.fps,
+            audio_num_frames=numbers.sounds,
+            video_coords=places.repeat(rows, 1, 1, 1),
+            audio_coords=times.repeat(rows, 1, 1, 1),
+            use_cross_timestep=not self.layout.first,
+            return_dict=False,
+            **how,
+        )
+        sigma = solver.sigmas[index]
+        return latent - velocity.float() * sigma, heard - heard_velocity.float() * sigma
+
+    def _build_solver(self, steps: int, tokens: int) -> Solver:
+        return scheduled(self.layout.checkpoint.config("scheduler"), steps, tokens, self.device, self._sigmas)
+
+
+def _moved(latent: Tensor, clean: Tensor, solver: Solver, index: int) -> Tensor:
+    """`latent` one step nearer to `clean`."""
+    moved, _ = solver.step((latent - clean) / solver.sigmas[index], index, latent, FRESH)
+    return moved

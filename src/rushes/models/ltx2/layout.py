@@ -1,0 +1,129 @@
+"""Which generation of the LTX-2 family a folder holds, read from its configurations. Imports no tensor library.
+
+The generations differ in how words reach the transformer and in what it is told of the other stream; the parts and what
+they compress are the same. A distilled checkpoint cannot be told from a full one by its files: its card says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rushes.weights.checkpoint import Checkpoint, looked_at, refused
+
+FIRST, SECOND = "LTX-2", "LTX-2.3"
+DISTILLED = ", distilled"
+"""What a card's layout ends with where the checkpoint was distilled to a few fixed steps without guidance."""
+
+CLASSES = {
+    "tokenizer": ("GemmaTokenizerFast", "GemmaTokenizer", "TokenizersBackend", "PreTrainedTokenizerFast"),
+    "text_encoder": ("Gemma3ForConditionalGeneration",),
+    "connectors": ("LTX2TextConnectors",),
+    "transformer": ("LTX2VideoTransformer3DModel",),
+    "vae": ("AutoencoderKLLTX2Video",),
+    "audio_vae": ("AutoencoderKLLTX2Audio",),
+    "vocoder": ("LTX2Vocoder", "LTX2VocoderWithBWE"),
+    "scheduler": ("FlowMatchEulerDiscreteScheduler",),
+}
+WITH_WEIGHTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
+GUIDED_BLOCK = {FIRST: 29, SECOND: 28}
+"""As the makers recommend, counted from 0."""
+
+SOUND_SHRUNK = 4  # hops of the spectrogram to a latent of sound, and bins likewise; fixed in the library too
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The numbers of one checkpoint. A token is one place of the video latent, or one latent of sound, of all bins."""
+
+    checkpoint: Checkpoint
+    kind: str
+    channels: int  # of a place of the video latent
+    time: int  # frames to a latent frame, after the first
+    space: int  # pixels to a place, each way
+    sound_channels: int
+    sound_bins: int  # of a latent of sound
+    sound_hz: int  # samples a second that the sound's autoencoder listens to
+    sound_hop: int  # samples to a hop of the spectrogram
+    heard_hz: int  # samples a second that the vocoder makes
+    guided_block: int | None  # whose attention is left out for guidance; None where the network has no way to
+
+    @property
+    def first(self) -> bool:
+        return self.kind == FIRST
+
+    @property
+    def sound_width(self) -> int:
+        return self.sound_channels * self.sound_bins
+
+    @property
+    def sounds_per_second(self) -> float:
+        return self.sound_hz / self.sound_hop / SOUND_SHRUNK
+
+
+def read(folder: Path) -> Layout:
+    """The layout of the checkpoint in `folder`. Errors  WrongSetup where it is none of this family."""
+    found = looked_at(folder)
+    _check_parts(found)
+    transformer, vae, audio_vae = (found.config(part) for part in ("transformer", "vae", "audio_vae"))
+    try:
+        layout = Layout(
+            checkpoint=found,
+            kind=_kind(transformer),
+            channels=int(vae["latent_channels"]),
+            time=int(vae.get("temporal_compression_ratio") or _shrunk(vae, "patch_size_t")),
+            space=int(vae.get("spatial_compression_ratio") or _shrunk(vae, "patch_size")),
+            sound_channels=int(audio_vae["latent_channels"]),
+            sound_bins=int(audio_vae["mel_bins"]) // SOUND_SHRUNK,
+            sound_hz=int(audio_vae["sample_rate"]),
+            sound_hop=int(audio_vae["mel_hop_length"]),
+            heard_hz=int(found.config("vocoder")["output_sampling_rate"]),
+            guided_block=_guided_block(transformer),
+        )
+        fits = {
+            "tokens of one place": (transformer["patch_size"], transformer["patch_size_t"]) == (1, 1),
+            "a transformer as wide as the latent": int(transformer["in_channels"]) == layout.channels,
+            "a transformer as wide as the sound": int(transformer["audio_in_channels"]) == layout.sound_width,
+            "a decoder that adds no noise": not vae.get("timestep_conditioning"),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise refused(folder, "an LTX-2 checkpoint", f"its configuration lacks or garbles {error}") from None
+    for wanted, met in fits.items():
+        if not met:
+            raise refused(folder, wanted, "its configuration says otherwise")
+    return layout
+
+
+def check(folder: Path, kind: str) -> None:
+    """Refuse a folder that is no checkpoint of the family, or of another generation. Errors  WrongSetup."""
+    layout, wanted = read(folder), kind.removesuffix(DISTILLED)
+    if layout.kind != wanted:
+        raise refused(folder, f"a checkpoint of {wanted}", f"this one is of {layout.kind}")
+
+
+def _check_parts(found: Checkpoint) -> None:
+    for part, classes in CLASSES.items():
+        if part not in found.parts:
+            raise refused(found.folder, "an LTX-2 checkpoint", f"model_index.json names no {part}")
+        if found.parts[part] not in classes:
+            raise refused(found.folder, "an LTX-2 checkpoint", f"its {part} is a {found.parts[part]}")
+    for part in WITH_WEIGHTS:
+        if not any(path.suffix == ".safetensors" and path.parent.name == part for path in found.files):
+            raise refused(found.folder, "weights as .safetensors", f"{part}/ has none")
+
+
+def _kind(transformer: dict[str, Any]) -> str:
+    if transformer.get("ff_bias", True) is False:
+        raise ValueError("ff_bias, which only generations later than 2.3 are without")
+    return SECOND if transformer.get("cross_attn_mod") else FIRST
+
+
+def _guided_block(transformer: dict[str, Any]) -> int | None:
+    """Without `perturbed_attn` the network takes the wish and ignores it: the pass would change nothing."""
+    return GUIDED_BLOCK[_kind(transformer)] if transformer.get("perturbed_attn") else None
+
+
+def _shrunk(vae: dict[str, Any], patch: str) -> int:
+    halved = sum(map(bool, vae["spatio_temporal_scaling"]))
+    return int(vae[patch]) << halved

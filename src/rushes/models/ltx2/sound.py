@@ -1,0 +1,70 @@
+"""Sound as latents: samples to the spectrogram that the family listens to, and that to tokens; and the way back."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers.audio_utils import mel_filter_bank
+
+from rushes.media.resample import resampled
+from rushes.models.ltx2.components import Components
+from rushes.models.ltx2.layout import SOUND_SHRUNK, Layout
+
+STREAM = 1 << 33  # of the seed's noise
+FILM_HZ = 48_000  # samples a second of a film's sound
+WINDOW = 1024  # samples
+QUIETEST = 1e-5  # of a bin; its logarithm is silence
+
+Samples = NDArray[np.float32]
+
+
+def heard(samples: Samples, seconds: float, sounds: int, layout: Layout, parts: Components) -> Tensor:
+    """The first `seconds` of (n, 2) samples at 48 kHz as (1, sounds, width); silence where they end before."""
+    whole = np.zeros((round(seconds * FILM_HZ), 2), np.float32)
+    whole[: len(samples)] = samples[: len(whole)]
+    # A little more silence than the latents need: the last of them looks at whole hops.
+    wave = torch.from_numpy(resampled(whole, FILM_HZ, layout.sound_hz).T.copy())
+    wave = torch.nn.functional.pad(wave, (0, 2 * SOUND_SHRUNK * layout.sound_hop))
+    spectrum = _spectrum(wave, layout)[None].to(parts.device)
+    latent = parts.audio_vae.encode(spectrum.to(parts.audio_vae.dtype)).latent_dist.mode().float()
+    row = latent[:, :, :sounds].transpose(1, 2).flatten(2, 3)
+    return (row - parts.audio_vae.latents_mean.to(row)) / parts.audio_vae.latents_std.to(row)
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+def sounded(sound_BNC: Tensor, samples: int, layout: Layout, parts: Components) -> Samples:
+    """Tokens as (samples, 2) at 48 kHz; silence where they end before."""
+    audio_vae = parts.audio_vae
+    row = sound_BNC * audio_vae.latents_std.to(sound_BNC) + audio_vae.latents_mean.to(sound_BNC)
+    latent = row.unflatten(2, (-1, layout.sound_bins)).transpose(1, 2)
+    wave = parts.vocoder(audio_vae.decode(latent.to(audio_vae.dtype), return_dict=False)[0])[0]
+    made = resampled(wave.float().clamp(-1, 1).T.contiguous().cpu().numpy(), layout.heard_hz, FILM_HZ)
+    whole = np.zeros((samples, 2), np.float32)
+    whole[: len(made)] = made[:samples]
+    return whole
+
+
+def _spectrum(wave: Tensor, layout: Layout) -> Tensor:
+    """(2, samples) as (2, hops, bins): the logarithm of how loud each bin is."""
+    fourier = torch.stft(
+        wave,
+        WINDOW,
+        layout.sound_hop,
+        window=torch.hann_window(WINDOW),
+        center=True,
+        pad_mode="reflect",
+        return_complex=True,
+    )
+    bins = _bank(layout.sound_bins * SOUND_SHRUNK, layout.sound_hz)
+    return torch.log(torch.clamp(fourier.abs().transpose(1, 2) @ bins, min=QUIETEST))
+
+
+@lru_cache(maxsize=2)
+def _bank(bins: int, rate_hz: int) -> Any:
+    bank = mel_filter_bank(WINDOW // 2 + 1, bins, 0.0, rate_hz / 2, rate_hz, norm="slaney", mel_scale="slaney")
+    return torch.from_numpy(bank.astype(np.float32))

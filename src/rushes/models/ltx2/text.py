@@ -1,0 +1,58 @@
+"""Prompts as the transformer reads them: one reading for the picture, one for the sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from rushes.models.ltx2.components import Components
+
+MOST_PIECES = 1024
+"""What the connectors were trained to read. The tokenizer cuts off the rest."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Words:
+    """A row for each prompt: (prompts, MOST_PIECES, width), and which pieces count, (prompts, MOST_PIECES)."""
+
+    picture_RPW: torch.Tensor
+    sound_RPW: torch.Tensor
+    counts_RP: torch.Tensor
+
+    def last(self) -> Words:
+        """The last prompt alone."""
+        return Words(self.picture_RPW[-1:], self.sound_RPW[-1:], self.counts_RP[-1:])
+
+
+def read(prompts: Sequence[str], parts: Components) -> Words:
+    """What the text encoder and the connectors make of `prompts`, in their order."""
+    hidden, masks = zip(*(_encoded(prompt, parts) for prompt in prompts), strict=True)
+    # All rows in one pass, as the reference has it; how many there are moves the last bits.
+    picture, sound, counts = parts.connectors(torch.cat(hidden), torch.cat(masks), padding_side="left")
+    return Words(picture, sound, counts)
+
+
+def _encoded(prompt: str, parts: Components) -> tuple[torch.Tensor, torch.Tensor]:
+    """Every layer's view of the prompt, side by side, padded in front."""
+    tokenizer = parts.tokenizer
+    tokenizer.padding_side = "left"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    pieces = tokenizer(
+        [prompt.strip()],
+        padding="max_length",
+        max_length=MOST_PIECES,
+        truncation=True,
+        add_special_tokens=True,
+        return_tensors="pt",
+    )
+    mask = pieces.attention_mask.to(parts.device)
+    said = parts.text_encoder(
+        input_ids=pieces.input_ids.to(parts.device),
+        attention_mask=mask,
+        output_hidden_states=True,
+        logits_to_keep=1,  # it would also guess the next word at each of a thousand places: a gigabyte of guesses
+    )
+    return torch.stack(said.hidden_states, dim=-1).flatten(2, 3).to(parts.text_encoder.dtype), mask

@@ -1,0 +1,186 @@
+"""Our loop and the library's own pipelines on the same tiny weights: bit for bit, film and sound, guidance on.
+
+A version of diffusers that changes a pipeline turns these red. That is what they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers import LTX2ConditionPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2 import LTX2VideoCondition
+from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
+from PIL import Image
+from small_requests import SIDE, film, picture, small
+from tiny_ltx2 import DISTILLED, FIRST, SECOND
+
+from rushes.catalogue.card import Card
+from rushes.models.adapter import Chunk
+from rushes.models.ltx2.adapter import Ltx2Adapter
+from rushes.models.ltx2.film import latent_of, tokens
+from rushes.models.ltx2.given import Held
+from rushes.models.ltx2.guidance import Guidance, Scales
+from rushes.models.ltx2.schedule import DISTILLED_SIGMAS
+from rushes.models.ltx2.state import Ltx2State
+
+FRAMES = 25
+NONE = Scales()
+GUIDED = {
+    "none": Guidance(NONE, NONE, None),
+    "words": Guidance(Scales(words=3.0), Scales(words=7.0), None),
+    "attention": Guidance(Scales(attention=1.0), Scales(attention=1.5), 28),
+    "the other stream": Guidance(Scales(other=3.0), Scales(other=2.0), None),
+    "words, pulled back": Guidance(Scales(words=3.0, spread=0.7), Scales(words=7.0, spread=0.5), None),
+}
+
+
+def ours(
+    card: Card, guidance: Guidance | None, given: tuple[Held, ...] = (), **asked: Any
+) -> tuple[Ltx2Adapter, Ltx2State, Ltx2State]:
+    """The adapter, and its clip at the beginning and at the end."""
+    adapter = Ltx2Adapter(card)
+    if guidance is not None:
+        adapter.guidance = lambda scale: guidance  # type: ignore[method-assign]
+    request = small(card, generate_audio=True, **asked)
+    first = state = adapter.prepare(adapter.condition(request, given), 7)
+    while state.index < state.num_steps:
+        state = adapter.step(state, state.index)
+    return adapter, first, state
+
+
+def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **more: Any) -> tuple[Any, Any]:
+    """Frames of 0 … 1 and samples of the library's pipeline, from the same noise."""
+    assert card.weights is not None
+    pipe = pipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    numbers = first.condition.numbers
+    pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()
+    if pipeline is LTX2Pipeline:
+        pipe.prepare_latents = lambda *given, **named: first.latent_BNC.clone()
+    picture, sound = guidance.picture, guidance.sound
+    frames, samples = pipe(
+        prompt="A penguin waddles",
+        width=SIDE,
+        height=SIDE,
+        num_frames=numbers.num_frames,
+        frame_rate=numbers.fps,
+        num_inference_steps=numbers.steps,
+        guidance_scale=picture.words,
+        stg_scale=picture.attention,
+        modality_scale=picture.other,
+        guidance_rescale=picture.spread,
+        audio_guidance_scale=sound.words,
+        audio_stg_scale=sound.attention,
+        audio_modality_scale=sound.other,
+        audio_guidance_rescale=sound.spread,
+        spatio_temporal_guidance_blocks=[guidance.block or 0],
+        use_cross_timestep=card.weights.layout != FIRST,
+        output_type="np",
+        return_dict=False,
+        **more,
+    )
+    return frames[0], samples[0]
+
+
+def same_film(chunks: list[Chunk], frames: Any) -> bool:
+    return np.array_equal(np.concatenate([chunk.frames_THWC for chunk in chunks]), (frames * 255).round().astype("u1"))
+
+
+def same_sound(adapter: Ltx2Adapter, state: Ltx2State, samples: torch.Tensor) -> bool:
+    """Before it is resampled, which is ours alone."""
+    parts = adapter.parts
+    row = state.sound_BNC * parts.audio_vae.latents_std + parts.audio_vae.latents_mean
+    latent = row.unflatten(2, (-1, adapter.layout.sound_bins)).transpose(1, 2)
+    return torch.equal(parts.vocoder(parts.audio_vae.decode(latent, return_dict=False)[0])[0], samples)
+
+
+def held_together(pipeline: Any, card: Card, guidance: Guidance, given: tuple[Held, ...] = (), **more: Any) -> None:
+    adapter, first, state = ours(card, guidance, given, negative_prompt="blurry, text")
+    frames, samples = stock(pipeline, card, first, guidance, negative_prompt="blurry, text", **more)
+    chunks = list(adapter.decode(state))
+    assert [len(chunk.frames_THWC) for chunk in chunks] == [1] + [8] * ((FRAMES - 1) // 8)
+    assert same_film(chunks, frames)
+    assert same_sound(adapter, state, samples)
+
+
+@pytest.mark.parametrize("how", GUIDED)
+def test_film_and_sound_from_words_are_the_stock_pipelines(tiny_card: Callable[..., Card], how: str) -> None:
+    held_together(LTX2Pipeline, tiny_card(SECOND), GUIDED[how])
+
+
+def test_the_first_generation_reads_words_its_own_way(tiny_card: Callable[..., Card]) -> None:
+    held_together(LTX2Pipeline, tiny_card(FIRST), GUIDED["words"])
+
+
+@pytest.mark.parametrize("kind", [FIRST, SECOND])
+def test_all_guidance_at_once_as_published_is_the_stock_pipelines(tiny_card: Callable[..., Card], kind: str) -> None:
+    card = tiny_card(kind)
+    held_together(LTX2Pipeline, card, Ltx2Adapter(card).guidance(3.0))
+
+
+GIVEN: dict[str, tuple[list[tuple[int, Any, float]], tuple[Held, ...]]] = {
+    # What the library counts in latent frames, from 1 + 8 × (n − 1) on, we count in frames.
+    "a first frame": ([(0, picture(1), 1.0)], (Held(0, picture(1)[None]),)),
+    "a picture in the middle": ([(2, picture(1), 1.0)], (Held(9, picture(1)[None]),)),
+    "a clip to begin with, less than firmly, and a picture later": (
+        [(0, film(3, 9), 0.8), (3, picture(1), 0.6)],
+        (Held(0, film(3, 9), 0.8), Held(17, picture(1)[None], 0.6)),
+    ),
+    "a clip in the middle": ([(1, film(3, 9), 1.0)], (Held(1, film(3, 9)),)),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN)
+def test_film_and_sound_with_what_is_given_are_the_stock_pipelines(
+    tiny_card: Callable[..., Card], what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs, mine = GIVEN[what]
+    card = tiny_card(SECOND)
+    adapter = Ltx2Adapter(card)
+    # The pipeline draws its noise by this one name, for all tokens at once.
+    free = adapter.prepare(adapter.condition(small(card), tuple(Held(h.at, h.frames_THWC, 0.0) for h in mine)), 7)
+    monkeypatch.setattr(
+        "diffusers.pipelines.ltx2.pipeline_ltx2_condition.randn_tensor",
+        lambda shape, **named: free.latent_BNC.reshape(shape).clone(),
+    )
+    conditions = [
+        LTX2VideoCondition(
+            frames=Image.fromarray(frames) if frames.ndim == 3 else [Image.fromarray(frame) for frame in frames],
+            index=index,
+            strength=strength,
+        )
+        for index, frames, strength in theirs
+    ]
+    held_together(LTX2ConditionPipeline, card, adapter.guidance(3.0), mine, conditions=conditions)
+
+
+def test_a_distilled_one_takes_its_fixed_steps_as_they_are(tiny_card: Callable[..., Card]) -> None:
+    """The pipeline has to be told: its scheduler would move the noise levels, and its defaults guide all the same."""
+    assert tuple(DISTILLED_SIGMA_VALUES) == DISTILLED_SIGMAS
+    card = tiny_card(SECOND + DISTILLED)
+    adapter, first, state = ours(card, None, steps=8, negative_prompt=None)
+    assert state.num_steps == 8
+
+    class Plain(LTX2Pipeline):  # type: ignore[misc]
+        @classmethod
+        def from_pretrained(cls, *given: Any, **named: Any) -> Any:
+            pipe = LTX2Pipeline.from_pretrained(*given, **named)
+            pipe.scheduler = type(pipe.scheduler).from_config(
+                pipe.scheduler.config, use_dynamic_shifting=False, shift_terminal=None
+            )
+            pipe.prepare_latents = lambda *given, **named: first.latent_BNC.clone()
+            return pipe
+
+    frames, samples = stock(Plain, card, first, GUIDED["none"], sigmas=DISTILLED_SIGMA_VALUES)
+    assert same_film(list(adapter.decode(state)), frames)
+    assert same_sound(adapter, state, samples)
+
+
+def test_tokens_become_the_latent_again(tiny_card: Callable[..., Card]) -> None:
+    adapter = Ltx2Adapter(tiny_card(SECOND))
+    state = adapter.prepare(adapter.encode(small(adapter.describe())), 7)
+    assert torch.equal(tokens(latent_of(state.latent_BNC, state.condition.numbers)), state.latent_BNC)
