@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards import CARDS, OPEN
+from rushes.catalogue.cards import CARDS, OPEN, whole
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import Job
@@ -38,7 +38,7 @@ from rushes.storage.local import LocalStorage
 from rushes.storage.scratch import own_scratch
 from rushes.videos import Videos
 from rushes.weights.checkpoint import changed
-from rushes.weights.shelf import Shelf
+from rushes.weights.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -63,12 +63,11 @@ def build_shelf(settings: Settings) -> Shelf:
 
 def _added(settings: Settings) -> Iterator[Card]:
     """The cards of the models that were added. One that is not as it was is left out: it must not stop the others."""
-    known = {card.id: card for card in OPEN}
     shelf = build_shelf(settings)
     for id in shelf.unreadable():
         log.warning("the model %s is not offered: what was remembered of it is damaged; add it again", id)
     for entry in shelf.entries():
-        card = known.get(entry.like)
+        card = card_of(entry)
         fault = changed(entry.folder, entry.files, whole=False)
         if card is None or card.weights is None or fault is not None:
             log.warning("the model %s is not offered: %s", entry.id, fault or f"this version knows no {entry.like}")
@@ -76,6 +75,14 @@ def _added(settings: Settings) -> Iterator[Card]:
         name = card.display_name if entry.id == entry.like else entry.id
         weights = replace(card.weights, folder=str(entry.folder))
         yield replace(card, id=entry.id, display_name=name, revision=entry.revision, weights=weights)
+
+
+def card_of(entry: Entry) -> Card | None:
+    """The card that `entry` is made by, without its folder; None where this version knows none."""
+    if entry.like == whole.LIKE:
+        pipeline = whole.Pipeline.remembered(entry.facts)
+        return None if pipeline is None else whole.card(entry.id, pipeline, int(entry.added_at))
+    return next((card for card in OPEN if card.id == entry.like), None)
 
 
 def build_store(settings: Settings) -> JobStore:

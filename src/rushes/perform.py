@@ -67,7 +67,7 @@ def perform(
     card = catalogue.find(request.made_by).card
 
     journal = None
-    if keep is not None and checkpoints is not None:
+    if keep is not None and checkpoints is not None and card.stepwise:
         journal = Journal(
             checkpoints,
             scratch,
@@ -84,7 +84,7 @@ def perform(
         failpoint("opening")
         brought = opened(request, card.rules.media, native, inputs=inputs or storage, policy=policy, observe=observe)
     preview = None
-    if previews is not None and preview_every_s > 0:
+    if previews is not None and preview_every_s > 0 and card.stepwise:
         native = engine.adapter(card).native(request)
         preview = Preview(partial(_put_preview, previews, job, native.fps), preview_every_s)
     native, chunks = engine.generate(request, card, observe, brought.inputs, journal=journal, preview=preview)

@@ -235,3 +235,5 @@ class Card:
     created: int  # Unix seconds, for the models list
     remarks: str | None = None
     weights: Weights | None = None
+    stepwise: bool = True
+    """Whether what lies between two steps can be saved and looked at. Else a clip that is broken off begins again."""

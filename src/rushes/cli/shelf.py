@@ -7,10 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from rushes.catalogue.card import Card, Weights
     from rushes.weights.checkpoint import Tell
     from rushes.weights.shelf import Entry, Shelf
+
+A_SLIP = 0.85
+"""How like two ids are, of which one is taken for the other misspelt: wan2.1-t2v-1.3 and wan2.1-t2v-1.3b are 0.97."""
 
 Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -39,6 +44,12 @@ def add(
         str | None,
         typer.Option(metavar="ID", help="Which known model these weights are one of, for an id of your own."),
     ] = None,
+    native: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WIDTHxHEIGHT@FPS", help="What weights were made for whose files do not say so, such as 720x480@8."
+        ),
+    ] = None,
     revision: Annotated[str | None, typer.Option(help="A commit, tag or branch on the hub.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: take what was downloaded before.")] = False,
     data: Data = None,
@@ -46,25 +57,38 @@ def add(
 ) -> None:
     """Add a model: look at its files, hash them, and offer it from the next start of the server.
 
-    Only folders of the diffusers format with safetensors are taken; nothing in them is run.
+    Only folders of the diffusers format with safetensors are taken; nothing in them is run. An id that is not known,
+    without --like, is made by the video pipeline that the folder itself names, with the promises that it can keep.
     """
     with explained(as_json):
+        from rushes.catalogue.cards import whole
         from rushes.weights.checkpoint import hashed, looked_at, revision_of
         from rushes.weights.shelf import Entry
 
         shelf = _shelf(data)
-        card, weights = _known(like or id)
+        known = _known(like or id) if like is not None or source is None or _is_known(id) else None
         _check_free(id, like)
-        folder, origin = _found(source or weights.hub, revision, shelf.place, offline=offline)
-        _check_of(weights)(folder, weights.layout)
+        folder, origin = _found(source or (known.weights.hub if known else ""), revision, shelf.place, offline=offline)
+        facts = None
+        if known is not None:
+            _check_of(known.weights)(folder, known.weights.layout)
+            if native is not None:
+                raise WrongSetup(field="native", given=native, allowed="only for a model that is not known")
+        else:
+            facts = _facts(folder, native)
         with _told(quiet=as_json) as tell:
             files = hashed(folder, looked_at(folder).files, tell)
-        entry = Entry(id, card.id, folder, revision_of(files), files, time.time(), origin)
+        made_like = whole.LIKE if known is None else known.card.id
+        entry = Entry(id, made_like, folder, revision_of(files), files, time.time(), origin, facts)
         shelf.put(entry)
         if as_json:
             print(json.dumps(_said(entry), ensure_ascii=False))
             return
         print(f"{id} is here: {len(files)} files, {_size(entry.size_bytes)}, revision {entry.revision}")
+        if known is None:
+            print(_card_of(entry).card.description)
+            for better in _fitting(folder):
+                print(f"Rushes knows this family: with --like {better} it keeps all promises", file=sys.stderr)
         print("a server that runs offers it after its next start")
         if find_spec("diffusers") is None or find_spec("torch") is None:
             print("to run it, this installation needs more: pip install 'rushes[torch]'", file=sys.stderr)
@@ -76,14 +100,15 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
         from rushes.catalogue.limits import limits
 
         entry = _shelf(data).find(id)
-        card, weights = _known(entry.like if entry else id)
+        known = _card_of(entry) if entry else _known(id)
+        card, weights = known.card, known.weights
         said: dict[str, Any] = {
             "id": entry.id if entry else card.id,
-            "like": card.id,
+            "like": entry.like if entry else card.id,
             "here": entry is not None,
             "description": card.description,
             "licence": card.licence,
-            "hub": weights.hub,
+            "hub": weights.hub or None,
             "starts_from": weights.layout,
             "native_fps": weights.fps,
             "native_max_pixels": weights.max_area,
@@ -145,16 +170,60 @@ def _shelf(data: Path | None) -> Shelf:
     return build_shelf(Settings.load({"data": data}))
 
 
-def _known(id: str) -> tuple[Card, Weights]:
+class _Known(NamedTuple):
+    card: Card
+    weights: Weights  # its own, and there
+
+
+def _is_known(id: str) -> bool:
+    """Whether `id` is a known model's, or so near to one that it is a slip: then `_known` says which is meant."""
+    from rushes.catalogue.cards import OPEN
+
+    return bool(get_close_matches(id.casefold(), [card.id for card in OPEN], n=1, cutoff=A_SLIP))
+
+
+def _known(id: str) -> _Known:
     from rushes.catalogue.cards import OPEN
     from rushes.catalogue.wording import listed
 
     for card in OPEN:
         if card.id == id.casefold() and card.weights is not None:
-            return card, card.weights
+            return _Known(card, card.weights)
     ids = listed(card.id for card in OPEN)
-    hint = "for weights under an id of your own: rushes models add ID --from FOLDER --like one of these"
+    hint = "for weights of your own: rushes models add ID --from FOLDER, with --like one of these where they are"
     raise InvalidValue(field="model", given=id, allowed=ids, hint=hint)
+
+
+def _card_of(entry: Entry) -> _Known:
+    from rushes.assemble import card_of
+
+    card = card_of(entry)
+    if card is None or card.weights is None:
+        raise WrongSetup(
+            field="model", given=entry.id, allowed="one that this version knows", hint="add it again, by its id"
+        )
+    return _Known(card, card.weights)
+
+
+def _facts(folder: Path, native: str | None) -> dict[str, Any]:
+    """What the files of a folder say of the pipeline in it. Errors  WrongSetup where it is none that makes videos."""
+    from rushes.models.whole.layout import read
+
+    return asdict(read(folder, native))
+
+
+def _fitting(folder: Path) -> Iterator[str]:
+    """The known model that a folder is one of, where there is any."""
+    from rushes.catalogue.cards import OPEN
+
+    for card in OPEN:
+        if card.weights is not None:
+            try:
+                _check_of(card.weights)(folder, card.weights.layout)
+            except WrongSetup:
+                continue
+            yield card.id
+            return
 
 
 def _check_free(id: str, like: str | None) -> None:
@@ -206,6 +275,7 @@ def _said(entry: Entry) -> dict[str, Any]:
         "revision": entry.revision,
         "files": len(entry.files),
         "size_bytes": entry.size_bytes,
+        **({"pipeline": entry.facts.get("kind")} if entry.facts else {}),
     }
 
 

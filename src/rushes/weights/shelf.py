@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from rushes.errors import WrongSetup
@@ -20,7 +21,10 @@ SUFFIX = ".model.json"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model that was added: asked for as `id`, made as the card `like` says, from the files in `folder`."""
+    """A model that was added: asked for as `id`, made as the card `like` says, from the files in `folder`.
+
+    `facts` are what a card of its own is written from, where `like` is no card but the library (`cards.whole`).
+    """
 
     id: str
     like: str
@@ -30,6 +34,7 @@ class Entry:
     added_at: float  # Unix seconds
     origin: str | None = None
     """Where it was fetched from, as `hub id@commit`; None for a folder that was here."""
+    facts: dict[str, Any] | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -66,10 +66,19 @@ def test_weights_of_ones_own_get_an_id_of_their_own(machine: Machine) -> None:
     assert offer.card.display_name == "studio/penguins"
 
 
+@pytest.mark.skipif(find_spec("diffusers") is not None, reason="what it lacks is here: tests/open_models go on")
+def test_a_pipeline_that_is_not_known_needs_the_library_that_has_it(machine: Machine) -> None:
+    done = machine.models("add", "studio/penguins", "--from", str(machine.folder))
+    assert done.exit_code == 2
+    assert "pip install 'rushes[torch]'" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["add", "wan9", "--from", "FOLDER"], "did you mean|allowed: wan2.1-t2v-1.3b"),
+        (["add", "wan2.1-t2v-1.3", "--from", "FOLDER"], "allowed: wan2.1-t2v-1.3b"),
+        (["add", "wan9"], "allowed: wan2.1-t2v-1.3b"),
+        (["add", ID, "--from", "FOLDER", "--native", "64x64@8"], "only for a model that is not known"),
         (["add", "wan2.1-vace-1.3b", "--from", "FOLDER"], "this one starts from text"),
         (["add", "rushes/mini", "--like", ID, "--from", "FOLDER"], "an id that no other model has"),
         (["add", "wan2.1-t2v-14b", "--like", ID, "--from", "FOLDER"], "an id that no other model has"),

@@ -1,0 +1,174 @@
+"""A pipeline that Rushes does not know, added from its folder and served as any model is, to the Together client."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import generations
+import httpx
+import numpy as np
+import pytest
+import tiny_whole
+from generations import Client
+from served import REAL, Server, serving
+from tiny_whole import COGVIDEOX, HUNYUAN, LTX, MOCHI
+
+LOADING_S = 300
+PICTURE = base64.b64encode(b"\x89PNG: refused before it is opened").decode()
+MODEL = "studio/penguins"
+ASKED: dict[str, Any] = {
+    "model": MODEL,
+    "prompt": "A penguin waddles across the snow",
+    "width": 64,
+    "height": 64,
+    "seconds": "1",
+    "steps": 2,
+    "seed": 7,
+}
+
+
+def added(data: Path, *words: str, fails: bool = False) -> Any:
+    done = subprocess.run(
+        [*REAL, "models", "add", *words, "--data", str(data), "--json"], capture_output=True, text=True
+    )
+    assert (done.returncode != 0) == fails, done.stderr + done.stdout
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    place = tmp_path_factory.mktemp("served")
+    added(place / "data", MODEL, "--from", str(tiny_whole.built(COGVIDEOX, place / "cog")))
+    with serving(REAL, place, RUSHES_STALL_LOADING_S="3000") as server:
+        first = server.create(**ASKED)
+        for _ in range(LOADING_S // generations.PATIENCE_S):
+            try:
+                server.completed(first)
+                break
+            except AssertionError as late:
+                if "not within" not in str(late):
+                    raise
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    client = generations.started("3.1.1", server.url, server.key)
+    yield client
+    client.end()
+
+
+def made(server: Server, client: Client, **changes: Any) -> tuple[dict[str, Any], bytes]:
+    job = server.completed(client.returned("videos.create", **{**ASKED, **changes})["id"])
+    return job, httpx.get(job["outputs"]["video_url"]).content
+
+
+def test_the_card_is_what_the_call_takes_and_says_what_it_cannot_promise(server: Server) -> None:
+    (card,) = (model for model in server.ask("GET", "/v1/models").json() if model["id"] == MODEL)
+    assert "CogVideoXPipeline, called whole" in card["description"]
+    assert "a clip that is broken off begins again" in card["description"]
+    limits = card["limits"]
+    assert limits["size"]["default"] == "64x64", "of its own network, in pixels"
+    assert limits["seconds"] == {"minimum": 1, "maximum": 1, "default": 1}, "9 frames at 8 a second"
+    assert (limits["steps"]["default"], limits["guidance_scale"]["default"]) == (50, 6.0), "its call's defaults"
+    assert limits["media"] == {}
+
+
+def test_the_same_seed_gives_the_same_file_and_each_field_another(server: Server, client: Client) -> None:
+    _, plain = made(server, client)
+    assert made(server, client)[1] == plain
+    changes: list[dict[str, Any]] = [
+        {"prompt": "A rocket flies"},
+        {"negative_prompt": "blurry"},
+        {"guidance_scale": 2},
+        {"steps": 3},
+        {"seed": 8},
+        {"output_format": "WEBM"},
+    ]
+    films = [made(server, client, **change)[1] for change in changes]
+    assert len({plain, *films}) == len(changes) + 1
+    with av.open(io.BytesIO(plain)) as container:
+        film = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    assert film.shape == (8, 64, 64, 3)
+    assert film.std() > 1
+
+
+def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> None:
+    job, _ = made(server, client, width=96, height=96, fps=16)
+    said = json.dumps(job["made"]["changes"], ensure_ascii=False)
+    assert "made at 64×64; scaled to 96×96" in said
+    assert "made at 8 fps; retimed to 16 fps" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"media": {"frame_images": [{"input_image": PICTURE, "frame": "first"}]}}, "media.frame_images"),
+        ({"media": {"audio_inputs": [PICTURE]}}, "media.audio_inputs"),
+        ({"generate_audio": True}, "generate_audio"),
+        ({"seconds": "2"}, "seconds"),
+        ({"guidance_scale": 0.5}, "guidance_scale"),
+    ],
+)
+def test_what_the_pipeline_ignores_is_refused_by_name(
+    server: Server, client: Client, change: dict[str, Any], param: str
+) -> None:
+    refused = client.refused("videos.create", **{**ASKED, **change})
+    assert (refused.status, refused.error["param"]) == (400, param), refused.error
+
+
+def test_a_video_that_is_cancelled_ends_without_a_file_and_the_next_is_made(server: Server, client: Client) -> None:
+    _, plain = made(server, client)
+    id = client.returned("videos.create", **{**ASKED, "steps": 200})["id"]
+    server.until(id, lambda job: job["status"] == "in_progress")
+    server.cancel(id)
+    assert server.ended(id)["error"]["code"] == "cancelled"
+    assert made(server, client)[1] == plain
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "reason"),
+    [
+        (LTX, [], None),
+        (HUNYUAN, [], None),
+        (MOCHI, ["--native", "64x64"], "WIDTHxHEIGHT@FPS"),
+        ("LTXImageToVideoPipeline", [], None),
+        ("LTXLatentUpsamplePipeline", [], "takes no length or no size"),
+        ("WanVideoToVideoPipeline", [], "takes no length or no size"),
+        ("LucyEditPipeline", [], "also wants video"),
+        ("AnimateDiffControlNetPipeline", [], "also wants conditioning_frames"),
+        ("FluxPipeline", [], "takes no length or no size"),
+        ("SomebodysOwnPipeline", [], "it has no pipeline 'SomebodysOwnPipeline'"),
+        ("AnyFlowPipeline", [], "states no frames a second"),
+        ("AnyFlowPipeline", ["--native", "832x480@16"], None),
+    ],
+    ids=lambda value: str(value),
+)
+def test_a_folder_is_taken_or_the_reason_why_not_is_said(
+    tmp_path: Path, kind: str, words: list[str], reason: str | None
+) -> None:
+    # Whether its parts are what that pipeline wants is only seen when they are loaded.
+    folder = tiny_whole.built(LTX, tmp_path / "folder")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": kind}))
+    said = added(tmp_path / "data", "studio/other", "--from", str(folder), *words, fails=reason is not None)
+    if reason is None:
+        assert said["pipeline"] == kind
+    else:
+        assert reason in said["error"]["message"]
+
+
+def test_a_negative_prompt_without_effect_is_refused_not_taken(tmp_path: Path) -> None:
+    """HunyuanVideo reads its guidance as a number; a negative prompt changes nothing without a second pass."""
+    from rushes.models.whole.layout import read
+
+    hunyuan = read(tiny_whole.built(HUNYUAN, tmp_path / "hunyuan"))
+    assert (hunyuan.negative, hunyuan.guidance, hunyuan.fps) == (False, 6.0, 24)
+    assert (hunyuan.width, hunyuan.height, hunyuan.num_frames) == (1280, 720, 129)
