@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
@@ -16,6 +17,10 @@ from rushes.events.bus import Bus
 if TYPE_CHECKING:
     from rushes.jobs.store import JobEvent
     from rushes.videos import Videos
+
+MAX_ACCEPTING = 16
+"""How many threads take new videos in. They wait for the disk, all for the same commit; those who only look need
+threads too, and do not wait behind a burst."""
 
 VIDEO_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -30,6 +35,7 @@ class Door:
     public_url: str | None
     strict: bool
     bus: Bus[JobEvent]
+    accepting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MAX_ACCEPTING))
 
     def base_url(self, request: Request) -> str:
         """Where clients reach this server, without a slash at the end: as configured, or as this client did."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from rushes.api import events
 from rushes.api.auth import Owner
@@ -79,7 +79,8 @@ async def create_video(
     raw = await request.body()
     strict = _strict(door, x_rushes_strict)
     is_retry = request.headers.get("x-stainless-retry-count", "0").strip() not in ("", "0")
-    return await run_in_threadpool(_create, door, request, owner, raw, strict, sameness(raw, idempotency_key, is_retry))
+    same = sameness(raw, idempotency_key, is_retry)
+    return await run_sync(_create, door, request, owner, raw, strict, same, limiter=door.accepting)
 
 
 def _strict(door: Door, header: str | None) -> bool:

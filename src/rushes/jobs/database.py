@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from rushes.errors import Unavailable, WrongSetup
 from rushes.jobs.tables import prepare_schema
+from rushes.jobs.together import Together
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Database:
         self._disk = disk
         # SQLite has one writer at a time: inside this process a lock is a fairer queue than the file's own.
         self._writing = threading.Lock()
+        self._together = Together(self.write, patience_s)
         self._engine = _opened(url)
         self._writer = self._engine.execution_options(rushes_writes=True)
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
@@ -111,6 +113,13 @@ class Database:
                 self._writing.release()
 
         return self._patiently(attempt)
+
+    def write_together(self, work: Callable[[Connection], T]) -> T:
+        """`write`, for what comes in bursts: on SQLite those who wait at the same moment share one commit.
+
+        PostgreSQL does the same for those who commit at the same moment by itself.
+        """
+        return self._together.write(work) if self._engine.dialect.name == "sqlite" else self.write(work)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -144,7 +144,7 @@ class JobStore:
             failpoint("accepting")
             return job_from(_found(_row(connection, row.id), row.id))
 
-        job = self._database.write(work)
+        job = self._database.write_together(work)
         failpoint("accepted")
         return job
 

@@ -127,6 +127,8 @@ class Trying:
             raise Unavailable("the job database cannot be reached or written")
         return result
 
+    write_together = write  # the simulator's transactions come one at a time
+
     def _before(self, fault: str | None) -> None:
         world, call = self._world, self._world.current.call
         world.turn(world.latency_s())
