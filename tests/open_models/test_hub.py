@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 from tiny_wan import TEXT
 
 from rushes.errors import WrongSetup
 from rushes.models.wan.layout import read
-from rushes.weights.hub import fetch_snapshot
+from rushes.weights.hub import WANTED, fetch_snapshot
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
 
@@ -47,3 +48,15 @@ def test_what_is_not_there_is_said_in_our_words(cache: Path) -> None:
         fetch_snapshot("studio/walruses", None, cache, offline=True)
     with pytest.raises(WrongSetup, match="it is not on this disk"):
         fetch_snapshot("studio/penguins", "3" * 40, cache, offline=True)
+
+
+def test_of_a_repository_that_serves_other_programs_too_the_parts_alone_are_fetched() -> None:
+    parts = [
+        "model_index.json",
+        "scheduler/scheduler_config.json",
+        "tokenizer/tokenizer.model",
+        "transformer/config.json",
+        "transformer/diffusion_pytorch_model-00001-of-00008.safetensors",
+    ]
+    others = ["README.md", "ltx-2-19b-dev.safetensors", "ltx-2-19b-dev-fp8.safetensors", "demo.py", "vae/model.bin"]
+    assert list(filter_repo_objects([*parts, *others], allow_patterns=list(WANTED))) == parts
