@@ -114,6 +114,7 @@ def rules_table(rules: Rules) -> str:
         ("output_format", listed(rules.output_formats), rules.output_formats[0]),
         ("output_quality", f"{rules.output_quality.allowed}; lower is finer and larger", rules.output_quality.default),
         ("generate_audio", audio, None),
+        ("quality", listed(rules.qualities), rules.qualities[0]),
     ]
     rows += [(f"media.{member.name}", files(rules.media.of(member.name)), None) for member in fields(Media)]
     table = "| Field | Allowed | Default |\n| --- | --- | --- |\n"

@@ -161,6 +161,7 @@ class Rules:
     output_formats: tuple[str, ...] = ("MP4", "WEBM")  # the first is the default
     output_quality: Span = Span(0, 51, 20)  # H.264's quantiser scale; lower is better and larger
     generate_audio: bool = False
+    qualities: tuple[str, ...] = ("exact",)  # the first is the default
     media: MediaRules = MediaRules()
     needs: tuple[str, ...] = ()
     """Field paths of which at least one must be given, e.g. ("prompt", "media.frame_images")."""
@@ -186,6 +187,7 @@ class Rules:
             steps=_with_default(self.steps, card_rules.steps),
             guidance_scale=_with_default(self.guidance_scale, card_rules.guidance_scale),
             advised=self.advised or card_rules.advised,
+            qualities=card_rules.qualities,  # no hosted model has such a choice
             media=self.media.filled_by(card_rules.media),
         )
 

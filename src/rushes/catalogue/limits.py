@@ -25,6 +25,7 @@ def limits(rules: Rules) -> dict[str, Any]:
         "output_format": {"choices": list(rules.output_formats), "default": rules.output_formats[0]},
         "output_quality": _limit(rules.output_quality),
         "generate_audio": rules.generate_audio,
+        "quality": {"choices": list(rules.qualities), "default": rules.qualities[0]},
         "media": {name: _media(rules.media.of(name)) for name in rules.media.taken()},
         "needs_one_of": list(rules.needs),
     }

@@ -77,6 +77,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         generate_audio=bool(request.generate_audio),
         media=media,
         metadata=checked_metadata(request.metadata),
+        quality=_settle_quality(request, parties),
     )
     notes = (
         *(Note("warning", "request", _storable(warning)) for warning in request.warnings),
@@ -207,6 +208,20 @@ def _settle_format(request: VideoRequest, parties: Parties) -> str:
     return chosen
 
 
+def _settle_quality(request: VideoRequest, parties: Parties) -> str:
+    chosen = parties[0][0].qualities[0] if request.quality is None else request.quality
+    for rules, model in parties:
+        if chosen not in rules.qualities:
+            raise InvalidValue(
+                field="quality",
+                given=chosen,
+                allowed=listed(rules.qualities),
+                model=model,
+                hint="this model has no faster way" if len(rules.qualities) == 1 else None,
+            )
+    return chosen
+
+
 def _default_notes(request: VideoRequest, resolved: ResolvedRequest, rules: Rules) -> tuple[Note, ...]:
     """One note per value that was not asked for; the size's are written where the size is settled."""
     values: dict[str, str] = {
@@ -215,6 +230,8 @@ def _default_notes(request: VideoRequest, resolved: ResolvedRequest, rules: Rule
     }
     values["output_format"] = f"{resolved.output_format}, the model's default"
     values["generate_audio"] = "no sound"
+    if len(rules.qualities) > 1:
+        values["quality"] = f"{resolved.quality}, the model's default"
     notes = [Note("default", field, message) for field, message in values.items() if getattr(request, field) is None]
     if request.negative_prompt is None and rules.takes("negative_prompt"):
         suggestion = f'if something unwanted shows, start from "{STARTING_NEGATIVE_PROMPT}"'

@@ -47,6 +47,10 @@ def generate(
     seed: Annotated[
         Number, typer.Option(metavar="N", help="The same seed makes the same video.", rich_help_panel=QUALITY)
     ] = None,
+    quality: Annotated[
+        Words,
+        typer.Option(metavar="WORD", help="exact, high or fast: what to trade for time.", rich_help_panel=QUALITY),
+    ] = None,
     output_format: Annotated[
         Words, typer.Option(metavar="FORMAT", help="MP4 or WEBM; else by the suffix of -o.", rich_help_panel=FILE)
     ] = None,
@@ -113,6 +117,7 @@ def generate(
             "steps": steps and body.number(steps),
             "guidance_scale": guidance_scale and body.number(guidance_scale),
             "seed": seed and body.number(seed),
+            "quality": quality,
             "output_format": body.output_format(output_format, output),
             "output_quality": output_quality and body.number(output_quality),
             "generate_audio": generate_audio,

@@ -8,6 +8,9 @@ from typing import Any
 
 from rushes.contract.media import FrameImage, Media
 
+EXACT_QUALITY, HIGH_QUALITY, FAST_QUALITY = QUALITIES = ("exact", "high", "fast")
+"""What may be traded for time: nothing; the last bits of a number; what a viewer may see."""
+
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
@@ -28,6 +31,7 @@ class VideoRequest:
     output_format: str | None = None
     output_quality: int | None = None
     generate_audio: bool | None = None
+    quality: str | None = None
     reuse: bool | None = None
     """Whether an earlier video of the very same request will do; only one with a seed can have such a one."""
     media: Media = Media()
@@ -74,6 +78,7 @@ class ResolvedRequest:
     media: Media = Media()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    quality: str = EXACT_QUALITY  # rows of versions that knew no other have none
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
