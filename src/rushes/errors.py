@@ -25,8 +25,10 @@
     ├── Busy                   429  retry helps
     │   └── TooManyRequests         a limit of this server is reached; it says when to ask again
     ├── Unavailable            503  retry helps
-    │   └── StorageUnavailable      no room for files, or no right to write them
+    │   ├── StorageUnavailable      no room for files, or no right to write them
+    │   └── Incomplete              a package or a weight file is missing or damaged; no retry helps
     ├── GenerationFailed       500  the job, not the request, went wrong
+    │   └── OutOfMemory             the video needs more memory than this server has
     └── WrongSetup             500  this installation cannot run as it is set up; met at the start, not by clients
 
 Each class carries `code` (the word clients match on), `status` (HTTP) and `retryable`.
@@ -307,9 +309,22 @@ class StorageUnavailable(Unavailable):
     summary = "the file could not be written"
 
 
+class Incomplete(Unavailable):
+    """No waiting mends it: somebody has to install or repair something. A job that meets it fails at once."""
+
+    code = "installation_incomplete"
+    retryable = False
+    summary = "this server lacks what the video needs"
+
+
 class GenerationFailed(RushesError):
     code = "generation_failed"
     summary = "the video could not be made"
+
+
+class OutOfMemory(GenerationFailed):
+    code = "out_of_memory"
+    summary = "the video needs more memory than there is"
 
 
 class WrongSetup(RushesError):

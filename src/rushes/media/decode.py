@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.errors import MediaTooComplex, MediaTooLarge, Unavailable
+from rushes.errors import Incomplete, MediaTooComplex, MediaTooLarge, Unavailable
 from rushes.media.limits import AT_ONCE, AudioLimits, Cost, ImageLimits, Limits, VideoLimits
 from rushes.media.refusal import MAX_NUMBERS, error
 from rushes.media.sniff import IMAGES, SOUNDS, VIDEOS, Kind, sniff
@@ -171,7 +171,7 @@ class _Decoder:
         order = {"what": what, "kind": kind.value, "limits": asdict(limits)}
         told, memory = self.told(order, data, result_bytes, Cost())
         if told.get("unsafe"):
-            raise Unavailable("this system offers too little to open foreign files safely")
+            raise Incomplete("this system offers too little to open foreign files safely")
         if "arrays" in told:
             return _Answer(told, memory, limits)
         given = told.get("numbers")

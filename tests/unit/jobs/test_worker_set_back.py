@@ -13,7 +13,7 @@ from worker_cases import Counting, state_of, working
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Keep, Observer
 from rushes.contract.job import Job, JobError, JobState
-from rushes.errors import Busy, StorageUnavailable, Unavailable
+from rushes.errors import Busy, Incomplete, StorageUnavailable, Unavailable
 from rushes.jobs import worker
 from rushes.jobs.claims import Claim, Setback
 from rushes.jobs.store import JobStore
@@ -58,6 +58,19 @@ def test_a_job_that_what_may_pass_came_in_between_is_made_by_a_later_attempt(
     assert said == [{"code": error.code, "message": error.message, "wait_s": wait_s} for wait_s in (0.1, 0.2)]
     assert model.steps_of(job, 2) == [3], "it goes on from its checkpoint"
     assert model.objects == set()
+
+
+def test_what_no_waiting_mends_fails_the_job_at_once_with_the_reason(store: JobStore) -> None:
+    lacking = Incomplete("this installation lacks the weights")
+
+    def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
+        raise lacking
+
+    job = store.add("ann", asked())
+    with working(store, perform):
+        failed = eventually(state_of(store, job, JobState.SUCCEEDED, JobState.FAILED))
+    assert (failed.state, failed.attempt, failed.setbacks) == (JobState.FAILED, 1, 0)
+    assert failed.error == JobError("installation_incomplete", lacking.message)
 
 
 def test_one_that_never_passes_fails_the_job_with_the_reason(store: JobStore) -> None:

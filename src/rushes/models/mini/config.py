@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
-from rushes.errors import Unavailable
+from rushes.errors import Incomplete
 
 PACKAGED_WEIGHTS = Path(str(files("rushes.models.mini"))) / "weights"
 
@@ -42,7 +42,7 @@ class MiniConfig:
     def load(cls, weights: Path) -> MiniConfig:
         """Read `weights`/mini.json.
 
-        Errors  Unavailable when the file is missing, unreadable or lacks a number.
+        Errors  Incomplete when the file is missing, unreadable or lacks a number.
         """
         path = weights / "mini.json"
         try:
@@ -54,12 +54,12 @@ class MiniConfig:
             values["grids"] = {name: (int(rows), int(cols)) for name, (rows, cols) in values["grids"].items()}
             return cls(**values)
         except FileNotFoundError as missing:
-            raise Unavailable(
+            raise Incomplete(
                 "this installation lacks the weights of rushes/mini: mini.json was not found. "
                 "Hint: install the released package, or make the weights with training/"
             ) from missing
         except (ValueError, TypeError, KeyError) as broken:
-            raise Unavailable("the weights of rushes/mini are damaged: mini.json cannot be read") from broken
+            raise Incomplete("the weights of rushes/mini are damaged: mini.json cannot be read") from broken
 
     @property
     def kinds(self) -> bool:

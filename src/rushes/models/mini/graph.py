@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
-from rushes.errors import Unavailable
+from rushes.errors import Incomplete
 
 ERRORS_ONLY = 3
 
@@ -22,7 +22,7 @@ class Graph:
     def __init__(self, path: Path, threads: int = 0) -> None:
         """Load `path`; `threads` 0 means every core this process may use.
 
-        Errors  Unavailable when the file is missing or ONNX Runtime refuses it.
+        Errors  Incomplete when the file is missing or ONNX Runtime refuses it.
         """
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or usable_cores()
@@ -35,11 +35,11 @@ class Graph:
         options.add_session_config_entry("session.intra_op.spin_duration_us", "10")
         options.add_session_config_entry("session.force_spinning_stop", "1")
         if not path.is_file():
-            raise Unavailable(f"this installation lacks the weights of rushes/mini: {path.name} was not found")
+            raise Incomplete(f"this installation lacks the weights of rushes/mini: {path.name} was not found")
         try:
             session: Any = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as refused:  # the runtime's own classes share no public base
-            raise Unavailable(f"the weights of rushes/mini are damaged: {path.name} cannot be loaded") from refused
+            raise Incomplete(f"the weights of rushes/mini are damaged: {path.name} cannot be loaded") from refused
         self._session = session
         self._output: str = session.get_outputs()[0].name
 
