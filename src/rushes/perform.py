@@ -91,7 +91,6 @@ def perform(
     sound = brought.inputs.sound  # what is given is kept as it is
     if sound is None and request.generate_audio:
         chunks, sound = _with_sound(chunks)
-    plan = engine.plan(card)
     frames = fit(
         (chunk.frames_THWC for chunk in chunks),
         native,
@@ -120,6 +119,7 @@ def perform(
     if preview is not None and previews is not None:
         previews.delete(preview_key(job.id))  # there is a film to look at now; of other ends, the sweeper thinks
 
+    plan = engine.plan(card)  # as it was at the end: a clip may have gone down the ladder on its way
     return Artifact(
         key=key,
         content_type=file.content_type,
@@ -173,6 +173,7 @@ def described(request: ResolvedRequest) -> dict[str, Any]:
         "format": request.output_format.lower(),
         "output_quality": request.output_quality,
         "audio": request.generate_audio,
+        "quality": request.quality,
         "media": list(request.media.given()),
     }
 

@@ -7,14 +7,20 @@ lossy   other numbers, with a measured difference
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from rushes.catalogue.card import Card
-from rushes.contract.request import Note
+from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY, HIGH_QUALITY, Note
+from rushes.models.parts import How
 
 EXACT, NEAR, LOSSY = "exact", "near", "lossy"
-ATTENTION = "native"
-"""Torch's own kernel, by name: the library's default is one for the whole process, which another model may move."""
+ALLOWED = {EXACT_QUALITY: (EXACT,), HIGH_QUALITY: (EXACT, NEAR), FAST_QUALITY: (EXACT, NEAR, LOSSY)}
+"""What a request's `quality` lets a plan do, be it for time or for memory."""
+
+REUSE = 0.06
+"""The share of its size by which a velocity may have drifted before it is computed again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,49 @@ class Technique:
 
 
 @dataclass(frozen=True, slots=True)
+class Rung:
+    """A way to need less memory. `helps` are the stages that it makes smaller, `change` what it changes in `How`."""
+
+    technique: Technique
+    helps: frozenset[str]
+    change: Mapping[str, Any]
+    devices: tuple[str, ...] = ("cuda", "cpu")
+
+
+EVERYWHERE = frozenset({"words", "pictures", "steps", "decoding"})
+LADDER = (
+    Rung(
+        Technique("apart", EXACT, "parts of the model loaded one at a time, when their turn comes"),
+        EVERYWHERE,
+        {"apart": True},
+    ),
+    Rung(
+        Technique("blocks", EXACT, "the transformer's blocks visit the device one at a time"),
+        frozenset({"steps"}),
+        {"apart": True, "blocks": True},
+        devices=("cuda",),  # a CPU has no other memory to keep them in
+    ),
+    Rung(
+        Technique("tiles", LOSSY, "decoding by overlapping tiles"),
+        frozenset({"decoding"}),
+        {"tiles": True},
+    ),
+    Rung(
+        Technique("pieces", NEAR, "attention's projections and the feed-forward in 8 pieces of the clip"),
+        frozenset({"steps"}),
+        {"pieces": 8},
+    ),
+)
+"""What is tried where memory does not suffice, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """What is put on a model. `device` is the kind of it: "cuda" or "cpu"."""
+    """What is put on a model for one clip. `device` is the kind of it: "cuda" or "cpu"."""
 
     device: str
-    attention: str
+    quality: str
+    how: How
     techniques: tuple[Technique, ...]
 
     @property
@@ -37,26 +81,47 @@ class Plan:
         """The least exact of its techniques."""
         return max((technique.exactness for technique in self.techniques), key=(EXACT, NEAR, LOSSY).index)
 
+    def lowered(self, stage: str) -> Plan | None:
+        """The plan one rung down the ladder that needs less memory in `stage`; None where none is left or allowed."""
+        for rung in LADDER:
+            helps = self.device in rung.devices and stage in rung.helps and rung.technique not in self.techniques
+            if helps and rung.technique.exactness in ALLOWED[self.quality]:
+                how = replace(self.how, **rung.change)
+                return replace(self, how=how, techniques=(*self.techniques, rung.technique))
+        return None
+
+    @property
+    def tried(self) -> tuple[Technique, ...]:
+        """The rungs that it stands on."""
+        return tuple(rung.technique for rung in LADDER if rung.technique in self.techniques)
+
     def said(self) -> str:
         """In one line, as on the job and in `rushes doctor`."""
-        return f"{self.exactness}, on {self.device}: {'; '.join(technique.said for technique in self.techniques)}"
+        techniques = "; ".join(f"{technique.said} ({technique.exactness})" for technique in self.techniques)
+        return f"{self.exactness}, on {self.device}: {techniques}"
 
     def notes(self) -> tuple[Note, ...]:
         return (Note("made", "plan", self.said()),)
 
 
-def planned(card: Card, device: str) -> Plan | None:
+def planned(card: Card, device: str, quality: str = EXACT_QUALITY) -> Plan | None:
     """The plan for the model of `card`; None for one that comes with the package, and needs none."""
     if card.weights is None:
         return None
+    how = How()
     precision = "float32" if device == "cpu" else "bfloat16, the autoencoder in float32"
-    return Plan(
-        device,
-        ATTENTION,
-        (
-            Technique("attention", EXACT, f"attention by torch's own kernel ({ATTENTION}), set on every network"),
-            Technique("precision", EXACT, f"computed in {precision}, as published"),
-            Technique("guidance", EXACT, "guidance in two passes of one clip"),
-            Technique("decoding", EXACT, "decoding streamed into the file, a latent frame at a time"),
-        ),
-    )
+    techniques = [
+        Technique("attention", EXACT, f"attention by torch's own kernel ({how.attention}), set on every network"),
+        Technique("precision", EXACT, f"computed in {precision}, as published"),
+        Technique("guidance", EXACT, "guidance in two passes of one clip"),
+        Technique("words", EXACT, "the text of an earlier job not read again"),
+        Technique("decoding", EXACT, "decoding streamed into the file, a latent frame at a time"),
+    ]
+    if NEAR in ALLOWED[quality] and device == "cuda":  # on a CPU compiling costs more than a clip gains
+        how = replace(how, compiled=True)
+        techniques.append(Technique("compile", NEAR, "the transformer's repeated blocks compiled"))
+    if LOSSY in ALLOWED[quality]:
+        how = replace(how, reuse=REUSE)
+        said = f"steps whose velocity drifts less than {REUSE:.0%} take the one before"
+        techniques.append(Technique("reuse", LOSSY, said))
+    return Plan(device, quality, how, tuple(techniques))

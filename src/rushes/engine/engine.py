@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from importlib import import_module
 from typing import Any
 
-from rushes.acceleration.attention import accelerated
-from rushes.acceleration.plan import Plan
+from rushes.acceleration.plan import Plan, planned
+from rushes.acceleration.put_on import accelerate, device_of
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.events import DENOISED, Interrupted, Observer, Progress
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.checkpoint import Journal, format_of
 from rushes.engine.preview import Preview
-from rushes.errors import Unavailable
+from rushes.engine.residency import KeptParts
+from rushes.engine.work import READING, STEPS, Work
+from rushes.errors import Incomplete
 from rushes.failpoints import failpoint
 from rushes.models.adapter import NO_INPUTS, AnyAdapter, Chunk, Inputs
+from rushes.models.parts import Resident
 
 DECODED = 0.98
 
@@ -24,11 +28,12 @@ DECODED = 0.98
 class Engine:
     """Makes clips, one at a time, and keeps the models it has loaded."""
 
-    def __init__(self, adapters: Mapping[str, AnyAdapter] | None = None) -> None:
+    def __init__(self, adapters: Mapping[str, AnyAdapter] | None = None, residency: KeptParts | None = None) -> None:
         """`adapters` are models already loaded, by dotted name; the others load at their first clip."""
         self._adapters = dict(adapters or {})
         self._large = ""
-        self._plans: dict[str, Plan | None] = {}
+        self._residency = residency or KeptParts()
+        self._works: dict[str, Work] = {}
 
     def generate(
         self,
@@ -46,16 +51,20 @@ class Engine:
         goes on from what an earlier attempt left there, and leaves its own state: now and then, and in any case when
         `observe` raises `Interrupted`. A `preview` looks at it between two steps.
 
-        Errors  Unavailable when the model cannot be loaded; whatever `observe` raises, between two steps or chunks.
+        Errors  Unavailable when the model cannot be loaded; OutOfMemory where it needs more memory than there is;
+                whatever `observe` raises, between two steps or chunks.
         """
         observe(Progress("loading"))
         failpoint("loading")
         adapter = self.adapter(card)
-        clip = _Clip(adapter, card, request, inputs, observe, journal)
+        device = device_of(adapter)
+        plan = planned(card, device, request.quality) if device is not None else None
+        work = self._works[card.id] = Work(adapter, request, plan, self._residency)
+        clip = _Clip(work, card, request, inputs, observe, journal)
         state = clip.start()
         while state.index < state.num_steps:
             clip.tell(state, _denoising(state))
-            state = adapter.step(state, state.index)
+            state = work.do(STEPS, partial(adapter.step, state, state.index))
             failpoint("step")
             clip.save(state)
             if preview is not None:
@@ -67,7 +76,8 @@ class Engine:
     def adapter(self, card: Card) -> AnyAdapter:
         """The loaded model of `card`; loads it at the first call.
 
-        Of the models with weights of their own, the last one stays: two rarely fit beside each other.
+        Of the models with weights of their own that do not keep them in the residency, the last one stays: two rarely
+        fit beside each other, or beside what the residency holds.
         """
         if card.weights is None:
             name = card.adapter
@@ -75,15 +85,22 @@ class Engine:
             name = f"{card.adapter} {card.id} {card.revision}"
             if name != self._large:
                 self._adapters.pop(self._large, None)
-                self._large = name
+                self._large = ""
+                self._works.clear()  # they would hold on to it
         if name not in self._adapters:
-            self._adapters[name] = adapter = _load(card)
-            self._plans[card.id] = accelerated(adapter, card)
+            self._adapters[name] = adapter = _load(card, self._residency)
+            if card.weights is not None and not isinstance(adapter, Resident):
+                self._large = name
+            device = device_of(adapter)
+            plan = planned(card, device) if device is not None else None
+            if plan is not None:
+                accelerate(adapter, plan)
         return self._adapters[name]
 
     def plan(self, card: Card) -> Plan | None:
-        """How the loaded model of `card` is made fast here; None where it needs no plan."""
-        return self._plans.get(card.id)
+        """How the last clip of `card` was made fast, and made to fit; None where it needs no plan."""
+        work = self._works.get(card.id)
+        return None if work is None else work.plan
 
 
 class _Clip:
@@ -91,14 +108,15 @@ class _Clip:
 
     def __init__(
         self,
-        adapter: AnyAdapter,
+        work: Work,
         card: Card,
         request: ResolvedRequest,
         inputs: Inputs,
         observe: Observer,
         journal: Journal | None,
     ) -> None:
-        self._adapter = adapter
+        self._work = work
+        self._adapter = adapter = work.adapter
         self._request = request
         self._inputs = inputs
         self._observe = observe
@@ -112,7 +130,8 @@ class _Clip:
             return state
         self._observe(Progress("encoding"))
         failpoint("encoding")
-        return self._adapter.prepare(self._adapter.encode(self._request, self._inputs), self._request.seed)
+        condition = self._work.do(READING, partial(self._adapter.encode, self._request, self._inputs))
+        return self._adapter.prepare(condition, self._request.seed)
 
     def tell(self, state: Any, progress: Progress) -> None:
         try:
@@ -127,7 +146,7 @@ class _Clip:
 
     def decoded(self, state: Any, num_frames: int) -> Iterator[Chunk]:
         done = 0
-        for chunk in self._adapter.decode(state):
+        for chunk in self._work.chunks(partial(self._adapter.decode, state)):
             self.tell(state, _decoding(done, num_frames))
             failpoint("decoding")
             yield chunk
@@ -143,7 +162,7 @@ def _decoding(done: int, num_frames: int) -> Progress:
     return Progress("decoding", done, num_frames, DENOISED + (DECODED - DENOISED) * done / num_frames)
 
 
-def _load(card: Card) -> AnyAdapter:
+def _load(card: Card, residency: KeptParts) -> AnyAdapter:
     module, _, name = card.adapter.partition(":")
     try:
         build = getattr(import_module(module), name)
@@ -151,6 +170,12 @@ def _load(card: Card) -> AnyAdapter:
         lacks = f"this installation has no {card.adapter}"
         if card.weights is not None:
             lacks = "this installation lacks what it runs on: pip install 'rushes[torch]'"
-        raise Unavailable(f"the model {card.id} cannot be loaded: {lacks}") from missing
-    adapter: AnyAdapter = build() if card.weights is None else build(card)
+        raise Incomplete(f"the model {card.id} cannot be loaded: {lacks}") from missing
+    if card.weights is None:
+        adapter: AnyAdapter = build()
+    elif hasattr(build, "resident"):
+        adapter = build.resident(card, residency)
+    else:
+        residency.drop_all()
+        adapter = build(card)
     return adapter

@@ -43,6 +43,7 @@ class Inputs:
     source_THWC: Frames | None = None  # the clip to edit, from the film's first frame on; it may be shorter
     references: tuple[Frames, ...] = ()  # whom the film is about: squares (T, side, side, 3) at the native rate, T ≥ 1
     sound: NDArray[np.float32] | None = None  # the film's sound from its beginning on: (samples, 2) at 48 kHz
+    source_mask_THW: Frames | None = None  # where the clip to edit is made anew: above 127; None is everywhere
 
     def __bool__(self) -> bool:
         clips = (self.lead_in_THWC, self.source_THWC, self.sound)

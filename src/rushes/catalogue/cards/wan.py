@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
 GB = 10**9
@@ -40,6 +41,7 @@ _TEXT = Rules(
     steps=Span(1, 100, 50),
     guidance_scale=Span(1, 20, 5.0),  # 1 is none: one pass a step instead of two
     needs=("prompt",),
+    qualities=QUALITIES,
     advised=_ADVISED,
 )
 
@@ -59,6 +61,7 @@ _ANY_FRAMES = replace(
     media=MediaRules(
         frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=_PICTURE_BYTES),
         frame_videos=_CLIP,
+        reference_images=MediaRule(3, max_bytes=_PICTURE_BYTES),
         source_video=_CLIP,
         apart=(("frame_videos", "source_video"),),
     ),
@@ -146,7 +149,7 @@ CARDS = (
     _card(
         "wan2.1-vace-1.3b",
         "Wan 2.1 VACE 1.3B",
-        "Text, keyframes at any frame, a clip to continue or one to make anew; 480P, 16 frames a second.",
+        "Text, keyframes at any frame, references, a clip to continue or one to make anew; 480P, 16 frames a second.",
         _ANY_FRAMES,
         _weights("Wan2.1-VACE-1.3B-diffusers", "any frames", AREA_480P, 19),
         MAY_2025,
@@ -154,7 +157,7 @@ CARDS = (
     _card(
         "wan2.1-vace-14b",
         "Wan 2.1 VACE 14B",
-        "Text, keyframes at any frame, a clip to continue or one to make anew; 720P, 16 frames a second.",
+        "Text, keyframes at any frame, references, a clip to continue or one to make anew; 720P, 16 frames a second.",
         replace(_ANY_FRAMES, sizes=_SIZES_720P),
         _weights("Wan2.1-VACE-14B-diffusers", "any frames", AREA_720P, 75),
         MAY_2025,

@@ -7,10 +7,11 @@ device, frames that stream out of the decoder, and no word of a request that is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -19,31 +20,50 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
+from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.parts import How, Needs, Residency, Unbounded
 from rushes.models.shape import native_of
 from rushes.models.solver import Solver
-from rushes.models.wan.components import loaded
-from rushes.models.wan.film import decoded
+from rushes.models.wan import memory
+from rushes.models.wan.components import Components
+from rushes.models.wan.film import decoded, decoded_in_tiles
 from rushes.models.wan.given import laid_out
 from rushes.models.wan.layout import read
 from rushes.models.wan.state import LAYOUT, Numbers, WanCondition, WanState, restored
 from rushes.models.wan.text import embedded, padded
 
+PROMPTS_KEPT = 64
+"""Embedded prompts, of up to 4 MB each."""
+
 
 class WanAdapter:
-    """A checkpoint of the family, on the accelerator where there is one. Loading takes minutes; keep it."""
+    """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
 
-    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
+    def __init__(
+        self,
+        card: Card,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
 
-        Errors  GenerationFailed with the reason when it is not there, or is not whole.
+        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
         """
         self._card, self._weights = card, weights_of(card)
         self.device = device or usual_device()
         self.layout = read_by(read, self._weights)
-        self.parts = loaded(self.layout, self.device, dtype or usual_dtype(self.device))
+        self._residency = residency or Unbounded()
+        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
+        self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
+        self._words: OrderedDict[str, torch.Tensor] = OrderedDict()
+
+    @classmethod
+    def resident(cls, card: Card, residency: Residency) -> Self:
+        return cls(card, residency=residency)
 
     def describe(self) -> Card:
         return self._card
@@ -52,8 +72,21 @@ class WanAdapter:
     def device_kind(self) -> str:
         return str(self.device.type)
 
-    def denoisers(self) -> tuple[Any, ...]:
-        return self.parts.experts
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        self.how, self.parts.dress = how, dress
+
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        numbers = self._numbers(request, len(request.media.reference_images))
+        return memory.needs(
+            self.layout,
+            self.parts.keys,
+            how,
+            frames=numbers.frames + numbers.references,
+            rows=numbers.rows,
+            cols=numbers.cols,
+            number_bytes=self._number_bytes,
+            film=self.layout.kind == "any frames" or bool(request.media.given()),
+        )
 
     def native(self, request: ResolvedRequest) -> Native:
         layout, weights = self.layout, self._weights
@@ -63,77 +96,130 @@ class WanAdapter:
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> WanCondition:
-        native, parts = self.native(request), self.parts
-        numbers = Numbers(
+        native, parts, numbers = self.native(request), self.parts, self._numbers(request, len(inputs.references))
+        self._residency.leave(int(memory.words_bytes(self.layout, self._number_bytes)))
+        prompt = self._read(request.prompt)
+        negative = self._read(request.negative_prompt) if numbers.guided else None
+        pixels = native.width * native.height
+        self._residency.leave(int(memory.encoding_bytes(self.layout, pixels, native.num_frames)))
+        return WanCondition(
+            numbers, prompt_PW=prompt, negative_PW=negative, given=laid_out(inputs, native, self.layout, parts)
+        )
+
+    def prepare(self, condition: WanCondition, seed: int) -> WanState:
+        numbers = condition.numbers
+        # Time before channels: a longer clip begins with the noise of a shorter one, and references follow in the draw.
+        drawn_TCHW = noise(seed, (numbers.frames + numbers.references, self.layout.z_dim, numbers.rows, numbers.cols))
+        drawn = torch.from_numpy(drawn_TCHW).roll(numbers.references, dims=0)
+        return WanState(condition, drawn.permute(1, 0, 2, 3)[None].contiguous().to(self.device))
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def step(self, state: WanState, index: int) -> WanState:
+        numbers, latent = state.condition.numbers, state.latent_BCTHW
+        self._residency.leave(self._pass_bytes(latent))
+        solver = self._solver(numbers.steps)
+        reused = self._reused(state, solver, index)
+        velocity = state.computed.velocity if reused and state.computed else self._velocity(state, solver, index)
+        remembered = state.computed
+        if numbers.reuse and not reused:
+            changed = index > 0 and self._expert(solver, index) != self._expert(solver, index - 1)
+            remembered = computed(None if changed else state.computed, latent, velocity)
+        moved, history = solver.step(velocity, index, latent, state.memory)
+        heading = latent - solver.timesteps[index].item() / solver.train_timesteps * velocity
+        return WanState(state.condition, moved, index + 1, history, remembered, heading)
+
+    def decode(self, state: WanState) -> Iterator[Chunk]:
+        latent, side = self.finished(state), memory.TILE // self.layout.space
+        pixels = latent.shape[3] * latent.shape[4] * self.layout.space**2
+        frames = state.condition.numbers.num_frames
+        self._residency.leave(int(memory.decoding_bytes(self.layout, pixels, frames, self.how)))
+        runs = decoded_in_tiles(latent, self.parts.vae, side) if self.how.tiles else decoded(latent, self.parts.vae)
+        yield from map(Chunk, runs)
+
+    def foreseen(self, state: WanState) -> WanState:
+        """Where the clip is heading, for those who watch. After a resume, before the next step, as far as is known."""
+        kept = [name for name in state.memory.tensors if name.startswith("model_outputs.")]
+        heading = state.memory.tensors[max(kept)] if kept else state.heading_BCTHW
+        return state if heading is None else replace(state, latent_BCTHW=heading)
+
+    def finished(self, state: WanState) -> torch.Tensor:
+        """The latent of the film: without references, and what was given in its place again."""
+        latent, first = (
+            state.latent_BCTHW[:, :, state.condition.numbers.references :],
+            state.condition.given.get("first"),
+        )
+        return latent if first is None else torch.cat([first.to(latent), latent[:, :, 1:]], dim=2)
+
+    def restore(self, checkpoint: bytes) -> WanState:
+        return restored(checkpoint, self.device)
+
+    def state_format(self) -> str:
+        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}"
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}"
+
+    @property
+    def _number_bytes(self) -> int:
+        return int(torch.finfo(self.parts.dtype).bits) // 8
+
+    def _numbers(self, request: ResolvedRequest, references: int) -> Numbers:
+        native = self.native(request)
+        return Numbers(
             frames=1 + (native.num_frames - 1) // self.layout.time,
             rows=native.height // self.layout.space,
             cols=native.width // self.layout.space,
             num_frames=native.num_frames,
             steps=request.steps,
             guidance_scale=request.guidance_scale,
-        )
-        negative = None
-        if numbers.guided:
-            negative = embedded(request.negative_prompt, parts.tokenizer, parts.text_encoder)
-        return WanCondition(
-            numbers,
-            prompt_PW=embedded(request.prompt, parts.tokenizer, parts.text_encoder),
-            negative_PW=negative,
-            given=laid_out(inputs, native, self.layout, parts),
+            references=references,
+            reuse=self.how.reuse,
         )
 
-    def prepare(self, condition: WanCondition, seed: int) -> WanState:
-        numbers = condition.numbers
-        # Time before channels: a longer clip begins with the noise of a shorter one.
-        drawn_TCHW = noise(seed, (numbers.frames, self.layout.z_dim, numbers.rows, numbers.cols))
-        latent = torch.from_numpy(drawn_TCHW).permute(1, 0, 2, 3)[None].contiguous()
-        return WanState(condition, latent.to(self.device))
+    def _read(self, prompt: str) -> torch.Tensor:
+        """What the text encoder makes of a prompt; the last ones are kept, and need no encoder."""
+        if prompt not in self._words:
+            self._words[prompt] = embedded(prompt, self.parts.tokenizer, self.parts.text_encoder)
+            if len(self._words) > PROMPTS_KEPT:
+                self._words.popitem(last=False)
+        self._words.move_to_end(prompt)
+        return self._words[prompt]
 
-    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def step(self, state: WanState, index: int) -> WanState:
+    def _pass_bytes(self, latent_BCTHW: torch.Tensor) -> int:
+        frames, rows, cols = latent_BCTHW.shape[2:]
+        shape = {"frames": frames, "rows": rows, "cols": cols}
+        made = memory.pass_bytes(self.layout, self.how, **shape, number_bytes=self._number_bytes)
+        return int(made + memory.state_bytes(self.layout, **shape))
+
+    def _reused(self, state: WanState, solver: Solver, index: int) -> bool:
+        """Whether this step takes the velocity of the last computed one. The last step is always computed."""
         numbers = state.condition.numbers
-        solver = self._solver(numbers.steps)
-        expert, scale = self._expert(solver, index, numbers.guidance_scale)
-        told = self._told(state, solver.timesteps[index])
-        velocity = self._velocity(expert, state.condition.prompt_PW, told)
+        if not numbers.reuse or index in (0, numbers.steps - 1):
+            return False
+        if self._expert(solver, index) != self._expert(solver, index - 1):
+            return False
+        return drift(state.computed, state.latent_BCTHW) < numbers.reuse
+
+    def _expert(self, solver: Solver, index: int) -> str:
+        """Who works at this noise."""
+        names, boundary = self.layout.experts, self.layout.boundary_ratio
+        if boundary is None or solver.timesteps[index] >= boundary * solver.train_timesteps:
+            return names[0]
+        return names[1]
+
+    def _velocity(self, state: WanState, solver: Solver, index: int) -> torch.Tensor:
+        """Where the latent moves, with guidance."""
+        name, scale = self._expert(solver, index), state.condition.numbers.guidance_scale
+        if name != self.layout.experts[0]:
+            scale *= self._weights.experts_guidance
+        expert, told = self.parts.expert(name), self._told(state, solver.timesteps[index])
+        velocity = self._pass(expert, state.condition.prompt_PW, told)
         if state.condition.negative_PW is not None:
             # A pass of its own: in a batch of two the last bits of each would depend on the other.
-            velocity = guided(velocity, self._velocity(expert, state.condition.negative_PW, told), scale)
-        latent, memory = solver.step(velocity, index, state.latent_BCTHW, state.memory)
-        return replace(state, latent_BCTHW=latent, index=index + 1, memory=memory)
-
-    def decode(self, state: WanState) -> Iterator[Chunk]:
-        for frames_THWC in decoded(self.finished(state), self.parts.vae):
-            yield Chunk(frames_THWC)
-
-    def foreseen(self, state: WanState) -> WanState:
-        """Where the clip is heading, for those who watch: the last prediction, which multi-step solvers keep."""
-        kept = [name for name in state.memory.tensors if name.startswith("model_outputs.")]
-        return replace(state, latent_BCTHW=state.memory.tensors[max(kept)]) if kept else state
-
-    def finished(self, state: WanState) -> torch.Tensor:
-        """The latent of the film: what was given in its place again."""
-        first = state.condition.given.get("first")
-        if first is None:
-            return state.latent_BCTHW
-        return torch.cat([first.to(state.latent_BCTHW), state.latent_BCTHW[:, :, 1:]], dim=2)
-
-    def restore(self, checkpoint: bytes) -> WanState:
-        return restored(checkpoint, self.device)
-
-    def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
-
-    def _expert(self, solver: Solver, index: int, scale: float) -> tuple[Any, float]:
-        """Who works at this noise, and how much guidance it is given."""
-        experts, boundary = self.parts.experts, self.layout.boundary_ratio
-        if boundary is None or solver.timesteps[index] >= boundary * solver.train_timesteps:
-            return experts[0], scale
-        return experts[1], scale * self._weights.experts_guidance
+            velocity = guided(velocity, self._pass(expert, state.condition.negative_PW, told), scale)
+        return velocity
 
     def _told(self, state: WanState, timestep: torch.Tensor) -> dict[str, torch.Tensor]:
         """What a pass is told besides the words."""
-        latent, given, dtype = state.latent_BCTHW, state.condition.given, self.parts.experts[0].dtype
+        latent, given, dtype = state.latent_BCTHW, state.condition.given, self.parts.dtype
         if self.layout.kind == "text or first frame":
             moving = torch.ones_like(latent[0, 0])
             if "first" in given:
@@ -151,8 +237,8 @@ class WanAdapter:
             told["control_hidden_states"] = given["control"].to(dtype)
         return told
 
-    def _velocity(self, expert: Any, words_PW: torch.Tensor, told: dict[str, torch.Tensor]) -> torch.Tensor:
-        words = padded(words_PW).to(expert.dtype)
+    def _pass(self, expert: Any, words_PW: torch.Tensor, told: dict[str, torch.Tensor]) -> torch.Tensor:
+        words = padded(words_PW).to(self.parts.dtype)
         velocity: torch.Tensor = expert(encoder_hidden_states=words, return_dict=False, **told)[0]
         return velocity
 

@@ -1,8 +1,9 @@
-"""The parts of a checkpoint of the Wan family."""
+"""The parts of a checkpoint of the Wan family, loaded when they are needed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,47 +11,79 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransforme
 from transformers import AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
 from rushes.models.loading import Folder
+from rushes.models.parts import Residency
 from rushes.models.wan.layout import Layout
+from rushes.models.wan.memory import FLOAT32, part_bytes
 
-TRANSFORMERS = {
+KINDS = {
+    "UMT5EncoderModel": UMT5EncoderModel,
     "WanTransformer3DModel": WanTransformer3DModel,
     "WanVACETransformer3DModel": WanVACETransformer3DModel,
+    "AutoencoderKLWan": AutoencoderKLWan,
+    "CLIPVisionModel": CLIPVisionModel,
+    "CLIPVisionModelWithProjection": CLIPVisionModel,
 }
 TIED = frozenset({"encoder.embed_tokens.weight", "shared.weight"})
 """One of the two is in the file, and the other is the same tensor."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Components:
-    """Loaded and in evaluation mode. `experts` has one transformer, or the one for high and the one for low noise."""
+    """The parts, in evaluation mode on `device`. A residency keeps them, which may give one up for another.
 
-    tokenizer: Any
-    text_encoder: Any
-    experts: tuple[Any, ...]
-    vae: Any
-    image_encoder: Any | None
-    device: torch.device
-    dtype: torch.dtype
+    The autoencoder computes in float32, where bfloat16 would show as bands. The transformer keeps its time embedding,
+    norms and modulation in float32: a cast of the whole model would not.
+    Errors  GenerationFailed, with the part at fault, wherever one is asked for.
+    """
+
+    def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
+        self.layout, self.device, self.dtype = layout, device, dtype
+        self.residency = residency
+        self.dress: Callable[[Any], None] = lambda network: None
+        """Shown each expert before it works: whoever accelerates it sets this."""
+        self._folder = Folder(layout.checkpoint.folder, device)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return self._folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
 
     @property
-    def modules(self) -> tuple[Any, ...]:
-        others = () if self.image_encoder is None else (self.image_encoder,)
-        return (self.text_encoder, *self.experts, self.vae, *others)
+    def text_encoder(self) -> Any:
+        return self._network("text_encoder")
 
+    @property
+    def vae(self) -> Any:
+        return self._network("vae")
 
-def loaded(layout: Layout, device: torch.device, dtype: torch.dtype) -> Components:
-    """The components on `device`. The autoencoder computes in float32, where bfloat16 would show as bands.
+    @property
+    def image_encoder(self) -> Any | None:
+        return self._network("image_encoder") if self.layout.frames_seen else None
 
-    The transformer keeps its time embedding, norms and modulation in float32: a cast of the whole model would not.
-    Errors  GenerationFailed, with the part at fault.
-    """
-    parts, folder = layout.checkpoint.parts, Folder(layout.checkpoint.folder, device)
-    return Components(
-        tokenizer=folder.part("tokenizer", AutoTokenizer, trust_remote_code=False),
-        text_encoder=folder.network("text_encoder", UMT5EncoderModel, dtype, TIED),
-        experts=tuple(folder.network(name, TRANSFORMERS[parts[name]], dtype) for name in layout.experts),
-        vae=folder.network("vae", AutoencoderKLWan, torch.float32),
-        image_encoder=folder.network("image_encoder", CLIPVisionModel, torch.float32) if layout.frames_seen else None,
-        device=device,
-        dtype=dtype,
-    )
+    @property
+    def experts(self) -> tuple[Any, ...]:
+        """One transformer, or the one for high and the one for low noise: both at once where there is room."""
+        return tuple(self.expert(name) for name in self.layout.experts)
+
+    def expert(self, name: str) -> Any:
+        """A transformer, dressed for work."""
+        network = self._network(name)
+        self.dress(network)
+        return network
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """What the residency knows each network by: its files, and the numbers they are loaded in."""
+        networks = [name for name, kind in self.layout.checkpoint.parts.items() if kind in KINDS]
+        return {name: f"{self.residency.key(self._files(name))} {self._dtype(name)}" for name in networks}
+
+    def _network(self, name: str) -> Any:
+        kind, tied = KINDS[self.layout.checkpoint.parts[name]], TIED if name == "text_encoder" else frozenset()
+        size_bytes = part_bytes(self.layout, name, torch.finfo(self.dtype).bits // 8)
+        return self.residency.part(
+            self.keys[name], size_bytes, lambda: self._folder.network(name, kind, self._dtype(name), tied)
+        )
+
+    def _files(self, name: str) -> list[Any]:
+        return [path for path in self.layout.checkpoint.files if path.parent.name == name]
+
+    def _dtype(self, name: str) -> torch.dtype:
+        return torch.float32 if name in FLOAT32 else self.dtype

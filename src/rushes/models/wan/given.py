@@ -85,23 +85,44 @@ def _for_clip(picture: Frames) -> Tensor:
 def control(inputs: Inputs, native: Native, layout: Layout, parts: Components) -> Tensor:
     """(1, 2 z_dim + space², references + T, rows, cols): what is kept, what is to change, and where which.
 
-    Keyframes and a clip to continue are kept whole. A clip to edit is changed everywhere, and seen while it is.
-    Of what nothing is given, the film is grey and all is to change.
+    Keyframes and a clip to continue are kept whole. A clip to edit is changed everywhere, or where its mask says, and
+    seen while it is. Of what nothing is given, the film is grey and all is to change. References come before it.
     """
-    film = np.full((native.num_frames, native.height, native.width, 3), 127.5, np.float32)
-    changes = np.ones(native.num_frames, np.float32)
+    shape = (native.num_frames, native.height, native.width)
+    film, changes = np.full((*shape, 3), 127.5, np.float32), np.ones(shape, np.float32)
     if inputs.source_THWC is not None:
         film[: len(inputs.source_THWC)] = inputs.source_THWC
+    if inputs.source_mask_THW is not None:
+        changes[: len(inputs.source_mask_THW)] = inputs.source_mask_THW > 127
     if inputs.lead_in_THWC is not None:
         film[: len(inputs.lead_in_THWC)] = inputs.lead_in_THWC
         changes[: len(inputs.lead_in_THWC)] = 0.0
     for frame, picture in inputs.keyframes:
         film[frame], changes[frame] = picture, 0.0
     video = pixels(film, parts.device)
-    mask = torch.from_numpy(changes).to(parts.device)[None, None, :, None, None].expand_as(video[:, :1])
+    mask = torch.from_numpy(changes).to(parts.device)[None, None]
     kept, changed = encoded(video * (1 - mask), parts.vae), encoded(video * mask, parts.vae)
     where = _folded(mask[0, 0], kept.shape[2], layout)
-    return torch.cat([torch.cat([kept, changed], dim=1), where], dim=1)
+    whole = torch.cat([torch.cat([kept, changed], dim=1), where], dim=1)
+    # The last reference comes first, as the reference code stacks them.
+    for reference_THWC in inputs.references:
+        alone = encoded(_on_white(reference_THWC[0], native, parts.device), parts.vae)
+        rest = alone.new_zeros(1, whole.shape[1] - alone.shape[1], *alone.shape[2:])
+        whole = torch.cat([torch.cat([alone, rest], dim=1), whole], dim=2)
+    return whole
+
+
+def _on_white(picture: Frames, native: Native, device: torch.device) -> Tensor:
+    """(1, 3, 1, H, W): the whole picture, as large as it fits, in the middle of a white frame."""
+    unit = pixels(picture[None], device)[:, :, 0]
+    height, width = picture.shape[:2]
+    scale = min(native.height / height, native.width / width)
+    size = (int(height * scale), int(width * scale))
+    scaled = functional.interpolate(unit, size=size, mode="bilinear", align_corners=False)
+    top, left = (native.height - size[0]) // 2, (native.width - size[1]) // 2
+    white = torch.ones(1, 3, native.height, native.width, device=device)
+    white[:, :, top : top + size[0], left : left + size[1]] = scaled
+    return white[:, :, None]
 
 
 def _folded(mask_THW: Tensor, latent_frames: int, layout: Layout) -> Tensor:

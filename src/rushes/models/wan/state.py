@@ -7,16 +7,21 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
+from rushes.diffusion.reuse import Computed
 from rushes.models.saved import below, read, written
 from rushes.models.solver import FRESH, Memory
 
-LAYOUT = "wan 1"
+LAYOUT = "wan 2"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a clip; sizes in latent places."""
+    """The numbers of a clip; sizes in latent places.
+
+    references  latent frames before those of the film, for pictures of whom it is about
+    reuse       how far the velocity may drift before it is computed again; 0 computes it in every step
+    """
 
     frames: int
     rows: int
@@ -24,6 +29,8 @@ class Numbers:
     num_frames: int
     steps: int
     guidance_scale: float
+    references: int = 0
+    reuse: float = 0.0
 
     @property
     def guided(self) -> bool:
@@ -43,12 +50,18 @@ class WanCondition:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WanState:
-    """latent_BCTHW  float32, batch of one; never written to in place."""
+    """latent_BCTHW   float32, batch of one, references first; never written to in place.
+
+    computed       the last step that was computed, where steps may take its velocity
+    heading_BCTHW  where the last step saw the clip end, for those who watch; not saved
+    """
 
     condition: WanCondition
     latent_BCTHW: torch.Tensor
     index: int = 0
     memory: Memory = FRESH
+    computed: Computed | None = None
+    heading_BCTHW: torch.Tensor | None = None
 
     @property
     def num_steps(self) -> int:
@@ -68,6 +81,9 @@ class WanState:
             "lower_order_nums": memory.lower_order_nums,
             "this_order": memory.this_order,
         }
+        if self.computed is not None:
+            tensors |= {"computed.latent": self.computed.latent, "computed.velocity": self.computed.velocity}
+            said["rate"] = self.computed.rate
         return written(tensors, said)
 
 
@@ -86,6 +102,7 @@ def restored(checkpoint: bytes, device: torch.device) -> WanState:
             tensors["latent"],
             int(said["index"]),
             Memory(below("memory.", tensors), int(said["lower_order_nums"]), int(said["this_order"])),
+            Computed(**below("computed.", tensors), rate=float(said["rate"])) if "rate" in said else None,
         )
     except (KeyError, TypeError) as error:
         raise ValueError("these bytes are no checkpoint of a Wan clip") from error

@@ -1,0 +1,142 @@
+"""A model at work on one clip, within the memory there is.
+
+What the clip needs is foretold before anything is allocated, and the plan taken down its ladder until that fits. Where
+the device runs out all the same, the plan goes one rung further and the same verb is called again: no state was
+changed by the one that failed. Where no rung is left, the job fails with the numbers, and the next one runs.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from rushes.acceleration.plan import ALLOWED, LADDER, Plan
+from rushes.acceleration.put_on import accelerate
+from rushes.contract.request import ResolvedRequest
+from rushes.engine.residency import KeptParts, collect
+from rushes.errors import OutOfMemory
+from rushes.models.adapter import AnyAdapter, Chunk
+from rushes.models.parts import Needs, Resident
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+READING, STEPS, DECODING = "words", "steps", "decoding"
+
+
+class Work:
+    """The verbs of `adapter` for `request`, by `plan` or by one below it on the ladder."""
+
+    def __init__(self, adapter: AnyAdapter, request: ResolvedRequest, plan: Plan | None, residency: KeptParts) -> None:
+        """Errors  OutOfMemory where no plan fits by what is foretold."""
+        self.adapter = adapter
+        self.plan = plan
+        self._request = request
+        self._residency = residency
+        residency.alone = False
+        if plan is not None:
+            if isinstance(adapter, Resident):
+                self.plan = self._fitting(adapter, plan)
+            accelerate(adapter, self.plan or plan)
+
+    def do(self, stage: str, verb: Callable[[], T]) -> T:
+        """What `verb` gives; called again one rung lower each time memory runs out in it."""
+        while True:
+            try:
+                return verb()
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+                log.warning("out of memory in %s: %s", stage, type(error).__name__)
+            # Outside of the handler, whose error holds on to the tensors of the failed call.
+            self._step_down(stage)
+
+    def chunks(self, decode: Callable[[], Iterator[Chunk]]) -> Iterator[Chunk]:
+        """The chunks of `decode`; begun again where memory runs out, without those that were handed out."""
+        given = 0
+        while True:
+            try:
+                for number, chunk in enumerate(decode()):
+                    if number >= given:
+                        yield chunk
+                        given += 1
+                return
+            except Exception as error:
+                if not ran_out(error):
+                    raise
+                log.warning("out of memory in %s: %s", DECODING, type(error).__name__)
+            self._step_down(DECODING)
+
+    def _fitting(self, adapter: Resident, plan: Plan) -> Plan:
+        """The first plan down the ladder that fits; the last one where it may fit within what is foretold."""
+        while True:
+            needs, free_bytes = adapter.needs(self._request, plan.how), self._residency.budget_bytes()
+            if needs.size_bytes(apart=plan.how.apart) <= free_bytes:
+                return plan
+            largest = max(needs.stages, key=lambda stage: stage.size_bytes).name
+            lower = plan.lowered(largest)
+            if lower is None:
+                if needs.size_bytes(apart=plan.how.apart) * (1 - needs.error) <= free_bytes:
+                    return plan
+                raise self._too_large(plan, needs)
+            plan = lower
+
+    def _step_down(self, stage: str) -> None:
+        """Errors  OutOfMemory where there is no lower rung for `stage`."""
+        collect()
+        plan = self.plan
+        lower = plan.lowered(stage) if plan is not None else None
+        if plan is None or lower is None or not isinstance(self.adapter, Resident):
+            self._residency.drop_all()
+            needs = self.adapter.needs(self._request, plan.how) if plan and isinstance(self.adapter, Resident) else None
+            raise self._too_large(plan, needs, stage)
+        log.warning("going on with %s", lower.techniques[-1].said)
+        self._residency.alone = True
+        self.plan = lower
+        accelerate(self.adapter, lower)
+
+    def _too_large(self, plan: Plan | None, needs: Needs | None, stage: str | None = None) -> OutOfMemory:
+        request, free_bytes = self._request, self._residency.budget_bytes()
+        said = f"{request.width}x{request.height} and {request.seconds:g} seconds"
+        if needs is not None and plan is not None:
+            largest = max(needs.stages, key=lambda stage: stage.size_bytes)
+            said += f" need about {_gb(needs.size_bytes(apart=plan.how.apart))} here, most of it for {largest.name}"
+        said += f"; {_gb(free_bytes)} are there"
+        if stage is not None:
+            said += f"; memory ran out in {stage}"
+        tried = "; ".join(technique.said for technique in plan.tried) if plan is not None else ""
+        said += f"; tried: {tried or 'nothing else is known for this model'}"
+        kept_back = plan is not None and any(
+            rung.technique.exactness not in ALLOWED[plan.quality] for rung in LADDER if plan.device in rung.devices
+        )
+        smaller = "ask for a smaller or shorter video"
+        return OutOfMemory(
+            f"{OutOfMemory.summary}: {said}. Hint: {smaller}{', or for another quality' if kept_back else ''}"
+        )
+
+
+def _gb(size_bytes: float) -> str:
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("KB", 1e3)):
+        if size_bytes >= scale / 10:
+            return f"{size_bytes / scale:.3g} {unit}"
+    return f"{size_bytes:.0f} B"
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether `error`, or what it came from, says that memory ran out."""
+    torch = sys.modules.get("torch")
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError):
+            return True
+        if isinstance(cause, OSError) and cause.errno == errno.ENOMEM:
+            return True
+        if torch is not None and isinstance(cause, torch.OutOfMemoryError):
+            return True
+        if isinstance(cause, RuntimeError) and "can't allocate memory" in str(cause):  # torch's for the CPU
+            return True
+        cause = cause.__cause__
+    return False

@@ -1,0 +1,117 @@
+"""The parts of large models: who keeps them loaded, how they compute, and what memory a clip needs of them.
+
+A part is a network with its weights, known by its files: two models with the same text encoder have one of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self, runtime_checkable
+
+from rushes.catalogue.card import Card
+from rushes.contract.request import ResolvedRequest
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a clip is computed, of all the ways there are; what each costs in exactness is the plan's to say.
+
+    attention  the kernel's name at diffusers, set on each network
+    compiled   the repeated blocks are compiled
+    reuse      how far the estimated drift may go before a step computes again (`diffusion.reuse`); 0 computes all
+    apart      parts give way to each other: each is loaded when its turn comes
+    blocks     of a denoiser, one block at a time is on the device
+    tiles      the decoder works tile by tile
+    pieces     attention and feed-forward work through the tokens in so many pieces, to hold less at a time
+    """
+
+    attention: str = "native"
+    compiled: bool = False
+    reuse: float = 0.0
+    apart: bool = False
+    blocks: bool = False
+    tiles: bool = False
+    pieces: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What has to be in memory at once: `parts` by key, their bytes, and what is made while they compute."""
+
+    name: str  # "words", "pictures", "steps" or "decoding"
+    parts: Mapping[str, int]
+    activation_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(self.parts.values()) + self.activation_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The memory of one clip, foretold from its shape. `error` is how far off that may be, as a share."""
+
+    stages: tuple[Stage, ...]
+    error: float
+
+    def size_bytes(self, *, apart: bool) -> int:
+        """All parts beside each other and the most that is made; or, `apart`, the largest stage."""
+        if apart:
+            return max(stage.size_bytes for stage in self.stages)
+        everything = {key: size for stage in self.stages for key, size in stage.parts.items()}
+        return sum(everything.values()) + max(stage.activation_bytes for stage in self.stages)
+
+
+class Residency(Protocol):
+    """Keeps parts loaded. One thread at a time."""
+
+    def key(self, files: Iterable[Path]) -> str:
+        """A name for exactly these files: the same for the same bytes, where their hashes are known."""
+
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+        """The part `key`, on the device; loads it where it is not there, after others have made room.
+
+        It stays until another one needs its room: ask again instead of keeping it.
+        """
+
+    def leave(self, activation_bytes: int) -> None:
+        """Keep so much free beside the parts that are asked for from now on."""
+
+
+class Unbounded:
+    """A residency without a limit, for one model by itself."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, Any] = {}
+
+    def key(self, files: Iterable[Path]) -> str:
+        return " ".join(map(str, files))
+
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+        if key not in self._parts:
+            self._parts[key] = load()
+        return self._parts[key]
+
+    def leave(self, activation_bytes: int) -> None:
+        pass
+
+
+@runtime_checkable
+class Resident(Protocol):
+    """An adapter that keeps its parts in a residency, and can foretell what a clip needs."""
+
+    @classmethod
+    def resident(cls, card: Card, residency: Residency) -> Self:
+        """Built without loading anything. Errors  GenerationFailed where the checkpoint is not there."""
+
+    @property
+    def device_kind(self) -> str:
+        """ "cuda" or "cpu"."""
+
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        """The memory for `request`, computed in this way. Reads headers; loads nothing."""
+
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        """Compute in this way from now on, and show each denoiser to `dress` before it is used."""

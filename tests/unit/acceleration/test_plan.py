@@ -1,0 +1,73 @@
+"""A plan says what a model runs with and how near it stays to the plain computation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rushes.acceleration.plan import ALLOWED, EXACT, LADDER, LOSSY, NEAR, planned
+from rushes.catalogue.cards import CARDS, OPEN
+from rushes.contract.request import QUALITIES
+
+WAN = next(card for card in OPEN if card.id == "wan2.1-t2v-1.3b")
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_plan_does_nothing_that_the_quality_forbids_and_says_all_it_does(device: str, quality: str) -> None:
+    plan = planned(WAN, device, quality)
+    assert plan is not None
+    assert {technique.exactness for technique in plan.techniques} <= set(ALLOWED[quality])
+    for technique in plan.techniques:
+        assert f"{technique.said} ({technique.exactness})" in plan.said()
+    (note,) = plan.notes()
+    assert (note.kind, note.field) == ("made", "plan")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("card", OPEN, ids=lambda card: card.id)
+def test_without_a_wish_every_plan_is_exact(card, device: str) -> None:
+    plan = planned(card, device)
+    assert plan is not None
+    assert plan.exactness == EXACT
+    assert plan.quality == "exact"
+
+
+@pytest.mark.parametrize(
+    ("device", "quality", "exactness"),
+    [("cpu", "high", EXACT), ("cuda", "high", NEAR), ("cpu", "fast", LOSSY), ("cuda", "fast", LOSSY)],
+)
+def test_what_is_offered_for_a_quality(device: str, quality: str, exactness: str) -> None:
+    plan = planned(WAN, device, quality)
+    assert plan is not None
+    assert plan.exactness == exactness
+    assert plan.how.compiled == (device == "cuda")  # on a CPU compiling costs more than it gains
+    assert (plan.how.reuse > 0) == (quality == "fast")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_the_ladder_goes_down_in_its_order_and_ends(device: str, quality: str) -> None:
+    plan = planned(WAN, device, quality)
+    for stage in ("words", "steps", "decoding"):
+        below, names = plan, []
+        while below is not None and (below := below.lowered(stage)) is not None:
+            names.append(below.techniques[-1].name)
+            assert below.techniques[-1].exactness in ALLOWED[quality]
+        assert names == [
+            rung.technique.name
+            for rung in LADDER
+            if stage in rung.helps and device in rung.devices and rung.technique.exactness in ALLOWED[quality]
+        ]
+
+
+def test_a_plan_is_as_exact_as_its_least_exact_technique() -> None:
+    plan = planned(WAN, "cuda", "fast")
+    assert plan is not None
+    assert replace(plan, techniques=plan.techniques[:1]).exactness == EXACT
+    assert plan.exactness == LOSSY
+
+
+def test_the_embedded_model_needs_none() -> None:
+    assert planned(CARDS[0], "cpu") is None
