@@ -18,11 +18,10 @@ from torch import Tensor, nn
 
 from training.network import Conv
 from training.render import Films, draw
-from training.world import FPS
 
 SIDE, WIDTH = 40, 32  # pixels of the shorter side of what it sees, channels
 SIZE = (80, 144)
-SECONDS, BATCH, RATE = 2, 12, 2e-3
+SECONDS, SEEN_FPS, BATCH, RATE = 2, 4, 12, 3e-3
 
 
 class Finder(nn.Module):
@@ -72,7 +71,7 @@ def learn(minutes: float, seed: int = 31, steps: int | None = None) -> Finder:
     while (part := step / steps if steps else (time.monotonic() - began) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / 20) * (1.02 - part)
-        films = draw("pocket", BATCH, seed * 1_000_000 + step, SIZE, SECONDS * FPS // 2, FPS // 2, "cpu")
+        films = draw("pocket", BATCH, seed * 1_000_000 + step, SIZE, SECONDS * SEEN_FPS, SEEN_FPS, "cpu")
         where, there = shown(films)
         loss = ((finder(films.frames) - where).abs().sum(-1) * there).sum() / there.sum()
         optimizer.zero_grad(set_to_none=True)
