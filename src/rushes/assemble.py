@@ -38,6 +38,7 @@ from rushes.storage.local import LocalStorage
 from rushes.storage.scratch import own_scratch
 from rushes.videos import Videos
 from rushes.weights.checkpoint import changed
+from rushes.weights.licence import UNSTATED, free
 from rushes.weights.shelf import Entry, Shelf
 
 if TYPE_CHECKING:
@@ -72,16 +73,22 @@ def _added(settings: Settings) -> Iterator[Card]:
         if card is None or card.weights is None or fault is not None:
             log.warning("the model %s is not offered: %s", entry.id, fault or f"this version knows no {entry.like}")
             continue
+        if entry.accepted is None and not free(entry.licence or card.licence):
+            log.warning("the model %s is not offered: its licence was not accepted; add it again", entry.id)
+            continue
         name = card.display_name if entry.id == entry.like else entry.id
         weights = replace(card.weights, folder=str(entry.folder))
-        yield replace(card, id=entry.id, display_name=name, revision=entry.revision, weights=weights)
+        licence = entry.licence or card.licence
+        yield replace(card, id=entry.id, display_name=name, revision=entry.revision, licence=licence, weights=weights)
 
 
 def card_of(entry: Entry) -> Card | None:
     """The card that `entry` is made by, without its folder; None where this version knows none."""
     if entry.like == whole.LIKE:
         pipeline = whole.Pipeline.remembered(entry.facts)
-        return None if pipeline is None else whole.card(entry.id, pipeline, int(entry.added_at))
+        return (
+            None if pipeline is None else whole.card(entry.id, pipeline, int(entry.added_at), entry.licence or UNSTATED)
+        )
     return next((card for card in OPEN if card.id == entry.like), None)
 
 

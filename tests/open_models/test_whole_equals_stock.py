@@ -63,7 +63,7 @@ def whole_card(whole_folder: Callable[[str], Path]) -> Callable[[str], Card]:
 
 
 def of(folder: Path) -> Card:
-    card = whole.card("studio/penguins", read(folder, NATIVE), 0)
+    card = whole.card("studio/penguins", read(folder, NATIVE), 0, "apache-2.0")
     assert card.weights is not None
     return replace(card, weights=replace(card.weights, folder=str(folder)))
 

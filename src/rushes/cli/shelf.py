@@ -52,6 +52,9 @@ def add(
     ] = None,
     revision: Annotated[str | None, typer.Option(help="A commit, tag or branch on the hub.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody: take what was downloaded before.")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept-licence", help="Agree to the model's licence, where one has to be agreed to.")
+    ] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -62,12 +65,16 @@ def add(
     """
     with explained(as_json):
         from rushes.catalogue.cards import whole
+        from rushes.cli.licence import agreed, check_askable, licence_of
         from rushes.weights.checkpoint import hashed, looked_at, revision_of
         from rushes.weights.shelf import Entry
 
         shelf = _shelf(data)
         known = _known(like or id) if like is not None or source is None or _is_known(id) else None
         _check_free(id, like)
+        before, can_ask = shelf.find(id), not as_json and sys.stdin.isatty()
+        if known is not None:
+            check_askable(known.card.licence, accept=accept, before=before, can_ask=can_ask)
         folder, origin = _found(source or (known.weights.hub if known else ""), revision, shelf.place, offline=offline)
         facts = None
         if known is not None:
@@ -76,10 +83,14 @@ def add(
                 raise WrongSetup(field="native", given=native, allowed="only for a model that is not known")
         else:
             facts = _facts(folder, native)
+        licence = licence_of(folder, known.card.licence if known else None)
+        accepted = agreed(licence, folder, accept=accept, before=before, can_ask=can_ask)
         with _told(quiet=as_json) as tell:
             files = hashed(folder, looked_at(folder).files, tell)
         made_like = whole.LIKE if known is None else known.card.id
-        entry = Entry(id, made_like, folder, revision_of(files), files, time.time(), origin, facts)
+        entry = Entry(
+            id, made_like, folder, revision_of(files), files, time.time(), origin, facts, licence.name, accepted
+        )
         shelf.put(entry)
         if as_json:
             print(json.dumps(_said(entry), ensure_ascii=False))
@@ -107,7 +118,7 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
             "like": entry.like if entry else card.id,
             "here": entry is not None,
             "description": card.description,
-            "licence": card.licence,
+            "licence": (entry.licence if entry else None) or card.licence,
             "hub": weights.hub or None,
             "starts_from": weights.layout,
             "native_fps": weights.fps,
@@ -275,6 +286,8 @@ def _said(entry: Entry) -> dict[str, Any]:
         "revision": entry.revision,
         "files": len(entry.files),
         "size_bytes": entry.size_bytes,
+        "licence": entry.licence,
+        "licence_accepted": asdict(entry.accepted) if entry.accepted else None,
         **({"pipeline": entry.facts.get("kind")} if entry.facts else {}),
     }
 

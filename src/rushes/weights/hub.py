@@ -11,7 +11,7 @@ from pathlib import Path
 from rushes.errors import WrongSetup
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-WANTED = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt")
+WANTED = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt", "README.md", "LICENSE*", "LICENCE*")
 """Weights of parts alone: beside the folders, some publish the same ones again for other programs, hundreds of GB."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 

@@ -20,6 +20,15 @@ SUFFIX = ".model.json"
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """What the operator agreed to when the model was added: the very words, by their hash."""
+
+    licence: str
+    sha256: str
+    at: float  # Unix seconds
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A model that was added: asked for as `id`, made as the card `like` says, from the files in `folder`.
 
@@ -35,6 +44,10 @@ class Entry:
     origin: str | None = None
     """Where it was fetched from, as `hub id@commit`; None for a folder that was here."""
     facts: dict[str, Any] | None = None
+    licence: str | None = None
+    """Its name, as the model's own files have it; None where they have none, and the card's stands."""
+    accepted: Accepted | None = None
+    """None for a free licence, of which nothing has to be agreed to."""
 
     @property
     def size_bytes(self) -> int:
@@ -99,6 +112,8 @@ def _read(path: Path) -> Entry | None:
     try:
         said = json.loads(path.read_text("utf-8"))
         files = tuple(File(**file) for file in said.pop("files"))
-        return Entry(**{**said, "folder": Path(said["folder"])}, files=files)
+        accepted = said.pop("accepted", None)
+        said |= {"folder": Path(said["folder"]), "accepted": Accepted(**accepted) if accepted else None}
+        return Entry(**said, files=files)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -18,7 +18,6 @@ LIKE = "diffusers"
 ADAPTER = "rushes.models.whole.adapter:WholeAdapter"
 CHECK = "rushes.models.whole.layout:check"
 MIB = 1 << 20
-UNSAID_LICENCE = "not stated in its files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +59,14 @@ class Pipeline:
         return max(1, self.num_frames // self.fps)
 
 
-def card(id: str, pipeline: Pipeline, created: int, licence: str | None = None) -> Card:
+def card(id: str, pipeline: Pipeline, created: int, licence: str) -> Card:
     """The card of `pipeline` under `id`; folder and revision are filled in as for every model that is added."""
     return Card(
         id=id,
         display_name=id,
         adapter=ADAPTER,
         revision="not here",
-        licence=licence or UNSAID_LICENCE,
+        licence=licence,
         description=_described(pipeline),
         created=created,
         rules=_rules(pipeline),

@@ -1,0 +1,259 @@
+"""A tiny LTX-2.3 served as any model is, and called with the real Together client: every field of its card."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import subprocess
+import wave
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import generations
+import httpx
+import numpy as np
+import pytest
+from generations import Client
+from numpy.typing import NDArray
+from PIL import Image
+from served import REAL, Server, serving
+from small_requests import picture
+from tiny_ltx2 import SECOND
+
+MODEL, DISTILLED = "ltx-2.3", "ltx-2.3-distilled"
+LOADING_S = 300
+"""The first clip waits for a worker that imports torch, on whatever machine this is."""
+
+ASKED: dict[str, Any] = {
+    "prompt": "A penguin waddles across the snow",
+    "width": 64,
+    "height": 64,
+    "seconds": "1",
+    "steps": 2,
+    "seed": 7,
+    "guidance_scale": 3,
+}
+
+
+def png(picture: Any) -> str:
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def tone(hertz: float, seconds: float = 1.0, rate_hz: int = 16_000) -> str:
+    samples = (8_000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype("<i2")
+    file = io.BytesIO()
+    with wave.open(file, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(rate_hz)
+        wav.writeframes(samples.tobytes())
+    return base64.b64encode(file.getvalue()).decode()
+
+
+PICTURE = png(picture(1))
+
+
+@pytest.fixture(scope="module")
+def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("served")
+    for id in (MODEL, DISTILLED):
+        subprocess.run(
+            [
+                *REAL,
+                "models",
+                "add",
+                id,
+                "--accept-licence",
+                "--from",
+                str(tiny_folder(SECOND)),
+                "--data",
+                str(folder / "data"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+    with serving(REAL, folder, RUSHES_STALL_LOADING_S="3000") as server:
+        first = server.create(model=MODEL, **ASKED)
+        for _ in range(LOADING_S // generations.PATIENCE_S):
+            try:
+                server.completed(first)
+                break
+            except AssertionError as late:
+                if "not within" not in str(late):
+                    raise
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    client = generations.started("3.1.1", server.url, server.key)
+    yield client
+    client.end()
+
+
+def made(server: Server, client: Client, model: str = MODEL, **changes: Any) -> tuple[dict[str, Any], bytes]:
+    """The finished job and its file. A change of None leaves a field out."""
+    body = {name: value for name, value in {**ASKED, **changes}.items() if value is not None}
+    job = server.completed(client.returned("videos.create", model=model, **body)["id"])
+    return job, httpx.get(job["outputs"]["video_url"]).content
+
+
+def said(job: dict[str, Any]) -> str:
+    return json.dumps(job["made"]["changes"], ensure_ascii=False)
+
+
+@pytest.fixture(scope="module")
+def plain(server: Server, client: Client) -> bytes:
+    """The file of `ASKED` as it is."""
+    return made(server, client)[1]
+
+
+def facts(file: bytes) -> tuple[int, int, int, float]:
+    with av.open(io.BytesIO(file)) as container:
+        video = container.streams.video[0]
+        frames = sum(1 for _ in container.decode(video))
+        return video.width, video.height, frames, float(video.average_rate or 0)
+
+
+def heard(file: bytes) -> tuple[NDArray[np.float32], int] | None:
+    """The sound track as it comes out of the file, (samples, channels), and its rate; None where there is none."""
+    with av.open(io.BytesIO(file)) as container:
+        if not container.streams.audio:
+            return None
+        parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        return np.concatenate(parts, axis=1).T.astype(np.float32), container.streams.audio[0].rate
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"prompt": "A rocket flies"},
+        {"negative_prompt": "blurry"},
+        {"steps": 3},
+        {"guidance_scale": 2.5},
+        {"guidance_scale": 1},
+        {"seed": 8},
+        {"output_quality": 40},
+        {"output_format": "WEBM"},
+        {"generate_audio": True},
+    ],
+    ids=lambda change: str(*change.items()),
+)
+def test_a_field_that_is_taken_changes_the_file(
+    server: Server, client: Client, plain: bytes, change: dict[str, Any]
+) -> None:
+    assert made(server, client, **change)[1] != plain
+
+
+def test_the_same_request_gives_the_same_file(server: Server, client: Client, plain: bytes) -> None:
+    assert made(server, client)[1] == plain
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "change_said"),
+    [
+        ({"fps": 30}, (64, 64, 30, 30.0), None),
+        ({"fps": 12}, (64, 64, 12, 12.0), "made at 24 fps; retimed to 12 fps"),
+        ({"width": 100, "height": 70}, (100, 70, 24, 24.0), "scaled to 100×70"),
+        ({"seconds": "2"}, (64, 64, 48, 24.0), None),
+    ],
+    ids=["a rate of its own", "another rate", "a size between tokens", "seconds"],
+)
+def test_size_rate_and_length_are_as_asked_and_what_was_done_is_said(
+    server: Server,
+    client: Client,
+    change: dict[str, Any],
+    expected: tuple[int, int, int, float],
+    change_said: str | None,
+) -> None:
+    job, file = made(server, client, **change)
+    assert facts(file) == expected
+    assert (change_said or "") in said(job)
+    assert change_said is not None or "retimed" not in said(job)
+
+
+@pytest.mark.parametrize("output_format", ["MP4", "WEBM"])
+def test_the_sound_is_really_in_the_file(server: Server, client: Client, plain: bytes, output_format: str) -> None:
+    assert heard(plain) is None
+    file = made(server, client, generate_audio=True, output_format=output_format)[1]
+    assert facts(file)[2] == 24
+    track = heard(file)
+    assert track is not None
+    samples, rate_hz = track
+    assert rate_hz == 48_000
+    assert abs(len(samples) / rate_hz - 1.0) < 0.1
+    assert samples.shape[1] == 2
+    loudness = np.sqrt(np.mean(samples[rate_hz // 10 : rate_hz * 9 // 10] ** 2))
+    assert 1e-3 < loudness < 1
+
+
+def test_a_given_sound_is_in_the_file_as_it_was_and_the_pictures_follow_it(
+    server: Server, client: Client, plain: bytes
+) -> None:
+    files = [made(server, client, media={"audio_inputs": [tone(hertz)]})[1] for hertz in (440, 3000)]
+    for hertz, file in zip((440, 3000), files, strict=True):
+        track = heard(file)
+        assert track is not None
+        samples, rate_hz = track
+        spectrum = np.abs(np.fft.rfft(samples[:rate_hz, 0]))
+        assert abs(int(spectrum.argmax()) * rate_hz / min(rate_hz, len(samples)) - hertz) < 20
+    pictures = [_pictures(file) for file in (plain, *files)]
+    assert len(set(pictures)) == 3
+
+
+def _pictures(file: bytes) -> bytes:
+    with av.open(io.BytesIO(file)) as container:
+        return b"".join(frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0))
+
+
+def test_keyframes_at_any_frame_and_a_clip_to_continue_change_the_film(
+    server: Server, client: Client, plain: bytes
+) -> None:
+    clip = base64.b64encode(plain).decode()
+    media: list[dict[str, Any]] = [
+        *({"frame_images": [{"input_image": PICTURE, "frame": at}]} for at in ("first", 8, 13, "last")),
+        {"frame_images": [{"input_image": png(picture(n)), "frame": 10 * n} for n in range(3)]},
+    ]
+    films = [plain] + [made(server, client, media=given)[1] for given in media]
+    assert len(set(films)) == len(films)
+    job, continued = made(server, client, seconds="2", media={"frame_videos": [clip]})
+    assert facts(continued)[2] == 48
+    assert "the video begins with the clip" in said(job)
+
+
+def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: Client) -> None:
+    job, file = made(server, client, DISTILLED, steps=None, guidance_scale=None, generate_audio=True)
+    assert facts(file) == (64, 64, 24, 24.0)
+    assert heard(file) is not None
+    assert job["model"] == DISTILLED
+
+
+@pytest.mark.parametrize(
+    ("model", "change", "param"),
+    [
+        (MODEL, {"seconds": "21"}, "seconds"),
+        (MODEL, {"fps": 61}, "fps"),
+        (MODEL, {"guidance_scale": 0.5}, "guidance_scale"),
+        (MODEL, {"steps": 1}, "steps"),
+        (MODEL, {"prompt": None}, "prompt"),
+        (MODEL, {"width": 65}, "width"),
+        (MODEL, {"media": {"source_video": PICTURE}}, "media.source_video"),
+        (MODEL, {"media": {"reference_videos": [PICTURE]}}, "media.reference_videos"),
+        (MODEL, {"media": {"reference_images": [PICTURE, PICTURE]}}, "media.reference_images"),
+        (MODEL, {"media": {"audio_inputs": [PICTURE, PICTURE]}}, "media.audio_inputs"),
+        (DISTILLED, {}, "steps"),
+        (DISTILLED, {"steps": 8}, "guidance_scale"),
+        (DISTILLED, {"steps": 8, "guidance_scale": None, "negative_prompt": "blurry"}, "negative_prompt"),
+    ],
+)
+def test_what_a_model_cannot_honour_is_refused_by_name(
+    server: Server, client: Client, model: str, change: dict[str, Any], param: str
+) -> None:
+    body = {name: value for name, value in {**ASKED, **change}.items() if value is not None}
+    refused = client.refused("videos.create", model=model, **body)
+    assert (refused.status, refused.error["param"]) == (400, param), refused.error
