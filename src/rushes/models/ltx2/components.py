@@ -39,10 +39,13 @@ def loaded(layout: Layout, device: torch.device, dtype: torch.dtype) -> Componen
     Errors  GenerationFailed, with the part at fault.
     """
     folder = Folder(layout.checkpoint.folder, device)
+    connectors = folder.network("connectors", LTX2TextConnectors, dtype)
+    # By name, as the plan does it for the transformer: the library's default is one for the whole process.
+    connectors.set_attention_backend("native")
     return Components(
         tokenizer=folder.part("tokenizer", AutoTokenizer, trust_remote_code=False),
         text_encoder=folder.network("text_encoder", Gemma3ForConditionalGeneration, dtype, TIED),
-        connectors=folder.network("connectors", LTX2TextConnectors, dtype),
+        connectors=connectors,
         transformer=folder.network("transformer", LTX2VideoTransformer3DModel, dtype),
         vae=folder.network("vae", AutoencoderKLLTX2Video, torch.float32),
         audio_vae=folder.network("audio_vae", AutoencoderKLLTX2Audio, torch.float32),
