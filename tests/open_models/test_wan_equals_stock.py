@@ -59,6 +59,7 @@ def held_together(card: Card, inputs: Inputs, kind: Any, guidance: float = 5.0, 
     assert card.weights is not None
     noise, num_frames = adapter.prepare(state.condition, 7).latent_BCTHW, state.condition.numbers.num_frames
     latents, frames = stock(kind, card.weights.folder, noise, num_frames, guidance, **more)
+    latents = latents[:, :, state.condition.numbers.references :]
     assert torch.equal(adapter.finished(state), latents), (adapter.finished(state) - latents).abs().max()
     chunks = [chunk.frames_THWC for chunk in adapter.decode(state)]
     assert [len(chunk) for chunk in chunks] == [1] + [4] * ((num_frames - 1) // 4)
