@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from ipaddress import ip_network
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rushes.catalogue.card import Card
@@ -229,11 +230,19 @@ def build_host(settings: Settings, store: JobStore) -> Host:
     )
 
 
-def build_engine() -> Engine:
+def build_engine(settings: Settings | None = None) -> Engine:
     """The loop over the models; loads a model at its first clip."""
     from rushes.engine.engine import Engine
+    from rushes.engine.residency import KeptParts
 
-    return Engine()
+    if settings is None:
+        return Engine()
+    shelf = build_shelf(settings)
+
+    def hashes() -> dict[Path, str]:
+        return {entry.folder / file.name: file.sha256 for entry in shelf.entries() for file in entry.files}
+
+    return Engine(residency=KeptParts(settings.jobs.memory_bytes or None, hashes))
 
 
 def build_worker(settings: Settings) -> Worker:
@@ -255,7 +264,7 @@ def build_worker(settings: Settings) -> Worker:
         partial(
             perform,
             catalogue=catalogue,
-            engine=build_engine(),
+            engine=build_engine(settings),
             storage=storage,
             scratch=scratch,
             checkpoints=checkpoints,

@@ -175,6 +175,8 @@ class JobsSettings:
     """How many of one key's owner are made at a time; the others wait, also where a worker is free."""
     max_seconds_per_day: float = _setting(0.0, _seconds(0, 10**9), "seconds of video; 0 sets no limit")
     """How much video one key's owner may ask for within 24 hours."""
+    memory_bytes: int = _setting(0, _whole(0, 2**50), "a number of bytes; 0 takes what the device has")
+    """How much of its device's memory a worker takes for open models and for what they compute."""
     with_parent: bool = _setting(False, _switch, "true or false")
     """Whether a worker ends when its standard input does; set by the host that starts it, with its name."""
 

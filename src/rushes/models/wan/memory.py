@@ -102,7 +102,7 @@ def pass_bytes(layout: Layout, how: How, *, frames: int, rows: int, cols: int, n
     places, channels = frames * rows * cols, int(config["in_channels"])
     told = 5 * layout.z_dim * places
     if layout.kind == "text or first frame":
-        each += TIMES[number_bytes] * width + 8 * int(config["freq_dim"])
+        each += TIMES[number_bytes] * width
     if layout.kind == "any frames":
         each += number_bytes * width * (1 + len(config["vace_layers"]))
         told += (2 * layout.z_dim + layout.space**2) * places * (2 if number_bytes == 2 else 0)
