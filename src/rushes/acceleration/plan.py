@@ -113,9 +113,7 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY) -> Plan | Non
     techniques = [
         Technique("attention", EXACT, f"attention by torch's own kernel ({how.attention}), set on every network"),
         Technique("precision", EXACT, f"computed in {precision}, as published"),
-        Technique("guidance", EXACT, "guidance in two passes of one clip"),
-        Technique("words", EXACT, "the text of an earlier job not read again"),
-        Technique("decoding", EXACT, "decoding streamed into the file, a latent frame at a time"),
+        *(Technique("family", EXACT, said) for said in card.weights.exactly),
     ]
     if NEAR in ALLOWED[quality] and device == "cuda":  # on a CPU compiling costs more than a clip gains
         how = replace(how, compiled=True)

@@ -205,6 +205,7 @@ class Weights:
               `(folder, layout) -> None`, which raises WrongSetup where a folder is another. Imports no tensor library.
     max_area  the most pixels of a frame that it makes well; what is asked beyond is made smaller, and scaled.
     experts_guidance  what the second of two experts takes of the asked guidance.
+    exactly   how its family works where others may work otherwise, for the plan to say; none of it costs exactness.
     """
 
     hub: str
@@ -214,6 +215,7 @@ class Weights:
     max_area: int
     size_bytes: int  # of the download, about
     experts_guidance: float = 1.0
+    exactly: tuple[str, ...] = ()
     folder: str | None = None
 
 

@@ -34,6 +34,14 @@ def test_without_a_wish_every_plan_is_exact(card, device: str) -> None:
     assert plan.quality == "exact"
 
 
+@pytest.mark.parametrize("card", OPEN, ids=lambda card: card.id)
+def test_a_plan_says_how_its_own_family_works_and_not_how_another_does(card) -> None:
+    plan = planned(card, "cpu")
+    assert plan is not None and card.weights is not None
+    assert [technique.said for technique in plan.techniques if technique.name == "family"] == list(card.weights.exactly)
+    assert ("streamed" in plan.said()) == card.id.startswith("wan")
+
+
 @pytest.mark.parametrize(
     ("device", "quality", "exactness"),
     [("cpu", "high", EXACT), ("cuda", "high", NEAR), ("cpu", "fast", LOSSY), ("cuda", "fast", LOSSY)],

@@ -67,7 +67,18 @@ def _card(
         description=description,
         created=created,
         rules=rules,
-        weights=Weights(hub=hub, layout=layout, check=CHECK, fps=24, max_area=AREA, size_bytes=size_gb * GB),
+        weights=Weights(
+            hub=hub,
+            layout=layout,
+            check=CHECK,
+            fps=24,
+            max_area=AREA,
+            size_bytes=size_gb * GB,
+            exactly=(
+                "both prompts in one pass of one clip, other guidance in passes of its own",
+                "decoding of the whole film at once",
+            ),
+        ),
     )
 
 

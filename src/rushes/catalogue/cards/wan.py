@@ -100,6 +100,11 @@ def _weights(
         max_area=max_area,
         size_bytes=size_gb * GB,
         experts_guidance=experts_guidance,
+        exactly=(
+            "guidance in two passes of one clip",
+            "the text of an earlier job not read again",
+            "decoding streamed into the file, a latent frame at a time",
+        ),
     )
 
 
