@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from rushes.errors import Unavailable, WrongSetup
 from rushes.jobs.tables import prepare_schema
 from rushes.jobs.together import Together
+from rushes.jobs.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +28,15 @@ T = TypeVar("T")
 PATIENCE_S = 30.0
 """How long a transaction is tried before the answer is `Unavailable`."""
 
-# SQLite's own waiting is unfair: four tight writers made one of them fail after 5 s. Short waits inside SQLite and
-# our own retries with jitter around them let everybody through.
-BUSY_TIMEOUT_S = 1.0
+# Who waits for an SQLite file polls it, and gets through only in a moment between two writers. SQLite itself soon
+# looks ten times a second: beside a writer that does not pause it took seconds to meet such a moment, at worst longer
+# than any patience. So it does not wait at all, and we look again every few milliseconds, with jitter, one thread of a
+# process at a time; turns.py leaves those moments.
+LOOKS_AGAIN_S = {"sqlite": (0.002, 0.015), "postgresql": (0.01, 0.5)}
+"""How long a busy database is left alone at most: at first, and after some doubling in the end."""
+
+LOCK_TIMEOUT_S = 1.0
+"""On PostgreSQL: how long it waits for a lock itself, which it does in turn."""
 
 STOPPED_S = 10.0
 """On PostgreSQL: how long a transaction may stand still before the server ends it."""
@@ -77,24 +84,26 @@ class Database:
         self._writing = threading.Lock()
         self._together = Together(self.write, patience_s)
         self._engine = _opened(url)
+        file = sqlite_file(url)
+        self._turns = None if file is None else Turns(file)
         self._writer = self._engine.execution_options(rushes_writes=True)
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
         try:
             if self._engine.dialect.name == "sqlite":
-                self._patiently(self._enter_wal)
+                self._patiently(self._enter_wal, time.monotonic() + patience_s)
             self.write(prepare_schema)
         except BaseException:
-            self._engine.dispose()
+            self.close()
             raise
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` reads, from one consistent state. Raises `Unavailable` when the patience is over."""
 
-        def attempt(_: float) -> T:
+        def attempt() -> T:
             with self._engine.begin() as connection:
                 return work(connection)
 
-        return self._patiently(attempt)
+        return self._patiently(attempt, time.monotonic() + self._patience_s)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` as one durable transaction; return its result after the commit.
@@ -103,16 +112,26 @@ class Database:
         Raises `Unavailable` when the patience is over.
         """
 
-        def attempt(left_s: float) -> T:
-            if not self._writing.acquire(timeout=max(left_s, 0.0)):
-                raise Unavailable("the job database is busy; try again in a moment")
-            try:
-                with self._writer.begin() as connection:
-                    return work(connection)
-            finally:
-                self._writing.release()
+        def attempt() -> T:
+            with self._writer.begin() as connection:
+                return work(connection)
 
-        return self._patiently(attempt)
+        deadline = time.monotonic() + self._patience_s
+        if not self._writing.acquire(timeout=self._patience_s):
+            raise Unavailable("the job database is busy; try again in a moment")
+        try:
+            if self._turns is None:
+                return self._patiently(attempt, deadline)
+            self._turns.give_way()
+            try:
+                return attempt()
+            except (DatabaseError, InterfaceError, sqlite3.DatabaseError) as error:
+                if not _busy(error):
+                    return self._patiently(attempt, deadline)
+            with self._turns.waiting():
+                return self._patiently(attempt, deadline)
+        finally:
+            self._writing.release()
 
     def write_together(self, work: Callable[[Connection], T]) -> T:
         """`write`, for what comes in bursts: on SQLite those who wait at the same moment share one commit.
@@ -123,14 +142,15 @@ class Database:
 
     def close(self) -> None:
         self._engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
 
-    def _patiently(self, attempt: Callable[[float], T]) -> T:
-        """Try `attempt(seconds left)` again while the database is busy."""
-        deadline = time.monotonic() + self._patience_s
-        longest_wait_s = 0.01
+    def _patiently(self, attempt: Callable[[], T], deadline: float) -> T:
+        """Try `attempt` again while the database is busy."""
+        longest_wait_s, longest_s = LOOKS_AGAIN_S[self._engine.dialect.name]
         while True:
             try:
-                return attempt(deadline - time.monotonic())
+                return attempt()
             except NoFreeConnection:
                 raise Unavailable("every connection to the job database is taken; try again in a moment") from None
             # While a connection opens, the error is the driver's own.
@@ -143,9 +163,9 @@ class Database:
             if time.monotonic() >= deadline:
                 raise Unavailable("the job database is busy; try again in a moment")
             _never.wait(random.uniform(0.0, longest_wait_s))  # noqa: S311 - jitter, not a secret
-            longest_wait_s = min(longest_wait_s * 2, 0.5)
+            longest_wait_s = min(longest_wait_s * 2, longest_s)
 
-    def _enter_wal(self, _: float) -> None:
+    def _enter_wal(self) -> None:
         """Readers and the one writer do not block each other in WAL; the file stays in it for good.
 
         Done once and outside a transaction. Two programs that switch a fresh file at the same time get "locked" at
@@ -194,8 +214,8 @@ def _opened(url: str) -> Engine:
     # hide_parameters: an error's text would otherwise carry prompts into the log.
     engine = create_engine(
         parsed,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
-        # As many as there are threads that ask: one beyond the pool's size is opened for one question and closed again.
+        connect_args={"timeout": 0},
+        # More than there are threads that ask: one beyond the pool's size is opened for one question and closed again.
         # The last one back goes out first, so that what a calm day needs is few, each with its pages at hand.
         pool_size=48,
         max_overflow=0,
@@ -234,13 +254,15 @@ def _begin_postgresql(connection: Connection) -> None:
         # Waiting for a lock is done in short spells, as with SQLite: the patience is ours.
         connection.exec_driver_sql(
             f"SET LOCAL idle_in_transaction_session_timeout = '{STOPPED_S:g}s'; "
-            f"SET LOCAL lock_timeout = '{BUSY_TIMEOUT_S:g}s'"
+            f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S:g}s'"
         )
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so, not where the driver guesses
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):  # a deleted prompt is overwritten
+    # A deleted prompt is overwritten. Each connection keeps pages that it read: 2 MB of them as SQLite comes, which is
+    # what made a door that served many grow; a look needs a dozen, and the system has the rest at hand.
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", "cache_size=-256"):
         connection.execute(f"PRAGMA {pragma}")
 
 
