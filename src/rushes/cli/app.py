@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rushes import __version__
+from rushes.cli.bench import bench
 from rushes.cli.doctor import doctor
 from rushes.cli.generate import generate
 from rushes.cli.jobs import jobs
@@ -31,6 +32,7 @@ app.add_typer(jobs, name="jobs")
 app.command()(replay)
 app.add_typer(keys, name="keys")
 app.command()(doctor)
+app.command()(bench)
 
 
 def _version(asked: bool) -> None:

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rushes.catalogue.card import Card
 from rushes.catalogue.wording import listed
+from rushes.contract.media import FrameImage, Media
 from rushes.settings import Settings
 
 OK, NOTE, MISSING = "ok", "note", "missing"
@@ -170,9 +172,47 @@ def added(settings: Settings) -> Iterator[Finding]:
     where = torch.cuda.get_device_name() if device == "cuda" else "no GPU: minutes become hours on a CPU"
     yield Finding("torch", OK if device == "cuda" else NOTE, f"{torch.__version__}, {where}")
     for card in cards.values():
-        plan = planned(card, device)
-        if plan is not None:
-            yield Finding("model", OK, f"{card.id}: {plan.said()}")
+        for quality in card.rules.qualities:
+            plan = planned(card, device, quality)
+            if plan is not None:
+                yield Finding("model", OK, f"{card.id}, quality {quality}: {plan.said()}")
+        yield from fit(card, settings)
+
+
+def fit(card: Card, settings: Settings) -> Iterator[Finding]:
+    """What a video of the model's default size needs of the device's memory, and whether that is there."""
+    from rushes.acceleration.plan import planned
+    from rushes.catalogue.lookup import Catalogue
+    from rushes.catalogue.resolve import resolve
+    from rushes.contract.request import VideoRequest
+    from rushes.engine.engine import Engine
+    from rushes.engine.residency import KeptParts
+    from rushes.engine.work import Work
+    from rushes.errors import OutOfMemory, RushesError
+    from rushes.models.parts import How, Resident
+
+    residency = KeptParts(settings.jobs.memory_bytes or None)
+    try:
+        adapter = Engine(residency=residency).adapter(card)
+        if not isinstance(adapter, Resident):
+            return
+        request = VideoRequest(model=card.id, prompt="x", media=_least_media(card))
+        resolved = resolve(request, Catalogue([card]).find(card.id), lambda: 0)
+        needs, there = adapter.needs(resolved, How()), residency.budget_bytes()
+        said = f"{card.id}: a default video needs about {needs.size_bytes(apart=False) / 1e9:.1f} GB with all loaded, "
+        said += f"{needs.size_bytes(apart=True) / 1e9:.1f} GB with one part at a time; {there / 1e9:.1f} GB are there"
+        work = Work(adapter, resolved, planned(card, adapter.device_kind), residency)
+        tried = listed([technique.said for technique in work.plan.tried], "and") if work.plan is not None else ""
+        yield Finding("memory", NOTE if tried else OK, f"{said}{f': {tried}' if tried else ''}")
+    except OutOfMemory:
+        yield Finding("memory", MISSING, said, "ask for smaller or shorter videos, or for quality fast")
+    except RushesError as error:
+        yield Finding("model", MISSING, f"{card.id}: {error.message}", f"rushes models verify {card.id}")
+
+
+def _least_media(card: Card) -> Media:
+    needed = card.rules.media.frame_images.needed
+    return Media(frame_images=tuple(FrameImage("x", place) for place in needed))
 
 
 def cores() -> Finding:

@@ -47,16 +47,21 @@ class WanAdapter:
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
         residency: Residency | None = None,
+        parts: Components | None = None,
     ) -> None:
         """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
+
+        `parts` are taken instead, where they are given.
 
         Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
         """
         self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
-        self.layout = read_by(read, self._weights)
-        self._residency = residency or Unbounded()
-        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
+        if parts is None:
+            device = device or usual_device()
+            layout = read_by(read, self._weights)
+            parts = Components(layout, device, dtype or usual_dtype(device), residency or Unbounded())
+        self.parts, self.layout, self.device = parts, parts.layout, parts.device
+        self._residency = parts.residency
         self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
         self._words: OrderedDict[str, torch.Tensor] = OrderedDict()

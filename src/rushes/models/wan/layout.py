@@ -60,6 +60,12 @@ def read(folder: Path) -> Layout:
     """The layout of the checkpoint in `folder`. Errors  WrongSetup where it is none of this family."""
     found = looked_at(folder)
     _check_parts(found)
+    return described(found)
+
+
+def described(found: Checkpoint) -> Layout:
+    """The layout that the configurations of `found` describe. Errors  WrongSetup where it is none of this family."""
+    folder = found.folder
     transformer, vae = found.config("transformer"), found.config("vae")
     try:
         patch_time, patch, patch_across = transformer["patch_size"]

@@ -1,0 +1,161 @@
+"""`rushes bench`: an open model made here and by the library it is built on, side by side on the same weights."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rushes.cli.exits import explained
+from rushes.errors import Incomplete, InvalidValue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rushes.contract.request import ResolvedRequest
+    from rushes.models.wan.adapter import WanAdapter
+
+FAMILIES = ("wan",)
+PROMPT, NEGATIVE, GUIDANCE, SEED = "A penguin waddles across the snow", "blurry, text", 5.0, 7
+MID = {"width": 96, "height": 64, "seconds": 1.0, "steps": 12}
+LIKE = "wan2.1-t2v-1.3b"
+
+
+def bench(
+    family: Annotated[str, typer.Argument(help="Which family: wan.")] = "wan",
+    random: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="Weights by chance: mid, or as large as a model of this id.")
+    ] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="A folder of the diffusers format instead.")] = None,
+    like: Annotated[str | None, typer.Option(metavar="ID", help="Which known model the folder is one of.")] = None,
+    width: Annotated[int | None, typer.Option()] = None,
+    height: Annotated[int | None, typer.Option()] = None,
+    seconds: Annotated[float | None, typer.Option()] = None,
+    steps: Annotated[int | None, typer.Option()] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each, in turns; the best counts.")] = 2,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="On a CPU: one more run of each that counts tensor bytes.")
+    ] = True,
+) -> None:
+    """Make one clip with diffusers' pipeline and with each quality here, and print what each took.
+
+    Exit codes: 0 done, 1 something is missing, 2 the command line is wrong.
+    """
+    with explained():
+        if family not in FAMILIES:
+            raise InvalidValue(field="family", given=family, allowed="wan")
+        asked = {"width": width, "height": height, "seconds": seconds, "steps": steps}
+        print(section(random, checkpoint, like, asked, repeat, memory, lambda said: typer.echo(said, err=True)))
+
+
+def section(
+    random: str | None,
+    checkpoint: Path | None,
+    like: str | None,
+    asked: dict[str, Any],
+    repeat: int,
+    memory: bool,
+    tell: Callable[[str], None],
+) -> str:
+    """The outcome as a section of Markdown. Errors  InvalidValue, Incomplete."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None or find_spec("diffusers") is None:
+        raise Incomplete("this environment has no torch: pip install 'rushes[torch]'")
+    from rushes.cli.race import race
+
+    size = random or (None if checkpoint else "mid")
+    card = _card(like or (size if size not in (None, "mid") else LIKE))
+    asked = {name: value or (MID[name] if size == "mid" else None) for name, value in asked.items()}
+    with ExitStack() as stack:
+        adapter = _adapter(card, size, checkpoint, Path(stack.enter_context(TemporaryDirectory())))
+        request = _request(card, asked)
+        runners = race(adapter, card, request, repeat, memory=memory, tell=tell)
+        return _written(adapter, card.id, size, request, runners, repeat)
+
+
+def _card(id: str | None) -> Any:
+    from rushes.catalogue.cards import OPEN
+
+    cards = {card.id: card for card in OPEN if "models.wan." in card.adapter}
+    if id not in cards:
+        raise InvalidValue(field="random", given=id, allowed=", ".join(["mid", *cards]))
+    return cards[id]
+
+
+def _adapter(card: Any, size: str | None, checkpoint: Path | None, folder: Path) -> WanAdapter:
+    from dataclasses import replace
+
+    from rushes.models.loading import usual_device, usual_dtype
+    from rushes.models.wan.adapter import WanAdapter
+
+    if checkpoint is not None:
+        return WanAdapter(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
+    from rushes.models.wan.chance import SIZES, by_chance
+
+    if size not in SIZES:
+        raise InvalidValue(field="random", given=size, allowed=", ".join(SIZES))
+    device = usual_device()
+    return by_chance(card, size, folder, device, usual_dtype(device))
+
+
+def _request(card: Any, asked: dict[str, Any]) -> ResolvedRequest:
+    from rushes.catalogue.lookup import Catalogue
+    from rushes.catalogue.resolve import resolve
+    from rushes.contract.request import VideoRequest
+
+    request = VideoRequest(
+        model=card.id, prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=GUIDANCE, seed=SEED, **asked
+    )
+    return resolve(request, Catalogue([card]).find(card.id), lambda: SEED)
+
+
+def _written(
+    adapter: WanAdapter, like: str, size: str | None, request: ResolvedRequest, runners: list[Any], repeat: int
+) -> str:
+    import torch
+
+    from rushes.cli.race import STAGES, STOCK, matmul_flops, pass_flops, psnr_db, ssim, versions, where
+
+    stock = next(runner for runner in runners if runner.name == STOCK)
+    exact = next(runner for runner in runners if runner.exactness == "exact")
+    peak = matmul_flops(adapter.device, adapter.parts.dtype)
+    each = pass_flops(adapter, adapter.prepare(adapter.encode(request), SEED).latent_BCTHW)
+    heads = ["", "s/step", *STAGES, "all", "of stock", "passes", "most memory", "of matmul peak", "difference"]
+    rows = [f"| {' | '.join(heads)} |"]
+    rows.append("| --- |" + " ---: |" * (len(STAGES) + 6) + " --- |")
+    for runner in runners:
+        words_s, steps_s, decoding_s = runner.stages_s
+        likeness = "bit for bit" if torch.equal(runner.latent, exact.latent) else "latents differ"
+        if runner.film is not None and exact.film is not None and (runner.film != exact.film).any():
+            likeness = f"{psnr_db(runner.film, exact.film):.1f} dB, SSIM {ssim(runner.film, exact.film):.3f}"
+        cells = [
+            f"{runner.name} ({runner.exactness})",
+            f"{steps_s / request.steps:.3f}",
+            *(f"{stage_s:.2f} s" for stage_s in (words_s, steps_s, decoding_s)),
+            f"{sum(runner.stages_s):.2f} s",
+            f"{sum(runner.stages_s) / sum(stock.stages_s):.2f}",
+            str(runner.passes),
+            f"{runner.peak_bytes / 1e6:,.0f} MB" if runner.peak_bytes else "not counted",
+            f"{runner.passes * each / steps_s / peak:.0%}",
+            likeness,
+        ]
+        rows.append(f"| {' | '.join(cells)} |")
+    millions = sum(p.numel() for p in adapter.parts.expert("transformer").parameters()) / 1e6
+    native = adapter.native(request)
+    cuda = adapter.device.type == "cuda"
+    counted = "what torch allocated, weights included" if cuda else "tensor bytes made, weights not"
+    what = f"weights by chance ({size})" if size is not None else "a checkpoint"
+    said = (
+        f"{like} from {what}, {millions:,.0f} million in the transformer; {native.width}×{native.height}, "
+        f"{native.num_frames} frames, {request.steps} steps, guidance {request.guidance_scale:g}, "
+        f"{adapter.parts.dtype}, {where(adapter.device)}.\n"
+        f"The best of {repeat} runs of each, in turns, on the same networks; *of stock* below 1 is faster. "
+        f"{'Seconds by the clock' if cuda else 'Processor seconds'}. Memory is "
+        f"{counted}.\nThe difference is from exact."
+    )
+    ends = f"{versions()}; a square product reaches {peak / 1e9:,.0f} GFLOP/s here."
+    return "\n\n".join(("## Open models: our loop and the stock pipeline", said, "\n".join(rows), ends)) + "\n"

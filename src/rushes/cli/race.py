@@ -1,0 +1,234 @@
+"""A clip made by our loop at each quality, and by diffusers' own pipeline, in turns in one process on the same weights.
+
+Needs the extra `torch`. Called by `rushes bench`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import diffusers
+import numpy as np
+import torch
+from diffusers import WanPipeline
+from numpy.typing import NDArray
+
+from rushes.acceleration.plan import Plan, planned
+from rushes.acceleration.put_on import accelerate
+from rushes.acceleration.tensors import TensorBytes
+from rushes.catalogue.card import Card
+from rushes.contract.request import QUALITIES, ResolvedRequest
+from rushes.models.solver import SCHEDULERS
+from rushes.models.wan.adapter import WanAdapter
+from rushes.models.wan.film import statistics
+
+STAGES = ("words", "steps", "decoding")
+STOCK = "diffusers"
+
+
+@dataclass
+class Runner:
+    """One way to make the clip, and what its runs took: seconds by stage, the best of them."""
+
+    name: str
+    exactness: str
+    stages_s: list[float] = field(default_factory=list)
+    peak_bytes: int = 0
+    passes: int = 0
+    film: NDArray[np.uint8] | None = None
+    latent: Any = None
+
+    def ran(self, stages_s: list[float]) -> None:
+        """Keep the best of each stage: other programs only ever add time."""
+        self.stages_s = [min(pair) for pair in zip(self.stages_s or stages_s, stages_s, strict=True)]
+
+
+def race(
+    adapter: WanAdapter, card: Card, request: ResolvedRequest, repeat: int, *, memory: bool, tell: Callable[[str], None]
+) -> list[Runner]:
+    """Stock first, then each quality, `repeat` times in turns. With `memory`, one more run each that counts bytes."""
+    plans = {quality: planned(card, adapter.device_kind, quality) for quality in QUALITIES}
+    runners = [Runner(STOCK, "the reference")]
+    runners += [Runner(f"rushes, {quality}", plan.exactness) for quality, plan in plans.items() if plan is not None]
+    pipe = stock_pipeline(adapter)
+    state = adapter.prepare(adapter.encode(request), request.seed)
+
+    def run(runner: Runner, watch: Watch) -> None:
+        quality = runner.name.removeprefix("rushes, ")
+        if runner.name == STOCK:
+            accelerate(adapter, plans["exact"] or _none())
+            adapter.parts.expert("transformer")  # plain blocks and torch's own attention here too
+            by_stock(runner, adapter, pipe, request, state, watch)
+        else:
+            accelerate(adapter, plans[quality] or _none())
+            by_rushes(runner, adapter, replace(request, quality=quality), watch)
+
+    for number in range(repeat):
+        for runner in runners:
+            tell(f"{runner.name}, {number + 1} of {repeat}")
+            watch = Watch(adapter.device)
+            with _passes(adapter, runner), torch.no_grad():
+                run(runner, watch)
+            runner.ran(watch.laps_s())
+            if adapter.device.type == "cuda":
+                runner.peak_bytes = max(runner.peak_bytes, torch.cuda.max_memory_allocated())
+    if memory and adapter.device.type != "cuda":
+        for runner in runners:
+            tell(f"{runner.name}, counting bytes")
+            with TensorBytes() as counted, torch.no_grad():
+                run(runner, Watch(adapter.device))
+            runner.peak_bytes = counted.most
+    return runners
+
+
+def _none() -> Plan:
+    raise ValueError("a model without weights of its own has no plan")
+
+
+class Watch:
+    """Laps of one run, waiting for the device at each; on a CPU in processor time, which other programs do not spend."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        if self._cuda:
+            torch.cuda.reset_peak_memory_stats()
+        self._marks: list[float] = []
+        self.lap()
+
+    def lap(self) -> None:
+        if self._cuda:
+            torch.cuda.synchronize()
+        self._marks.append(time.perf_counter() if self._cuda else time.process_time())
+
+    def laps_s(self) -> list[float]:
+        return [later - earlier for earlier, later in itertools.pairwise(self._marks)]
+
+
+class _passes:
+    """Counts how often the transformer works for a runner."""
+
+    def __init__(self, adapter: WanAdapter, runner: Runner) -> None:
+        self._runner, self._network = runner, adapter.parts.expert("transformer")
+
+    def __enter__(self) -> None:
+        self._runner.passes = 0
+        self._hook = self._network.register_forward_pre_hook(self._count)
+
+    def __exit__(self, *raised: object) -> None:
+        self._hook.remove()
+
+    def _count(self, *told: object) -> None:
+        self._runner.passes += 1
+
+
+def by_rushes(runner: Runner, adapter: WanAdapter, request: ResolvedRequest, watch: Watch) -> None:
+    adapter._words.clear()  # reading them is part of the race
+    condition = adapter.encode(request)
+    watch.lap()
+    state = adapter.prepare(condition, request.seed)
+    while state.index < state.num_steps:
+        state = adapter.step(state, state.index)
+    watch.lap()
+    runner.film = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+    watch.lap()
+    runner.latent = state.latent_BCTHW
+
+
+def stock_pipeline(adapter: WanAdapter) -> Any:
+    """The library's pipeline over the very same networks."""
+    parts, layout = adapter.parts, adapter.layout
+    pipe = WanPipeline(
+        tokenizer=parts.tokenizer,
+        text_encoder=parts.text_encoder,
+        transformer=parts.expert("transformer"),
+        vae=parts.vae,
+        scheduler=SCHEDULERS[layout.scheduler].from_config(layout.checkpoint.config("scheduler")),
+        expand_timesteps=layout.kind == "text or first frame",
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def by_stock(
+    runner: Runner, adapter: WanAdapter, pipe: Any, request: ResolvedRequest, state: Any, watch: Watch
+) -> None:
+    native = adapter.native(request)
+    words, negative = pipe.encode_prompt(request.prompt, request.negative_prompt, True, max_sequence_length=512)
+    watch.lap()
+    latents = pipe(
+        prompt_embeds=words,
+        negative_prompt_embeds=negative,
+        width=native.width,
+        height=native.height,
+        num_frames=native.num_frames,
+        num_inference_steps=request.steps,
+        guidance_scale=request.guidance_scale,
+        latents=state.latent_BCTHW.clone(),
+        output_type="latent",
+    ).frames
+    watch.lap()
+    mean, spread = statistics(pipe.vae, latents)
+    pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / spread + mean, return_dict=False)[0]
+    film = pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
+    runner.film = (film * 255).round().astype(np.uint8)
+    watch.lap()
+    runner.latent = latents
+
+
+def pass_flops(adapter: WanAdapter, latent_BCTHW: Any) -> float:
+    """Floating-point operations in the matrices of one pass: projections, both attentions, feed-forward."""
+    config, layout = adapter.parts.expert("transformer").config, adapter.layout
+    frames, rows, cols = latent_BCTHW.shape[2:]
+    tokens, text = frames * (rows // layout.patch) * (cols // layout.patch), 512
+    width = config.num_attention_heads * config.attention_head_dim
+    linear = 2 * tokens * width * (4 * width + 2 * width + 2 * config.ffn_dim) + 2 * text * width * 2 * width
+    attention = 4 * tokens * tokens * width + 4 * tokens * text * width
+    return float(config.num_layers * (linear + attention))
+
+
+def matmul_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of the best of some square products: what the device can do at all."""
+    side = 8192 if device.type == "cuda" else 768
+    one = torch.ones(side, side, device=device, dtype=dtype)
+    best_s = float("inf")
+    for _ in range(10):
+        watch = Watch(device)
+        one @ one
+        watch.lap()
+        best_s = min(best_s, *watch.laps_s())
+    return float(2 * side**3 / best_s)
+
+
+def psnr_db(film: NDArray[np.uint8], exact: NDArray[np.uint8]) -> float:
+    """Peak signal to noise; infinite where the two are the same."""
+    error = float(np.mean((film.astype(np.float32) - exact) ** 2))
+    return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def ssim(film: NDArray[np.uint8], exact: NDArray[np.uint8], window: int = 8) -> float:
+    """Structural similarity of the luma, over windows of 8 by 8 side by side; 1 where the two are the same."""
+    height, width = (side // window * window for side in film.shape[1:3])
+
+    def windows(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
+        luma = frames[:, :height, :width] @ np.array([0.299, 0.587, 0.114])
+        cut = luma.reshape(len(luma), height // window, window, width // window, window)
+        return np.asarray(cut.transpose(0, 1, 3, 2, 4).reshape(-1, window * window))
+
+    one, other = windows(film), windows(exact)
+    mean_one, mean_other = one.mean(1), other.mean(1)
+    covariance = (one * other).mean(1) - mean_one * mean_other
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    alike = (2 * mean_one * mean_other + c1) * (2 * covariance + c2)
+    return float(np.mean(alike / ((mean_one**2 + mean_other**2 + c1) * (one.var(1) + other.var(1) + c2))))
+
+
+def where(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def versions() -> str:
+    return f"torch {torch.__version__}, diffusers {diffusers.__version__}"
