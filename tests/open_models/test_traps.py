@@ -1,4 +1,19 @@
-"""What diffusers 0.42 does without a word, and would do to us: each test shows the trap, and that we are not in it."""
+"""What diffusers 0.42 does without a word, and would do to us: each test shows the trap, and that we are not in it.
+
+| trap | held here by |
+| --- | --- |
+| one model's attention backend becomes the process's | another_models_attention_backend |
+| the decoder remembers frames on the module | two_decodes_at_once |
+| an interrupted clip is decoded all the same | a_clip_that_is_stopped |
+| what a file lacks is filled with chance | weights_that_lack_a_tensor, weights_of_another_shape |
+| a cast of the whole model rounds what must stay in float32 | in_bfloat16 |
+| a cache in the network carries one clip into another | no_cache_is_on; test_wan_plan: what_is_reused |
+| a cache that finds no layer does nothing, and says nothing | a_cache_of_the_librarys |
+| sizes and lengths are snapped by a line in a log | what_is_snapped |
+| a scheduler holds one clip's history | test_wan_goes_on: two_clips_that_take_turns |
+| compiled blocks stay compiled for the next job | test_wan_plan: compiled_blocks |
+| guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_two_passes |
+"""
 
 from __future__ import annotations
 
@@ -126,6 +141,21 @@ def test_in_bfloat16_the_sensitive_parts_stay_in_float32(tiny_card: Callable[...
 def test_no_cache_is_on_that_could_carry_one_clip_into_another(tiny_card: Callable[..., Card]) -> None:
     for expert in WanAdapter(tiny_card(EXPERTS)).parts.experts:
         assert not expert.is_cache_enabled
+
+
+def test_a_cache_of_the_librarys_that_finds_no_layer_says_nothing() -> None:
+    """Why no cache of the library's is in a plan: asked for by its defaults, this one computes everything."""
+    from diffusers import TaylorSeerCacheConfig
+
+    network = tiny_wan.transformer()
+    told = {"hidden_states": torch.zeros(1, 16, 2, 4, 4), "encoder_hidden_states": torch.zeros(1, 512, 32)}
+    calls: list[int] = []
+    network.blocks[1].attn1.to_q.register_forward_pre_hook(lambda *given: calls.append(1))
+    network.enable_cache(TaylorSeerCacheConfig())
+    with torch.no_grad(), network.cache_context("clip"):
+        for step in range(12):
+            network(timestep=torch.tensor([900.0 - step]), **told)
+    assert len(calls) == 12, "the trap is gone: it leaves work out now"
 
 
 @pytest.mark.parametrize(("width", "height", "seconds"), [(70, 64, 1.0), (100, 72, 1.2)])

@@ -90,7 +90,7 @@ def _none() -> Plan:
 
 
 class Watch:
-    """Laps of one run, waiting for the device at each; on a CPU in processor time, which other programs do not spend."""
+    """Laps of one run, waiting for the device at each; on a CPU in processor time, which is this program's alone."""
 
     def __init__(self, device: torch.device) -> None:
         self._cuda = device.type == "cuda"
