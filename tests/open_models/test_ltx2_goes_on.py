@@ -39,7 +39,7 @@ for id, checkpoint, states in json.load(sys.stdin):
 
 SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
 CLIPS = {
-    FIRST: (NO_INPUTS, 3),
+    FIRST: (NO_INPUTS, 2),
     SECOND: (Inputs(keyframes=((13, picture(1)),), lead_in_THWC=film(20, 5), sound=SOUND), 3),
     SECOND + DISTILLED: (NO_INPUTS, 8),
 }

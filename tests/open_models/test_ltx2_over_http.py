@@ -44,7 +44,7 @@ def png(picture: Any) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def tone(hertz: float, seconds: float = 1.0, rate_hz: int = 16_000) -> str:
+def tone(hertz: float, seconds: float = 3.0, rate_hz: int = 16_000) -> str:
     samples = (8_000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype("<i2")
     file = io.BytesIO()
     with wave.open(file, "wb") as wav:
