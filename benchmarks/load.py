@@ -5,7 +5,8 @@ python -m benchmarks.load [--minutes M] [--posts N] [--gets N] [--burst N] [--wr
 A real server on an SQLite file, without workers; one process beside it takes each job and publishes a made-up file, so
 that what is measured is the door and the store. Requests are sent when they are due, whether earlier ones are answered
 or not, and their time counts from then. One GET in twenty lists, the others ask for one video. Then as many requests
-as `--burst` at once, with nobody taking; then claims from that queue and from one of 100,000.
+as `--burst` at once, with nobody taking; then claims from that queue and from one of 100,000. What one request costs is
+the door's processor time over many of one kind, which says the same on a busy machine.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ CONNECTIONS = 64
 LONG_QUEUE = 100_000
 OWNERS = 50
 CLAIMS = 50
+COSTED = 1000  # requests of each kind whose processor time is taken
 MAKING_S = 0.003
 SERVE = "from rushes.cli.app import main; main()"
 
@@ -212,6 +214,28 @@ def taking(url: str) -> Iterator[None]:
             taker.kill()
 
 
+async def costs_ms(port: int, pid: int) -> tuple[float, float]:
+    """Processor time of the door for one POST and for one GET, in milliseconds; a few are asked at a time."""
+    crowd = Crowd(port)
+
+    async def each(ask: Callable[[Answers, float], Awaitable[None]]) -> float:
+        before_s = processor_s(pid)
+        for _ in range(COSTED // 10):
+            await asyncio.gather(*(ask(Answers(), 0.0) for _ in range(10)))
+        return (processor_s(pid) - before_s) / COSTED * 1000
+
+    post_ms = await each(crowd.post)
+    get_ms = await each(crowd.get)
+    crowd.close()
+    return post_ms, get_ms
+
+
+def processor_s(pid: int) -> float:
+    """The processor time that the process has had so far, in its own code and in the system's for it."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def memory_mb(pid: int) -> int:
     """What the process holds in memory now."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
@@ -271,8 +295,11 @@ def main() -> None:
         with serving(data) as (port, pid):
             asyncio.run(steady(port, 10, 50, 3))  # what is made once, is made before memory is looked at
             with taking(url):
+                post_ms, get_ms = asyncio.run(costs_ms(port, pid))
                 before_mb = memory_mb(pid)
+                ours_s, doors_s = time.process_time(), processor_s(pid)
                 posts, gets, lasted_s = asyncio.run(steady(port, asked.posts, asked.gets, asked.minutes * 60))
+                ours_s, doors_s = time.process_time() - ours_s, processor_s(pid) - doors_s
                 after_mb = memory_mb(pid)
             left = waiting(file)
             flood, flood_s, looks = asyncio.run(burst(port, asked.burst))
@@ -292,6 +319,9 @@ def main() -> None:
     text = "## Under load\n\n" + " ".join((__doc__ or "").split("\n\n")[2].split()) + "\n\n"
     text += f"Steady for {asked.minutes:g} min. Those who ask are on the same cores.\n\n"
     text += table(("", "answers", "rate", "median", "99 in 100 below", "slowest"), rows)
+    text += f"\nThe door's processor time for one POST: {post_ms:.1f} ms, for one GET: {get_ms:.1f} ms. "
+    text += "Under the steady load it "
+    text += f"took {doors_s / lasted_s:.0%} of a core, those who ask {ours_s / lasted_s:.0%}.\n"
     text += f"\nMemory of the door: {before_mb} MB before the steady load, {after_mb} MB after it ({left} then still "
     text += f"waited), {burst_mb} MB after the burst.\n\n"
     text += table(("a claim from", "median", "99 in 100 below", "slowest"), costs)
