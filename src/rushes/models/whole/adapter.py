@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
@@ -24,17 +23,16 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.errors import GenerationFailed
-from rushes.models.adapter import NO_INPUTS, Chunk, Frames, Inputs
+from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
 from rushes.models.whole.components import loaded
+from rushes.models.whole.film import chunks, film
 from rushes.models.whole.layout import LENGTHS, read
 from rushes.models.whole.run import Pause, Run
-from rushes.models.whole.shape import Grid, grid_of, native_of
+from rushes.models.whole.shape import grid_of, native_of
 from rushes.weights.checkpoint import looked_at
 
 log = logging.getLogger(__name__)
-
-FRAMES_A_CHUNK = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +74,7 @@ class WholeAdapter:
         # Size and rate are the card's; the operator may have said them.
         self._pipeline = read_by(partial(read, native=f"1x1@{self._weights.fps}"), self._weights)
         self.pipe = loaded(read_by(looked_at, self._weights), self.device, self._dtype)
-        self._grid: Grid = grid_of(self.pipe, self._pipeline)
+        self._grid = grid_of(self.pipe, self._pipeline)
         self._takes = inspect.signature(type(self.pipe).__call__).parameters
         self._run: Run | None = None
 
@@ -131,9 +129,9 @@ class WholeAdapter:
     def decode(self, state: WholeState) -> Iterator[Chunk]:
         if state.index < state.num_steps:
             raise GenerationFailed("a clip of this model cannot be looked at before it is done")
-        film = _film(state.run.result(), state.asked.native)
-        for start in range(0, len(film), FRAMES_A_CHUNK):
-            yield Chunk(film[start : start + FRAMES_A_CHUNK])
+        made, native = state.run.result(), state.asked.native
+        frames = made.frames[0] if hasattr(made, "frames") else made[0][0]
+        yield from chunks(film(frames, native.num_frames, native.width, native.height))
 
     def restore(self, checkpoint: bytes) -> WholeState:
         raise ValueError("a clip of this model cannot be gone on with: its state was inside the call")
@@ -210,19 +208,3 @@ class WholeAdapter:
             yield
         finally:
             del self.pipe.prepare_latents
-
-
-def _film(made: Any, native: Native) -> Frames:
-    """uint8 (frames, height, width, 3) of what a pipeline returned, as many as were asked for.
-
-    Errors  GenerationFailed where they are of another size, too few, or no numbers.
-    """
-    frames = made.frames[0] if hasattr(made, "frames") else made[0][0]
-    film = np.asarray(frames, dtype=np.float32)[: native.num_frames]
-    wanted = (native.num_frames, native.height, native.width, 3)
-    if film.shape != wanted:
-        raise GenerationFailed(f"the pipeline made frames of {film.shape}, and {wanted} were asked for")
-    if not np.isfinite(film).all():
-        raise GenerationFailed("the pipeline made values that are no numbers: its weights want another precision")
-    pixels: Frames = (film * 255).round().astype(np.uint8)
-    return pixels

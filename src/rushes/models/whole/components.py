@@ -23,9 +23,8 @@ def loaded(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
 
     Errors  GenerationFailed with the part at fault.
     """
-    kind, folder = getattr(diffusers, found.pipeline), Folder(found.folder, device)
-    index = json.loads((found.folder / INDEX).read_bytes())
-    parts: dict[str, Any] = {name: _part(folder, name, index[name][0], index[name][1], dtype) for name in found.parts}
+    kind, index = getattr(diffusers, found.pipeline), _index(found)
+    parts = parts_of(found, device, dtype)
     for name in inspect.signature(kind).parameters:
         if name in found.settings:
             parts[name] = found.settings[name]
@@ -34,6 +33,17 @@ def loaded(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
     pipe = kind(**parts)
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+def parts_of(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    """Every part of `found` by name, networks with torch's own attention. Errors  GenerationFailed, naming a part."""
+    folder, index = Folder(found.folder, device), _index(found)
+    return {name: _part(folder, name, index[name][0], index[name][1], dtype) for name in found.parts}
+
+
+def _index(found: Checkpoint) -> dict[str, Any]:
+    index: dict[str, Any] = json.loads((found.folder / INDEX).read_bytes())
+    return index
 
 
 def _part(folder: Folder, name: str, library: str, named: str, dtype: torch.dtype) -> Any:

@@ -24,7 +24,7 @@ class Grid:
     length: int | None
 
 
-def grid_of(pipe: Any, pipeline: Pipeline) -> Grid:
+def grid_of(pipe: Any, pipeline: Pipeline | None = None) -> Grid:
     space = next((int(getattr(pipe, name)) for name in SPACE if hasattr(pipe, name)), 8)
     time = next((int(getattr(pipe, name)) for name in TIME if hasattr(pipe, name)), 1)
     if getattr(pipe, "transformer", None) is not None:
@@ -33,9 +33,10 @@ def grid_of(pipe: Any, pipeline: Pipeline) -> Grid:
         # A network that halves its grid on the way down, and must come out even on the way up.
         patch = 2 ** (len(pipe.unet.config.block_out_channels) - 1)
     # Even sides: the file has one colour sample for two by two pixels.
-    return Grid(
-        math.lcm(space * patch, pipeline.multiple, 2), time, pipeline.num_frames if pipeline.length_fixed else None
-    )
+    multiple = math.lcm(space * patch, 2)
+    if pipeline is None:
+        return Grid(multiple, time, None)
+    return Grid(math.lcm(multiple, pipeline.multiple), time, pipeline.num_frames if pipeline.length_fixed else None)
 
 
 def native_of(request: ResolvedRequest, grid: Grid, *, fps: int, max_area: int) -> Native:

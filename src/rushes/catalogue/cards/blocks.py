@@ -1,0 +1,86 @@
+"""Published checkpoints that run block by block: limits and defaults as their makers state them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rushes.catalogue.card import Advised, Card, Rules, Span, Text, Weights
+from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+
+GB = 10**9
+
+ADAPTER = "rushes.models.blocks.adapter:BlocksAdapter"
+CHECK = "rushes.models.blocks.layout:check"
+HUNYUAN_LICENCE = "Tencent Hunyuan Community License (not valid in the European Union, the UK and South Korea)"
+LTX_LICENCE = "LTX-Video Open Weights License (restricts uses)"
+
+NOVEMBER_2024, DECEMBER_2025 = 1_732_233_600, 1_764_806_400
+
+_HUNYUAN = Rules(
+    prompt=Text("required"),
+    negative_prompt=Text("optional"),
+    sizes=Sizes(
+        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
+        tiers=WAN_TIERS,
+        default=Size(848, 480),
+    ),
+    seconds=Span(1, 5, 5),  # trained on 121 frames at 24 a second
+    fps=Span(8, 60, 24),
+    steps=Span(1, 100, 50),
+    guidance_scale=Span(1, 20, 6.0),  # 1 is none: one pass a step instead of two
+    needs=("prompt",),
+    advised=Advised(guidance_low=4.0, guidance_high=8.0, guidance_too_much=10.0, prompt_chars=3_500),
+)
+_LTX = replace(
+    _HUNYUAN,
+    sizes=replace(_HUNYUAN.sizes, default=Size(704, 480)),
+    seconds=Span(1, 10, 6),  # up to 257 frames at 25 a second
+    fps=Span(8, 60, 25),
+    guidance_scale=Span(1, 20, 3.0),
+    advised=Advised(guidance_low=2.5, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=450),
+)
+
+
+def _hunyuan(tier: str, width: int, height: int) -> Card:
+    return Card(
+        id=f"hunyuanvideo-1.5-{tier}-t2v",
+        display_name=f"HunyuanVideo 1.5 T2V {tier}",
+        adapter=ADAPTER,
+        revision="not here",  # what is added has the revision of its files
+        licence=HUNYUAN_LICENCE,
+        description=f"Text to video at {tier} and 24 frames a second, by 8.3 billion weights.",
+        created=DECEMBER_2025,
+        rules=replace(_HUNYUAN, sizes=replace(_HUNYUAN.sizes, default=Size(width, height))),
+        weights=Weights(
+            hub=f"hunyuanvideo-community/HunyuanVideo-1.5-{tier}_t2v",
+            layout="HunyuanVideo15Pipeline",
+            check=CHECK,
+            fps=24,
+            max_area=width * height,
+            size_bytes=35 * GB,
+        ),
+    )
+
+
+CARDS = (
+    _hunyuan("480p", 848, 480),
+    _hunyuan("720p", 1280, 720),
+    Card(
+        id="ltx-video-2b",
+        display_name="LTX-Video 2B",
+        adapter=ADAPTER,
+        revision="not here",
+        licence=LTX_LICENCE,
+        description="Text to video at 704x480 and 25 frames a second; the first of its line, small and quick.",
+        created=NOVEMBER_2024,
+        rules=_LTX,
+        weights=Weights(
+            hub="Lightricks/LTX-Video",
+            layout="LTXPipeline",
+            check=CHECK,
+            fps=25,
+            max_area=1216 * 704,
+            size_bytes=28 * GB,
+        ),
+    ),
+)
