@@ -115,3 +115,19 @@ def test_the_plan_is_what_the_clip_was_made_by(tiny_card: Callable[..., Card]) -
     assert (fast.exactness, exact.exactness) == ("lossy", "exact")
     assert np.array_equal(exact_film, film(Engine(), card)), "nothing of the fast one is left"
     assert torch.is_grad_enabled()
+
+
+def test_whoever_watches_hears_of_every_part_that_is_loaded_so_that_it_is_not_taken_for_a_hang(
+    tiny_card: Callable[..., Card],
+) -> None:
+    card, told = tiny_card(EXPERTS), []
+    engine = Engine(residency=KeptParts(1 << 40))
+    _, chunks = engine.generate(small(card, steps=4), card, told.append)
+    list(chunks)
+    stages = [progress.stage for progress in told]
+    assert stages.count("loading") == 1 + 4
+    assert stages[:3] == ["loading", "encoding", "loading"]
+    assert [progress.fraction for progress in told] == sorted(progress.fraction for progress in told)
+    _, chunks = engine.generate(small(card, steps=4), card, told.append)
+    list(chunks)
+    assert [progress.stage for progress in told].count("loading") == 1 + 4 + 1, "the second time all of it is there"

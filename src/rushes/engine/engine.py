@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -54,6 +55,7 @@ class Engine:
         Errors  Unavailable when the model cannot be loaded; OutOfMemory where it needs more memory than there is;
                 whatever `observe` raises, between two steps or chunks.
         """
+        observe = self._told_of_loading(observe)
         observe(Progress("loading"))
         failpoint("loading")
         adapter = self.adapter(card)
@@ -67,11 +69,23 @@ class Engine:
             state = work.do(STEPS, partial(adapter.step, state, state.index))
             failpoint("step")
             clip.save(state)
-            if preview is not None:
+            if preview is not None and not work.cramped:
                 preview.look(adapter, state)
         clip.tell(state, _denoising(state))
         native = adapter.native(request)
         return native, clip.decoded(state, native.num_frames)
+
+    def _told_of_loading(self, observe: Observer) -> Observer:
+        """`observe`, which also hears that a part is being loaded, whenever that happens: it may take minutes."""
+        last = Progress("loading")
+
+        def observing(progress: Progress) -> None:
+            nonlocal last
+            last = progress
+            observe(progress)
+
+        self._residency.before_load = lambda: observe(replace(last, stage="loading"))
+        return observing
 
     def adapter(self, card: Card) -> AnyAdapter:
         """The loaded model of `card`; loads it at the first call.

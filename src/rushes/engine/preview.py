@@ -39,7 +39,7 @@ class Preview:
         chunks = adapter.decode(adapter.foreseen(state) if isinstance(adapter, Foresees) else state)
         try:
             self._show(next(chunks).frames_THWC)
-        except (RushesError, OSError, ValueError, StopIteration) as error:
+        except (RushesError, OSError, ValueError, RuntimeError, MemoryError, StopIteration) as error:
             log.warning("no more previews of this clip: %s", type(error).__name__)
             self._over = True
         now = time.monotonic()

@@ -41,6 +41,8 @@ class KeptParts:
         self._here: OrderedDict[str, _Held] = OrderedDict()  # least recently used first
         self._waiting: OrderedDict[str, _Held] = OrderedDict()  # in the host's memory
         self._activation_bytes = 0
+        self.before_load: Callable[[], None] = lambda: None
+        """Called before a part comes to the device, which takes minutes from a slow disk."""
         self.alone = False
         """Whether each part has the device to itself: after memory ran out, whatever was foretold."""
 
@@ -88,6 +90,7 @@ class KeptParts:
         collect()
 
     def _fetched(self, key: str, load: Callable[[], Any]) -> _Held:
+        self.before_load()
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
             waiting.part.to("cuda")

@@ -42,6 +42,11 @@ class Work:
                 self.plan = self._fitting(adapter, plan)
             accelerate(adapter, self.plan or plan)
 
+    @property
+    def cramped(self) -> bool:
+        """Whether parts take turns: a look at the clip would drive out the one that makes it."""
+        return self.plan is not None and self.plan.how.apart
+
     def do(self, stage: str, verb: Callable[[], T]) -> T:
         """What `verb` gives; called again one rung lower each time memory runs out in it."""
         while True:
