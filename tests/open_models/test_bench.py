@@ -1,0 +1,63 @@
+"""`rushes bench`: models of published sizes by chance, and a race in which ours and the stock pipeline make a clip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from transformers import UMT5Config, UMT5EncoderModel
+
+from rushes.cli import race as races
+from rushes.cli.bench import section
+from rushes.errors import InvalidValue
+from rushes.models.wan import chance
+
+TOLD = {"width": 64, "height": 64, "seconds": 1.0, "steps": 2}
+
+
+@pytest.mark.parametrize(
+    ("size", "billions"), [("wan2.1-t2v-1.3b", 1.42), ("wan2.1-t2v-14b", 14.3), ("wan2.2-ti2v-5b", 5.0)]
+)
+def test_a_model_by_chance_is_as_large_as_the_published_one(size: str, billions: float) -> None:
+    transformer, vae, text_encoder = chance.SIZES[size]
+    with torch.device("meta"):
+        networks = WanTransformer3DModel.from_config(transformer), UMT5EncoderModel(UMT5Config(**text_encoder))
+        AutoencoderKLWan.from_config(vae)
+    counts = [sum(parameter.numel() for parameter in network.parameters()) / 1e9 for network in networks]
+    assert counts == pytest.approx([billions, 5.68], rel=0.02)
+
+
+def test_both_make_the_same_film_and_the_section_says_what_each_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    transformer, vae, text_encoder = chance.SIZES["mid"]
+    small = {**transformer, "num_attention_heads": 1, "ffn_dim": 64, "num_layers": 1}, {**vae, "base_dim": 3}
+    monkeypatch.setitem(chance.SIZES, "mid", (*small, text_encoder))
+    told: list[str] = []
+    written = section("mid", None, None, TOLD, 1, False, told.append)
+    rows = [line for line in written.splitlines() if line.startswith(("| diffusers", "| rushes"))]
+    assert [row.split(" (")[0] for row in rows] == [
+        "| diffusers",
+        "| rushes, exact",
+        "| rushes, high",
+        "| rushes, fast",
+    ]
+    assert all("bit for bit" in row for row in rows[:3])
+    assert "weights by chance (mid)" in written
+    assert len(told) == 4
+
+
+def test_a_size_that_nobody_published_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidValue, match=r"random: .*wan2.1-t2v-14b"):
+        section("wan9", None, None, TOLD, 1, False, print)
+
+
+def test_likeness_is_measured_from_equal_to_unlike() -> None:
+    film = np.random.default_rng(0).integers(0, 256, (3, 16, 24, 3), dtype=np.uint8)
+    near = np.clip(film.astype(int) + 2, 0, 255).astype(np.uint8)
+    assert races.psnr_db(film, film) == float("inf")
+    assert races.ssim(film, film) == pytest.approx(1.0)
+    assert races.psnr_db(np.zeros_like(film), np.full_like(film, 255)) == pytest.approx(0.0)
+    assert races.psnr_db(near, film) == pytest.approx(10 * np.log10(255**2 / 4), abs=0.1)
+    assert races.ssim(255 - film, film) < 0 < races.ssim(near, film) < 1
