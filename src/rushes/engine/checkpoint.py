@@ -28,6 +28,7 @@ from rushes.storage.base import Storage
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0  # what a crash costs at most; people who wait minutes do not notice it
+LAST_WORTH_S = 1.0  # of steps make it worth keeping the last state: decoding and storing take long, and may fail
 MOST_SHARE = 0.05  # of the time that goes into saving: where a save takes long, the next one waits longer
 
 
@@ -60,7 +61,8 @@ class Journal:
         self._found = found
         self._keep = keep
         self._every_s = every_s
-        self._due = time.monotonic() + every_s
+        self._kept_at = time.monotonic()
+        self._due = self._kept_at + every_s
         self._saved_step = -1
 
     def resume(self, adapter: AnyAdapter, format: str) -> Any | None:
@@ -78,12 +80,14 @@ class Journal:
         return state
 
     def save(self, state: State, format: str, *, now: bool = False) -> None:
-        """Keep `state`, if it is time to, or `now`.
+        """Keep `state`, if it is time to, or `now`; the last one also earlier, so that a disk which is full only when
+        the film is to be stored does not cost the steps again.
 
         A disk that is full or a database that is away does not end the job: it costs the next attempt some steps.
         """
         began = time.monotonic()
-        if state.index == self._saved_step or (began < self._due and not now):
+        last = state.index == state.num_steps and began - self._kept_at >= LAST_WORTH_S
+        if state.index == self._saved_step or (began < self._due and not last and not now):
             return
         try:
             self._keep(self._put(state.to_bytes(), state.index, format))
@@ -91,8 +95,9 @@ class Journal:
             log.warning("job %s: no checkpoint of step %d: %s", self._job, state.index, error.message)
         else:
             self._saved_step = state.index
-        took_s = time.monotonic() - began
-        self._due = began + took_s + max(self._every_s, took_s / MOST_SHARE if self._every_s else 0.0)
+        self._kept_at = time.monotonic()
+        took_s = self._kept_at - began
+        self._due = self._kept_at + max(self._every_s, took_s / MOST_SHARE if self._every_s else 0.0)
 
     def _put(self, content: bytes, step: int, format: str) -> Checkpoint:
         key = f"{self._job}.{self._attempt}-{step}-{secrets.token_hex(4)}"

@@ -158,7 +158,22 @@ def test_a_job_that_is_left_alone_saves_after_each_step_if_that_is_asked(bench: 
     assert list(bench.scratch.iterdir()) == []
 
 
-def test_a_quick_job_leaves_no_checkpoint(bench: Bench, whole: str) -> None:
+def test_a_film_that_cannot_be_stored_is_decoded_again_and_not_denoised(
+    bench: Bench, whole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoint_module, "LAST_WORTH_S", 0.0)
+    engine = Engine({CARD.adapter: MiniAdapter(bench.weights, threads=1)})
+    _, chunks = engine.generate(REQUEST, CARD, lambda progress: None, journal=bench.journal(every_s=3600))
+    next(chunks)  # and now the disk is full, which only those see who write the film
+    chunks.close()
+    assert [checkpoint.step for checkpoint in bench.named] == [6], "the state after the last step"
+    assert bench.film(journal=bench.journal(every_s=3600)) == whole
+    assert bench.steps_taken == [6], "nothing is left to denoise"
+    assert len(bench.named) == 1, "and nothing to keep"
+
+
+def test_a_quick_job_leaves_no_checkpoint(bench: Bench, whole: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint_module, "LAST_WORTH_S", 3600.0)  # a busy machine makes no job slow
     assert bench.film(journal=bench.journal(every_s=60)) == whole
     assert bench.named == []
 
