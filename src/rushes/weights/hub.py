@@ -17,7 +17,9 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: bool) -> tuple[Path, str]:
-    """The folder of `hub_id` at `revision` below `place`, and the commit that it is. Half a download goes on.
+    """The folder of `hub_id` at `revision` below `place`, and the commit that it is.
+
+    A lost connection is taken up again where it broke; a download that was ended begins again with the file it was at.
 
     `revision` is a commit, a tag or a branch; None is the newest. `offline` takes what is here and asks nobody.
     Errors  WrongSetup with what to do.
