@@ -1,6 +1,6 @@
 """Models from the hub, as far as that goes without one: what was downloaded before is found, offline and pinned.
 
-The downloading itself needs the hub, which no test may ask.
+The downloading itself is in `test_hub_over_http.py`.
 """
 
 from __future__ import annotations
