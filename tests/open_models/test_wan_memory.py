@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import tiny_wan
@@ -121,53 +117,3 @@ def test_a_request_is_foretold_stage_by_stage_and_grows_with_its_size(tiny_card:
         whole = {stage.name: stage for stage in adapter.needs(small(card, width=1280, height=704), How()).stages}
         assert spared[name].activation_bytes <= whole[name].activation_bytes
     assert "pictures" in {stage.name for stage in WanAdapter(tiny_card(ANY)).needs(small(tiny_card(ANY)), How()).stages}
-
-
-RUN_OUT = """
-import json, resource, sys
-from dataclasses import replace
-import torch
-from rushes.catalogue.cards import OPEN
-from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts
-from rushes.errors import OutOfMemory
-from small_requests import small
-torch.set_num_threads(1)
-id, folder, room_bytes = json.load(sys.stdin)
-card = next(card for card in OPEN if card.id == id)
-card = replace(card, weights=replace(card.weights, folder=folder))
-engine = Engine(residency=KeptParts(1 << 40))  # believes in a terabyte
-def made(**asked):
-    native, chunks = engine.generate(small(card, steps=1, **asked), card, lambda progress: None)
-    return sum(len(chunk.frames_THWC) for chunk in chunks)
-print(json.dumps(made()))
-taken = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (taken + room_bytes, resource.RLIM_INFINITY))
-try:
-    made(width=640, height=640)
-    print(json.dumps("made"))
-except OutOfMemory as error:
-    print(json.dumps(error.message))
-print(json.dumps(made()))
-"""
-
-
-def test_memory_that_really_runs_out_fails_that_job_with_the_numbers_and_the_next_one_is_made(
-    tiny_card: Callable[..., Card],
-) -> None:
-    card = tiny_card(TEXT)
-    assert card.weights is not None
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_OUT],
-        input=json.dumps([card.id, card.weights.folder, 96 << 20]),
-        text=True,
-        check=True,
-        capture_output=True,
-        timeout=900,
-        env={"PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1", "PATH": ""},
-    )
-    first, failure, last = map(json.loads, done.stdout.splitlines())
-    assert first == last == 17
-    assert "the video needs more memory than there is: 640x640 and 1 seconds need about" in failure
-    assert "memory ran out in" in failure
-    assert "tried: parts of the model loaded one at a time" in failure

@@ -145,7 +145,7 @@ class _Clip:
         self._observe(Progress("encoding"))
         failpoint("encoding")
         condition = self._work.do(READING, partial(self._adapter.encode, self._request, self._inputs))
-        return self._adapter.prepare(condition, self._request.seed)
+        return self._work.do(STEPS, partial(self._adapter.prepare, condition, self._request.seed))
 
     def tell(self, state: Any, progress: Progress) -> None:
         try:
