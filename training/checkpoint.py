@@ -67,7 +67,7 @@ def keep(model: nn.Module, path: Path) -> None:
 
 def kept(path: Path, model: Model) -> Model:
     """`model` with the weights that `keep` stored."""
-    model.load_state_dict({name: value.float() for name, value in load_file(path).items()}, strict=False)
+    model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     return model
 
 

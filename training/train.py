@@ -25,7 +25,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 
 from rushes.models.mini.config import HOPS_PER_SECOND
 from rushes.models.mini.text import Tokenizer
-from training.checkpoint import kept, resume, save
+from training.checkpoint import from_parts, resume, save
 from training.network import SOUND, VIDEO, Transformer
 from training.plan import POCKET
 from training.sequence import MUTE, REFERENCES, Material, thrown
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--rate", type=float, default=POCKET.rates["others"])
     parser.add_argument("--matrix-rate", type=float, default=POCKET.rates["matrices"])
-    parser.add_argument("--start", type=Path, help="a kept transformer.safetensors of the same words to go on from")
+    parser.add_argument("--start", type=Path, help="a folder that keeps a transformer of the same words to go on from")
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as meeting:
@@ -131,7 +131,7 @@ def learn(rank: int, arguments: argparse.Namespace, meeting: str) -> None:
     torch.manual_seed(0)
     model = Transformer(**POCKET.shape(words))
     if arguments.start:
-        model = kept(arguments.start, model)
+        model = from_parts(arguments.start, "transformer", model)
     optimizers = optimizers_of(model, fused=False)
     average = torch.optim.swa_utils.AveragedModel(model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
     fused = torch.compile(model, dynamic=True)
