@@ -32,6 +32,8 @@ Frames = NDArray[np.uint8]
 
 SIZE = {"width": 576, "height": 320}
 PENGUIN, SUNSET = "a penguin walks in the snow, sunny day", "a penguin walks on the beach at sunset"
+SOMEBODY = "a character dances on the beach, sunny day"
+SPRITES = Path(__file__).parents[1] / "training" / "data" / "sprites"
 ROBOT = "a robot walks in the snow at night"
 COLUMNS, CELL_WIDTH = 7, 160
 HALF_SECOND = 12  # output frames: what the model decodes at once
@@ -47,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(loaded_engine(record.weights), Path(folder), asked.steps)
         figures, rows = bench.keyframes()
-        for measure in (bench.continuation, bench.edit):
+        for measure in (bench.continuation, bench.edit, bench.references):
             more, shown = measure()
             figures += more
             rows += shown
@@ -120,6 +122,17 @@ class _Bench:
         ]
         return figures, rows
 
+    def references(self) -> tuple[list[tuple[str, ...]], list[Row]]:
+        """Two pictures of somebody, each with the same words, which call them something unknown."""
+        rows, films = [], {}
+        for name in ("cat", "robot"):
+            given = _sprite(name)
+            films[name], _ = self._film(prompt=SOMEBODY, seed=14, media=Media(reference_images=(_png(given),)))
+            rows.append(Row(f"reference_images: {name}.  {SOMEBODY}", [given, *_spread(films[name])]))
+        return [
+            ("`reference_images`", "two films of one prompt and seed, to each other", _db(*films.values()), "–")
+        ], rows
+
     def _film(self, **fields: Any) -> tuple[Frames, bytes]:
         request = settled(seconds=3.0, fps=24, steps=self._steps, output_quality=10, **SIZE, **fields)
         file = make(request, self._engine, self._folder / "film.mp4").path.read_bytes()
@@ -162,6 +175,15 @@ def _spread(film: Frames) -> Sequence[Frames]:
 def _frames(file: bytes) -> Frames:
     with av.open(io.BytesIO(file)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+def _sprite(name: str) -> Frames:
+    """Somebody of the model's world, at rest on a plain ground of the size asked for."""
+    with Image.open(SPRITES / f"{name}.webp") as strip:
+        alone = strip.convert("RGBA").crop((0, 0, strip.height, strip.height)).resize((SIZE["height"],) * 2)
+    picture = Image.new("RGBA", (SIZE["width"], SIZE["height"]), "#d8d8e0")
+    picture.alpha_composite(alone, ((SIZE["width"] - SIZE["height"]) // 2, 0))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _png(picture: Frames) -> str:

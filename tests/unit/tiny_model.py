@@ -12,15 +12,28 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from rushes.catalogue.card import Card
+from rushes.catalogue.card import Card, MediaRule, MediaRules
 from rushes.catalogue.cards import mini
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 
 CARD = replace(
-    mini.CARD, id="test/tiny", display_name="Tiny", adapter="tiny_model:TinyAdapter", revision="t1", remarks=None
+    mini.CARD,
+    id="test/tiny",
+    display_name="Tiny",
+    adapter="tiny_model:TinyAdapter",
+    revision="t1",
+    remarks=None,
+    rules=replace(
+        mini.CARD.rules,
+        media=MediaRules(MediaRule(10, ("first", "last", "any")), MediaRule(1), source_video=MediaRule(1)),
+        generate_audio=False,
+        needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
+    ),
 )
+"""It takes pictures and clips, no references and no sound."""
+
 FPS = 8
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
 import pytest
 
+from rushes.catalogue.card import MediaRules
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
 from rushes.jobs.store import JobStore
@@ -17,8 +19,9 @@ from rushes.videos import Videos
 
 @pytest.fixture(scope="module")
 def client(open_door: Callable[..., str], store: JobStore, storage: LocalStorage) -> Iterator[httpx.Client]:
-    """A server whose operator mapped every hosted id to the embedded model."""
-    catalogue = Catalogue([CARD], {"all": "rushes/mini"})
+    """A server whose operator mapped every hosted id to the embedded model, and one to a model of words only."""
+    words = replace(CARD, id="test/words", rules=replace(CARD.rules, media=MediaRules(), needs=("prompt",)))
+    catalogue = Catalogue([CARD, words], {"all": "rushes/mini", "Wan-AI/wan2.7-r2v": "test/words"})
     with httpx.Client(base_url=open_door(videos=Videos(catalogue, store, storage))) as client:
         yield client
 
@@ -48,7 +51,7 @@ def test_a_mapped_id_that_no_request_can_meet_says_why(client: httpx.Client) -> 
     new = {row["id"]: row["unmakeable"] for row in client.get("/v2/supported-models").json()["data"]}
     assert old == new
     assert (old["rushes/mini"], old["minimax/hailuo-02"]) == (None, None)
-    assert old["Wan-AI/wan2.7-r2v"].endswith("which rushes/mini does not take")
+    assert old["Wan-AI/wan2.7-r2v"].endswith("which test/words does not take")
 
 
 @pytest.mark.parametrize("prefix", ["/v2", "/v1/v2", "/v2/v2"])

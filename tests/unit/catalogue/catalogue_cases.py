@@ -35,10 +35,23 @@ OPEN_CARD = replace(
 
 SHORT_CARD = replace(CARD, id="test/short", rules=replace(CARD.rules, seconds=Span(1, 4, 2)))
 
+PICTURES_CARD = replace(
+    CARD,
+    id="test/pictures",
+    rules=replace(
+        CARD.rules,
+        media=MediaRules(MediaRule(10, ("first", "last", "any")), MediaRule(1), source_video=MediaRule(1)),
+        generate_audio=False,
+        needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
+    ),
+)
+"""A model that knows pictures only: no references, no sound."""
+
 WORDS_ONLY_CARD = replace(CARD, id="test/words", rules=replace(CARD.rules, media=MediaRules(), needs=("prompt",)))
 
-HERE = Catalogue([CARD, OPEN_CARD, SHORT_CARD, WORDS_ONLY_CARD])
+HERE = Catalogue([CARD, OPEN_CARD, PICTURES_CARD, SHORT_CARD, WORDS_ONLY_CARD])
 BY_MINI = Catalogue([CARD], {"all": MINI})
+BY_PICTURES = Catalogue([PICTURES_CARD], {"all": PICTURES_CARD.id})
 BY_OPEN = Catalogue([OPEN_CARD], {"all": OPEN_CARD.id})
 
 

@@ -28,9 +28,12 @@ def test_the_embedded_models_limits_read_as_the_card_says() -> None:
     assert said["media"] == {
         "frame_images": {"max_items": 10, "positions": ["first", "last", "any"], "max_bytes": 30 * 2**20},
         "frame_videos": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
+        "reference_images": {"max_items": 1, "max_bytes": 30 * 2**20},
+        "reference_videos": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
         "source_video": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
+        "audio_inputs": {"max_items": 1, "max_bytes": 15 * 2**20, "max_seconds": 30},
     }
-    assert said["needs_one_of"] == ["prompt", "media.frame_images", "media.frame_videos", "media.source_video"]
+    assert said["needs_one_of"] == ["prompt", *(f"media.{member}" for member in said["media"])]
 
 
 def test_a_hosted_ids_limits_say_what_it_does_not_take() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from catalogue_cases import BY_MINI, MINI, OPEN_CARD
+from catalogue_cases import BY_MINI, BY_PICTURES, MINI, OPEN_CARD
 
 from rushes.catalogue.cards import CARDS
 from rushes.catalogue.cards.mini import CARD
@@ -89,8 +89,9 @@ def test_any_other_string_is_a_model_that_is_not_here(asked: str) -> None:
 
 
 def test_ids_that_the_model_here_can_never_make_say_why() -> None:
-    stuck = {offer.asked_id: offer.unmakeable for offer in BY_MINI.offers() if offer.unmakeable}
+    stuck = {offer.asked_id: offer.unmakeable for offer in BY_PICTURES.offers() if offer.unmakeable}
     assert stuck == {
         "Wan-AI/wan2.7-r2v": "Wan-AI/wan2.7-r2v needs media.reference_images or media.reference_videos, "
-        "which rushes/mini does not take"
+        "which test/pictures does not take"
     }
+    assert not any(offer.unmakeable for offer in BY_MINI.offers())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from catalogue_cases import BY_MINI, BY_OPEN, SHORT_CARD, ask, notes
+from catalogue_cases import BY_MINI, BY_OPEN, BY_PICTURES, SHORT_CARD, ask, notes
 
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.contracts import HOSTED
@@ -119,8 +119,8 @@ def test_hailuo_refuses_a_negative_prompt_and_does_not_list_it_as_defaulted() ->
 def test_wan_text_to_video_takes_sound_where_the_model_here_makes_it() -> None:
     assert ask(BY_OPEN.find("Wan-AI/wan2.7-t2v"), generate_audio=True).generate_audio
     with pytest.raises(UnsupportedField) as refused:
-        ask(BY_MINI.find("Wan-AI/wan2.7-t2v"), generate_audio=True)
-    assert "rushes/mini" in refused.value.message
+        ask(BY_PICTURES.find("Wan-AI/wan2.7-t2v"), generate_audio=True)
+    assert "test/pictures" in refused.value.message
 
 
 @pytest.mark.parametrize("model", KLING_WITHOUT_WORDS)
@@ -167,9 +167,9 @@ def test_the_embedded_model_stands_in_for_every_id_that_starts_from_what_it_take
 
 def test_an_id_that_starts_from_what_the_model_here_does_not_take_says_so_at_once() -> None:
     model = "Wan-AI/wan2.7-r2v"
-    offer = BY_MINI.find(model)
+    offer = BY_PICTURES.find(model)
     with pytest.raises(UnsupportedField) as refused:
         ask(offer)
-    assert "rushes/mini" in refused.value.message
+    assert "test/pictures" in refused.value.message
     assert model in refused.value.message
     assert offer.unmakeable is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from catalogue_cases import BY_MINI, BY_OPEN, HUGE, OPEN_CARD, ask, notes
+from catalogue_cases import BY_OPEN, BY_PICTURES, HUGE, OPEN_CARD, ask, notes
 
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest
@@ -150,9 +150,9 @@ def test_two_reference_images_are_not_guessed_at() -> None:
 
 def test_media_that_the_hosted_id_takes_and_the_model_here_does_not_names_both() -> None:
     with pytest.raises(UnsupportedField) as refused:
-        ask(BY_MINI.find("Wan-AI/wan2.7-t2v"), media=Media(audio_inputs=("https://example.com/a.wav",)))
+        ask(BY_PICTURES.find("Wan-AI/wan2.7-t2v"), media=Media(audio_inputs=("https://example.com/a.wav",)))
     assert refused.value.field == "media.audio_inputs"
-    assert "rushes/mini" in refused.value.message
+    assert "test/pictures" in refused.value.message
     assert "Wan-AI/wan2.7-t2v" in refused.value.message
     assert "it takes" not in str(refused.value.hint)
 
@@ -178,4 +178,5 @@ def test_the_embedded_model_makes_a_video_from_pictures_without_a_word() -> None
     with pytest.raises(MissingField) as refused:
         ask(prompt=None)
     assert refused.value.field == "prompt"
-    assert refused.value.allowed == "prompt, media.frame_images, media.frame_videos or media.source_video"
+    assert refused.value.allowed is not None and refused.value.allowed.startswith("prompt, media.frame_images, ")
+    assert refused.value.allowed.endswith(" or media.audio_inputs")

@@ -121,7 +121,7 @@ def test_a_negative_prompt_has_the_same_limits_but_may_be_empty() -> None:
 
 def test_sound_is_refused_until_the_card_says_it_can() -> None:
     with pytest.raises(UnsupportedField) as refused:
-        ask(generate_audio=True)
+        ask("test/pictures", generate_audio=True)
     assert (refused.value.field, refused.value.code) == ("generate_audio", "unsupportedParameter")
     assert ask(generate_audio=False).generate_audio is False
     assert ask(OPEN_CARD.id, generate_audio=True).generate_audio is True
@@ -160,7 +160,7 @@ def test_metadata_nested_a_thousand_deep_is_refused_and_breaks_nothing() -> None
 )
 def test_every_media_member_is_refused_by_its_path_until_the_card_says_it_can(media: Media) -> None:
     with pytest.raises(UnsupportedField) as refused:
-        ask(media=media)
+        ask("test/pictures", media=media)
     assert refused.value.field == f"media.{media.given()[0]}"
     assert refused.value.code == "unsupportedParameter"
 

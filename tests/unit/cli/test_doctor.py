@@ -6,12 +6,15 @@ import hashlib
 import json
 import re
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from rushes import __version__
+from rushes import __version__, assemble
+from rushes.catalogue.card import MediaRules
+from rushes.catalogue.cards.mini import CARD
 from rushes.cli import examine
 from rushes.cli.app import app
 from rushes.cli.told import size
@@ -116,7 +119,9 @@ def test_a_mapping_shows_the_hosted_id_and_what_stands_in_for_it() -> None:
     }
 
 
-def test_a_mapping_that_no_request_can_meet_is_listed_with_the_reason() -> None:
+def test_a_mapping_that_no_request_can_meet_is_listed_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = replace(CARD, rules=replace(CARD.rules, media=MediaRules(), needs=("prompt",)))
+    monkeypatch.setattr(assemble, "CARDS", (words,))
     mapping = ("--serve-as", "Wan-AI/wan2.7-r2v=rushes/mini")
     rows = json.loads(CliRunner().invoke(app, ["models", *mapping, "--json"]).stdout)["models"]
     reasons = {row["id"]: row["unmakeable"] for row in rows}

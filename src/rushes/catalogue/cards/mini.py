@@ -10,25 +10,15 @@ DEFAULT_GUIDANCE = 2.5
 
 MIB = 1 << 20
 
-ALL_KINDS = False
-"""Whether the weights know references and sound: `training.export` writes it, as the weights' `mini.json` says."""
-
-REFERENCE = MediaRule(1, max_bytes=30 * MIB) if ALL_KINDS else MediaRule()
-REFERENCE_CLIP = MediaRule(1, max_bytes=200 * MIB, max_seconds=60) if ALL_KINDS else MediaRule()
-SOUND = MediaRule(1, max_bytes=30 * MIB, max_seconds=60) if ALL_KINDS else MediaRule()
-
 MEDIA = MediaRules(
     # A latent frame lasts half a second, so that ten keyframes already leave little to make of a short clip.
     frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB),
     frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
-    reference_images=REFERENCE,
-    reference_videos=REFERENCE_CLIP,
-    audio_inputs=SOUND,
-    apart=(
-        ("frame_videos", "source_video"),
-        *([("reference_images", "reference_videos")] if ALL_KINDS else []),
-    ),
+    reference_images=MediaRule(1, max_bytes=30 * MIB),
+    reference_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
+    audio_inputs=MediaRule(1, max_bytes=15 * MIB, max_seconds=30),
+    apart=(("frame_videos", "source_video"), ("reference_images", "reference_videos")),
 )
 
 CARD = Card(
@@ -36,12 +26,12 @@ CARD = Card(
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
     remarks="rushes.models.mini.remarks:remarks",
-    revision="pocket-2282f4456d98",
+    revision="pocket-b36fcac3c53a",
     licence="Apache-2.0",
     description=(
-        "A small video model that comes with the package and runs on a CPU: from words, keyframes, a clip to continue "
-        "or one to edit, one subject in one scene, moving, in the style of 3D emoji. Made small and fitted to the "
-        "asked size and rate."
+        "A small video model that comes with the package and runs on a CPU: from words, keyframes, a reference, sound, "
+        "a clip to continue or one to edit, one subject in one scene, moving and sounding, in the style of 3D emoji. "
+        "Made small and fitted to the asked size and rate."
     ),
     created=1_795_305_600,  # 22 November 2026
     rules=Rules(
@@ -58,9 +48,9 @@ CARD = Card(
         fps=Span(15, 60, 24),
         steps=Span(10, 50, 20),
         guidance_scale=Span(0, 30, DEFAULT_GUIDANCE, above_low=True),
-        generate_audio=ALL_KINDS,
+        generate_audio=True,
         media=MEDIA,
-        needs=("prompt", "media.frame_images", "media.frame_videos", "media.source_video"),
+        needs=("prompt", *(f"media.{member}" for member in MEDIA.taken())),
         advised=Advised(guidance_low=1.5, guidance_high=5.0, prompt_chars=600),
     ),
 )
