@@ -2,9 +2,9 @@
 
     python -m training.keep TRANSFORMER_RUN training/kept [--autoencoder AUTOENCODER_RUN]
 
-The encoder makes more latents for the transformer to go on with; the decoder stands in `decoder.onnx`. The transformer is
-kept in bytes, as it ships. Optimizer states stay behind: they are many times the size and come back within a few hundred
-steps.
+The encoder makes more latents for the transformer to go on with; the decoder stands in `decoder.onnx`. The transformer
+is kept in bytes, as it ships. Optimizer states stay behind: they are many times the size and come back within a few
+hundred steps.
 """
 
 from __future__ import annotations
