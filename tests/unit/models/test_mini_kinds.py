@@ -113,3 +113,19 @@ def test_weights_that_know_video_only_make_a_silent_film(tmp_path: Path) -> None
     plain = MiniAdapter(write_tiny_weights(tmp_path))
     state = film(plain, Inputs(), generate_audio=True)
     assert all(chunk.audio is None for chunk in plain.decode(state))
+
+
+@pytest.mark.parametrize("given", [{"references": (SQUARE,)}, {"sound": beep(1.0)}], ids=["reference", "sound"])
+def test_guidance_leads_towards_what_was_given_and_not_only_towards_the_words(
+    adapter: MiniAdapter, given: dict[str, object]
+) -> None:
+    request = asked(guidance_scale=3.0, negative_prompt="rain")
+    with_it, without = (
+        adapter.prepare(adapter.encode(request, inputs), request.seed) for inputs in (Inputs(**given), Inputs())
+    )
+    window, count = with_it.condition.windows[0], len(with_it.latent_NPC)
+    noisy = np.ones(count, np.float32), np.zeros(count, np.float32)
+    towards, _ = adapter._run(with_it, window, *noisy, with_it.condition.words)
+    away_from, _ = adapter._run(without, window, *noisy, with_it.condition.negative_words)
+    led, _ = adapter._predict_clean(with_it, window, *noisy)
+    assert np.allclose(led, away_from + 3.0 * (towards - away_from), atol=1e-4)

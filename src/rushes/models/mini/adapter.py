@@ -40,7 +40,7 @@ from rushes.models.mini.windows import Window, positions, sequence, windows
 
 Float32s = NDArray[np.float32]
 
-STATE_LAYOUT = "mini 3"
+STATE_LAYOUT = "mini 4"
 """Counts up when `MiniState.to_bytes` is written otherwise, or a step computes otherwise."""
 
 SOUND_STREAM = 1 << 32
@@ -317,7 +317,25 @@ class MiniAdapter:
         self, state: MiniState, window: Window, sigma_N: Float32s, heard_N: Float32s
     ) -> tuple[Float32s, Float32s]:
         """What a window of pictures and of sound would be without its noise, of which each latent frame has its own
-        amount; towards the prompt."""
+        amount; towards the prompt, the references and the given sound."""
+        condition = state.condition
+        pictures, sound = self._run(state, window, sigma_N, heard_N, condition.words)
+        if condition.guidance_scale == 1.0:
+            return pictures, sound
+        # What is led away from knows neither references nor given sound. It is a pass of its own, never a batch of two:
+        # int8 ranges are measured over the batch, so that the negative prompt would move the bits of the positive one.
+        given = condition.sound_level < FREE
+        bare = replace(
+            state, about_RPC=state.about_RPC[:0], sound_NKC=state.sound_NKC[:, :0] if given else state.sound_NKC
+        )
+        other_pictures, other_sound = self._run(bare, window, sigma_N, heard_N, condition.negative_words)
+        pictures = guided(pictures, other_pictures, condition.guidance_scale)
+        return pictures, sound if given else guided(sound, other_sound, condition.guidance_scale)
+
+    def _run(
+        self, state: MiniState, window: Window, sigma_N: Float32s, heard_N: Float32s, words: tuple[int, ...]
+    ) -> tuple[Float32s, Float32s]:
+        """One look of the transformer at a window, its references, its sound and `words`."""
         condition = state.condition
         seen_NPC = state.latent_NPC[window.start : window.stop]
         heard_NKC = state.sound_NKC[window.start : window.stop]
@@ -329,25 +347,16 @@ class MiniAdapter:
             "sigma": np.concatenate(
                 [np.repeat(level, part.shape[1])[None] for level, part in zip(levels, parts, strict=True)], axis=1
             ),
+            "words": np.array([words], dtype=np.int64),
         }
         if self.config.kinds:
-            extent = (len(state.about_RPC), self.config.reference_cells, condition.sounds)
+            extent = (len(state.about_RPC), self.config.reference_cells, heard_NKC.shape[1])
             inputs["position"], inputs["kind"] = sequence(*grid, *extent)
         else:
             inputs["position"] = positions(*grid)
-        clean_1NC = self._transformer.run(**inputs, words=_ids(condition.words))
-        if condition.guidance_scale != 1.0:
-            # A pass of its own, never a batch of two: int8 ranges are measured over the batch, so that
-            # the negative prompt would move the bits of the positive prediction.
-            negative = self._transformer.run(**inputs, words=_ids(condition.negative_words))
-            clean_1NC = guided(clean_1NC, negative, condition.guidance_scale)
+        clean_NC = self._transformer.run(**inputs)[0]
         pictures, sounds = (part.shape[0] * part.shape[1] for part in (seen_NPC, heard_NKC))
-        clean_NC = clean_1NC[0]
         return (
             clean_NC[:pictures].reshape(seen_NPC.shape),
             clean_NC[len(clean_NC) - sounds :].reshape(heard_NKC.shape),
         )
-
-
-def _ids(words: tuple[int, ...]) -> NDArray[Any]:
-    return np.array([words], dtype=np.int64)
