@@ -26,9 +26,9 @@ from training.captions import caption
 from training.checkpoint import averaged, kept
 from training.films import SPRITES
 from training.network import PATCH, Encoder
-from training.pocket import heard, reference
+from training.pocket import gait, heard, reference
 from training.render import Film, draw_film, render
-from training.world import FPS, FRAMES_PER_LATENT, GRIDS, POCKET, SUBJECTS, held_out
+from training.world import FPS, FRAMES_PER_LATENT, GRIDS, MOTIONS, POCKET, SUBJECTS, held_out
 
 LENGTH = 6  # latents kept of a film: three seconds, of which the transformer sees any two
 SHARD_FILMS = 60
@@ -109,6 +109,7 @@ def shard(number: int, encoder: Encoder, sprites: list[Tensor]) -> dict[str, obj
         "sound": sounds(films),
         "captions": [each.captions for each in films],
         "subjects": [each.film.subject for each in films],
+        "lands": torch.tensor([MOTIONS[each.film.motion] == "jump" and gait(each.film) > 0 for each in films]),
     }
 
 

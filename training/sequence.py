@@ -42,6 +42,7 @@ class Material:
     words: Tensor  # (B, L)
     sound: Tensor | None  # (B, hops, values of a hop), from the first frame on
     references: Tensor | None  # (B, T', C, r, r)
+    follows: Tensor | None = None  # (B,) bool: clips whose sound is given, whatever is thrown
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,11 @@ def thrown(seen: Material, plan: Plan, names: frozenset[int]) -> Sequence:
     sound = None
     if seen.sound is not None:
         sound = to_tokens(seen.sound, plan.sound_hops, channels, torch)[:, : frames * plan.sounds]
-        sigma_BT, sound_sigma = sound_levels(sigma_BT, plan.sounds)
+        pictures_BT, sound_sigma = sound_levels(sigma_BT, plan.sounds)
+        if seen.follows is not None:
+            pictures_BT = torch.where(seen.follows[:, None], sigma_BT, pictures_BT)
+            sound_sigma = sound_sigma.masked_fill(seen.follows[:, None], 0.0)
+        sigma_BT = pictures_BT
 
     places = rows * cols
     tokens = [video.permute(0, 1, 3, 4, 2).flatten(1, 3)]

@@ -53,13 +53,19 @@ class Shards:
             self.seen.add(path.name)
         return sum(len(shard["latents"]) for shard in self.shards)
 
-    def batch(self, size: int) -> Material:
+    def batch(self, size: int, follow: float) -> Material:
+        """`size` clips, of which a share of `follow` is made to a given sound in which somebody lands."""
         shard = random.choice(self.shards)
         latents, weights, sound, ids = (shard[name] for name in ("latents", "weights", "sound", "ids"))
         start = random.randrange(latents.shape[1] - POCKET.window + 1)
         shown = slice(start, start + POCKET.window)
         hops = round(HOPS_PER_SECOND * POCKET.seconds_per_latent)
         pick = torch.randint(len(latents), (size,))
+        landing = shard["lands"].nonzero().squeeze(1)
+        follows = (torch.rand(size) < follow) & (len(landing) > 0)
+        if len(landing):
+            pick = torch.where(follows, landing[torch.randint(len(landing), (size,))], pick)
+        mute = not follow and random.random() < MUTE
         given = random.choice(REFERENCES)
         subjects = [shard["subjects"][index] for index in pick.tolist()]
         references = [random.choice(self.references[subject][given == 2]) for subject in subjects] if given else None
@@ -67,8 +73,9 @@ class Shards:
             video=latents[pick, shown].float(),
             emphasis=(weights[pick, shown].float() / 255).flatten(1),
             words=ids[pick, torch.randint(ids.shape[1], (size,))].long(),
-            sound=None if random.random() < MUTE else sound[pick, start * hops : shown.stop * hops].float(),
+            sound=None if mute else sound[pick, start * hops : shown.stop * hops].float(),
             references=torch.stack(references).float() if references else None,
+            follows=follows,
         )
 
 
@@ -114,6 +121,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=POCKET.rates["others"])
     parser.add_argument("--matrix-rate", type=float, default=POCKET.rates["matrices"])
     parser.add_argument("--start", type=Path, help="a folder that keeps a transformer of the same words to go on from")
+    parser.add_argument("--follow", type=float, default=0.0, help="share of clips that land where a given sound thuds")
     arguments = parser.parse_args()
     arguments.run.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as meeting:
@@ -152,7 +160,7 @@ def learn(rank: int, arguments: argparse.Namespace, meeting: str) -> None:
         for optimizer, rate in zip(optimizers, (arguments.matrix_rate, arguments.rate), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, (step + 1) / 200) * fade
-        seen = thrown(shards.batch(arguments.batch // arguments.processes), POCKET, names)
+        seen = thrown(shards.batch(arguments.batch // arguments.processes, arguments.follow), POCKET, names)
         with torch.autocast("cpu", torch.bfloat16):
             guess = fused(seen.noisy(), seen.sigma, seen.position, seen.words, seen.kind)
         model.zero_grad(set_to_none=True)

@@ -14,9 +14,10 @@ from training import slices  # noqa: E402
 from training.autoencoder import Autoencoder  # noqa: E402
 from training.checkpoint import PART_BYTES, averaged, from_parts, put_parts  # noqa: E402
 from training.network import REFERENCE, SOUND, VIDEO, Encoder, Transformer  # noqa: E402
-from training.plan import FULL, REHEARSAL  # noqa: E402
-from training.sequence import Sequence, noise_levels, said, sequence, sound_levels  # noqa: E402
+from training.plan import FULL, POCKET, REHEARSAL  # noqa: E402
+from training.sequence import Material, Sequence, noise_levels, said, sequence, sound_levels, thrown  # noqa: E402
 
+from rushes.models.mini.sound import VALUES  # noqa: E402
 from rushes.models.mini.text import UNKNOWN, Tokenizer  # noqa: E402
 
 
@@ -110,3 +111,22 @@ def test_of_some_films_single_moments_are_given() -> None:
     begun = (clean == torch.tensor([True, True, False, False])).all(1).float().mean()
     assert float(last_alone) > 0.01 and float(begun) > 0.05
     assert not clean.all(1).any() and 0.5 < float((~clean).all(1).float().mean()) < 0.8
+
+
+def test_clips_that_are_to_follow_have_their_sound_given_and_their_pictures_to_be_made() -> None:
+    torch.manual_seed(7)
+    rows, cols = POCKET.grids["16:9"]
+    count, frames = 64, POCKET.window
+    film = Material(
+        video=torch.randn(count, frames, POCKET.codec.channels, rows, cols),
+        emphasis=torch.zeros(count, frames * rows * cols),
+        words=torch.full((count, POCKET.max_words), 5),
+        sound=torch.randn(count, 16 * frames, VALUES),
+        references=None,
+        follows=torch.arange(count) < 32,
+    )
+    seen = thrown(film, POCKET, frozenset())
+    heard = seen.sigma[seen.kind == SOUND].unflatten(0, (count, -1))
+    shown = seen.sigma[seen.kind == VIDEO].unflatten(0, (count, -1))
+    assert not heard[:32].any() and heard[32:].any(1).float().mean() > 0.5
+    assert shown[:32].any(1).all(), "a picture that is there already teaches nothing"
