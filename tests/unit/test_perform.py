@@ -96,6 +96,7 @@ def test_the_file_names_what_made_it_but_not_the_prompt(bench: Bench) -> None:
         "seed": 5,
         "steps": 12,
         "guidance_scale": 3.5,
+        "quality": "exact",
         "width": 96,
         "height": 64,
         "fps": 15,

@@ -66,8 +66,11 @@ def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) ->
     _check_together(media, rules, model)
 
 
+REFERENCES = ("reference_images", "reference_videos")
+
+
 def _check_together(media: Media, rules: Rules, model: str) -> None:
-    """Refuse what says twice how the video begins."""
+    """Refuse what says twice how the video begins, or who it is about."""
     for one, other in rules.media.apart:
         if one in media.given() and other in media.given():
             raise InvalidValue(
@@ -75,7 +78,7 @@ def _check_together(media: Media, rules: Rules, model: str) -> None:
                 given=f"beside media.{other}",
                 allowed="one of them",
                 model=model,
-                hint="each says how the video begins",
+                hint=f"each says {'who the video is about' if one in REFERENCES else 'how the video begins'}",
             )
 
 

@@ -144,7 +144,11 @@ def test_a_clip_to_continue_is_the_beginning_and_must_leave_something_to_make(
 def knows_all() -> Card:
     """The card of a model that takes references and sound too."""
     media = replace(
-        CARD.rules.media, reference_images=MediaRule(1), reference_videos=MediaRule(1), audio_inputs=MediaRule(1)
+        CARD.rules.media,
+        reference_images=MediaRule(1),
+        reference_videos=MediaRule(1),
+        audio_inputs=MediaRule(1),
+        apart=(),
     )
     return replace(CARD, rules=replace(CARD.rules, media=media))
 
