@@ -328,9 +328,9 @@ class MiniAdapter:
         bare = replace(
             state, about_RPC=state.about_RPC[:0], sound_NKC=state.sound_NKC[:, :0] if given else state.sound_NKC
         )
-        other_pictures, other_sound = self._run(bare, window, sigma_N, heard_N, condition.negative_words)
-        pictures = guided(pictures, other_pictures, condition.guidance_scale)
-        return pictures, sound if given else guided(sound, other_sound, condition.guidance_scale)
+        other, _ = self._run(bare, window, sigma_N, heard_N, condition.negative_words)
+        # Levels of sound are logarithms: led on as far as pictures are, what is loud would be ten times as loud.
+        return guided(pictures, other, condition.guidance_scale), sound
 
     def _run(
         self, state: MiniState, window: Window, sigma_N: Float32s, heard_N: Float32s, words: tuple[int, ...]
