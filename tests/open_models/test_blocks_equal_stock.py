@@ -103,7 +103,9 @@ def test_our_loop_makes_what_the_blocks_make_whole(blocks: Callable[[str], Block
 
 
 @pytest.mark.parametrize("guidance", [6.0, 1.0])
-def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(blocks_card: Callable[[str], Card], guidance: float) -> None:
+def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(
+    blocks: Callable[[str], BlocksAdapter], guidance: float
+) -> None:
     """With a guidance of 1 the library's own blocks end with an error: they miss the negative words they skipped."""
     adapter = blocks(HUNYUAN_1_5)
     card = adapter.describe()

@@ -57,6 +57,7 @@ def test_of_a_repository_that_serves_other_programs_too_the_parts_alone_are_fetc
         "tokenizer/tokenizer.model",
         "transformer/config.json",
         "transformer/diffusion_pytorch_model-00001-of-00008.safetensors",
+        "README.md",  # it names the licence
     ]
-    others = ["README.md", "ltx-2-19b-dev.safetensors", "ltx-2-19b-dev-fp8.safetensors", "demo.py", "vae/model.bin"]
+    others = ["ltx-2-19b-dev.safetensors", "ltx-2-19b-dev-fp8.safetensors", "demo.py", "vae/model.bin"]
     assert list(filter_repo_objects([*parts, *others], allow_patterns=list(WANTED))) == parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -166,9 +165,11 @@ def test_a_cancel_ends_the_call_within_a_step_and_nothing_is_decoded(
 
     with pytest.raises(Interrupted):
         engine.generate(asked(card), card, stop_in_the_second_step)
-    adapter._run.abandon()  # type: ignore[union-attr]
+    run = adapter._run
+    assert run is not None
+    run.abandon()
     assert (len(steps), decodes) == (2, [])
-    assert not [thread for thread in threading.enumerate() if thread.name == "pipeline"]
+    assert not run._thread.is_alive()
 
 
 def test_after_a_clip_that_was_stopped_the_next_one_is_as_it_would_have_been(

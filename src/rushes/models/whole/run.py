@@ -63,6 +63,7 @@ class Run:
         self._thread = threading.Thread(target=self._baton.carry, args=(call,), name="pipeline", daemon=True)
         self._thread.start()
         self._let_go = weakref.finalize(self, self._baton.drop)
+        self._let_go.atexit = False  # a thread that woke up in a dying interpreter would end it with an abort
 
     @property
     def over(self) -> bool:
