@@ -81,8 +81,7 @@ class Work:
             needs, free_bytes = adapter.needs(self._request, plan.how), self._residency.budget_bytes()
             if needs.size_bytes(apart=plan.how.apart) <= free_bytes:
                 return plan
-            largest = max(needs.stages, key=lambda stage: stage.size_bytes).name
-            lower = plan.lowered(largest)
+            lower = plan.lowered(needs.largest.name)
             if lower is None:
                 if needs.size_bytes(apart=plan.how.apart) * (1 - needs.error) <= free_bytes:
                     return plan
@@ -107,8 +106,9 @@ class Work:
         request, free_bytes = self._request, self._residency.budget_bytes()
         said = f"{request.width}x{request.height} and {request.seconds:g} seconds"
         if needs is not None and plan is not None:
-            largest = max(needs.stages, key=lambda stage: stage.size_bytes)
-            said += f" need about {_gb(needs.size_bytes(apart=plan.how.apart))} here, most of it for {largest.name}"
+            said += (
+                f" need about {_gb(needs.size_bytes(apart=plan.how.apart))} here, most of it for {needs.largest.name}"
+            )
         said += f"; {_gb(free_bytes)} are there"
         if stage is not None:
             said += f"; memory ran out in {stage}"

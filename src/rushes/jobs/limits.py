@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, Text, and_, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, bindparam, delete, func, select
 
 from rushes.errors import IdempotencyMismatch, TooManyRequests
-from rushes.jobs.rows import QUEUED, owned
+from rushes.jobs.rows import QUEUED, dated, owned
 from rushes.jobs.tables import idempotency, jobs, usage
 
 DAY_S = 86_400.0
@@ -60,7 +59,7 @@ def earlier_use(connection: Connection, now: ColumnElement[float], owner: str, g
 def remember_use(connection: Connection, now: ColumnElement[float], owner: str, given: Idempotency, job: str) -> None:
     connection.execute(_FORGETTING, {"of": owner, "as": given.key})
     use = {"owner": owner, "key": given.key, "job": job, "body_hash": given.body_hash}
-    connection.execute(_at(idempotency, now), use)
+    connection.execute(dated(idempotency, now), use)
 
 
 def require_place(
@@ -91,7 +90,7 @@ def require_place(
 
 
 def count_use(connection: Connection, now: ColumnElement[float], owner: str, job: str, seconds: float) -> None:
-    connection.execute(_at(usage, now), {"job": job, "owner": owner, "seconds": seconds})
+    connection.execute(dated(usage, now), {"job": job, "owner": owner, "seconds": seconds})
 
 
 # Asked with each new job, and built once: see `store._ANYBODYS`.
@@ -99,9 +98,3 @@ _OF_KEY = and_(idempotency.c.owner == bindparam("of"), idempotency.c.key == bind
 _FORGETTING = delete(idempotency).where(_OF_KEY)
 _WAITING = select(func.count()).select_from(jobs).where(jobs.c.state == QUEUED)
 _THEIRS = _WAITING.where(owned(bindparam("of", type_=Text)))
-
-
-@lru_cache(maxsize=8)
-def _at(table: Table, now: ColumnElement[float]) -> Insert:
-    """A new row of `table`, which says when it came."""
-    return insert(table).values(at=now)

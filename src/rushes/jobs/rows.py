@@ -15,6 +15,7 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Row,
+    Table,
     Text,
     and_,
     case,
@@ -153,12 +154,13 @@ def write_event(
     connection: Connection, now: ColumnElement[float], row: Row[Any], event: str, data: dict[str, Any]
 ) -> None:
     values = {"job": row.id, "seq": row.event_seq, "attempt": row.attempt, "type": event, "data": data}
-    connection.execute(_writing_event(now), values)
+    connection.execute(dated(job_events, now), values)
 
 
-@lru_cache(maxsize=4)
-def _writing_event(now: ColumnElement[float]) -> Insert:
-    return insert(job_events).values(at=now)
+@lru_cache(maxsize=8)
+def dated(table: Table, now: ColumnElement[float]) -> Insert:
+    """A new row of `table`, which says when it came. Built once: see `store._ANYBODYS`."""
+    return insert(table).values(at=now)
 
 
 def end(

@@ -13,6 +13,9 @@ from typing import Any, Protocol, Self, runtime_checkable
 from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
 
+ATTENTION = "native"
+"""Torch's own kernel, by name: the library's default is one for the whole process, which another model may move."""
+
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -27,7 +30,7 @@ class How:
     pieces     attention and feed-forward work through the tokens in so many pieces, to hold less at a time
     """
 
-    attention: str = "native"
+    attention: str = ATTENTION
     compiled: bool = False
     reuse: float = 0.0
     apart: bool = False
@@ -56,10 +59,14 @@ class Needs:
     stages: tuple[Stage, ...]
     error: float
 
+    @property
+    def largest(self) -> Stage:
+        return max(self.stages, key=lambda stage: stage.size_bytes)
+
     def size_bytes(self, *, apart: bool) -> int:
         """All parts beside each other and the most that is made; or, `apart`, the largest stage."""
         if apart:
-            return max(stage.size_bytes for stage in self.stages)
+            return self.largest.size_bytes
         everything = {key: size for stage in self.stages for key, size in stage.parts.items()}
         return sum(everything.values()) + max(stage.activation_bytes for stage in self.stages)
 

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
 from rushes.models.loading import Folder
 from rushes.models.ltx2.layout import Layout
+from rushes.models.parts import ATTENTION
 
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
@@ -40,8 +41,7 @@ def loaded(layout: Layout, device: torch.device, dtype: torch.dtype) -> Componen
     """
     folder = Folder(layout.checkpoint.folder, device)
     connectors = folder.network("connectors", LTX2TextConnectors, dtype)
-    # By name, as the plan does it for the transformer: the library's default is one for the whole process.
-    connectors.set_attention_backend("native")
+    connectors.set_attention_backend(ATTENTION)  # as the plan does it for the transformer
     return Components(
         tokenizer=folder.part("tokenizer", AutoTokenizer, trust_remote_code=False),
         text_encoder=folder.network("text_encoder", Gemma3ForConditionalGeneration, dtype, TIED),

@@ -12,10 +12,8 @@ import torch
 from transformers import AutoTokenizer
 
 from rushes.models.loading import Folder
+from rushes.models.parts import ATTENTION
 from rushes.weights.checkpoint import INDEX, Checkpoint
-
-ATTENTION = "native"
-"""Torch's own kernel, by name: the library's default is one for the whole process, which another model may move."""
 
 
 def loaded(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rushes.catalogue.cards.whole import Pipeline
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
-from rushes.models.shape import native_size
+from rushes.models import shape
 
 SPACE = ("vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_spatial_scale_factor", "vae_scale_factor")
 TIME = ("vae_scale_factor_temporal", "vae_temporal_compression_ratio", "vae_temporal_scale_factor")
@@ -41,10 +41,9 @@ def grid_of(pipe: Any, pipeline: Pipeline | None = None) -> Grid:
 
 def native_of(request: ResolvedRequest, grid: Grid, *, fps: int, max_area: int) -> Native:
     """The native shape at `fps`. A frame of more than `max_area` pixels is made smaller, in the asked shape."""
-    width, height = native_size(request.width, request.height, grid.multiple, max(max_area, grid.multiple**2))
-    wanted = max(1, math.ceil(round(request.seconds * fps, 6)))
-    frames = grid.length or (1 + grid.time * math.ceil((wanted - 1) / grid.time) if grid.time > 1 else wanted)
-    return Native(width=width, height=height, fps=fps, num_frames=frames)
+    area = max(max_area, grid.multiple**2)
+    native = shape.native_of(request, multiple=grid.multiple, time=grid.time, fps=fps, max_area=area)
+    return replace(native, num_frames=grid.length or native.num_frames)
 
 
 def _last(patch: Any) -> int:
