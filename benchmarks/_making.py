@@ -103,10 +103,15 @@ def unencoded(request: ResolvedRequest, engine: Engine) -> Iterator[NDArray[np.u
     )
 
 
+def frames_of(path: Path) -> list[NDArray[np.uint8]]:
+    """All frames of a finished file, RGB (height, width, 3)."""
+    with av.open(str(path)) as container:
+        return [np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in container.decode(video=0)]
+
+
 def shown(path: Path, count: int) -> list[NDArray[np.uint8]]:
     """`count` RGB frames of a finished file, evenly over its length, each from the middle of its part."""
-    with av.open(str(path)) as container:
-        frames = [np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8) for frame in container.decode(video=0)]
+    frames = frames_of(path)
     return [frames[int((index + 0.5) * len(frames) / count)] for index in range(count)]
 
 

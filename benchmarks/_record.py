@@ -55,7 +55,7 @@ class Record:
                 it would leave a section with a part missing.
         """
         self.name, self.write, self._program = name, bool(asked.write), program or f"benchmarks.{name}"
-        if self.write and asked.only not in (None, *pictures):
+        if self.write and getattr(asked, "only", None) not in (None, *pictures):
             raise SystemExit("--write keeps the whole section: leave --only out")
         self.weights: Path | None = getattr(asked, "weights", None)
         self._needs_weights = hasattr(asked, "weights")

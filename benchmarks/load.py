@@ -283,7 +283,6 @@ def main() -> None:
     parser.add_argument("--posts", type=float, default=50.0, help="videos asked for in a second")
     parser.add_argument("--gets", type=float, default=500.0, help="looks in a second")
     parser.add_argument("--burst", type=int, default=10_000, help="requests at once")
-    parser.set_defaults(only=None)
     add_switches(parser, weights=False)
     asked = parser.parse_args()
     record = Record("load", asked)

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from benchmarks._making import loaded_engine, make, settled
+from benchmarks._making import frames_of, loaded_engine, make, settled
 from benchmarks._record import Record, add_switches, table
 from benchmarks._sheet import Row, save, sheet
 from numpy.typing import NDArray
@@ -135,8 +134,8 @@ class _Bench:
 
     def _film(self, **fields: Any) -> tuple[Frames, bytes]:
         request = settled(seconds=3.0, fps=24, steps=self._steps, output_quality=10, **SIZE, **fields)
-        file = make(request, self._engine, self._folder / "film.mp4").path.read_bytes()
-        return _frames(file), file
+        path = make(request, self._engine, self._folder / "film.mp4").path
+        return np.stack(frames_of(path)), path.read_bytes()
 
     def _written(self, frames: Frames) -> bytes:
         from rushes.media.encode import encode
@@ -170,11 +169,6 @@ def _db(one: Frames, other: Frames) -> str:
 def _spread(film: Frames) -> Sequence[Frames]:
     """Frames over the whole film, the first and the last among them."""
     return [film[round(index * (len(film) - 1) / (COLUMNS - 2))] for index in range(COLUMNS - 1)]
-
-
-def _frames(file: bytes) -> Frames:
-    with av.open(io.BytesIO(file)) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
 def _sprite(name: str) -> Frames:

@@ -28,7 +28,6 @@ TURNS, RUNS = 7, 8
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.set_defaults(only=None)
     add_switches(parser)
     asked = parser.parse_args()
     record = Record("peak", asked)

@@ -12,9 +12,8 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
-from benchmarks._making import SEED, loaded_engine, make, settled
+from benchmarks._making import SEED, frames_of, loaded_engine, make, settled
 from benchmarks._record import Record, add_switches
 from benchmarks._sheet import INK, png
 from numpy.typing import NDArray
@@ -31,7 +30,6 @@ LIMIT_BYTES = 1_500_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.set_defaults(only=None)
     add_switches(parser)
     asked = parser.parse_args()
     record = Record("wall", asked)
@@ -40,7 +38,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for prompt in PROMPTS:
             request = settled(prompt=prompt, seed=asked.seed, seconds=SECONDS, fps=FPS, **SIZE)
-            clips.append(frames(make(request, engine, Path(folder) / "film.mp4").path))
+            clips.append(frames_of(make(request, engine, Path(folder) / "film.mp4").path))
             print(".", end="", flush=True)
     moments = [walled([clip[index] for clip in clips]) for index in range(0, len(clips[0]), FPS // SHOWN_FPS)]
     moving, still = record.picture("wall.webp"), record.picture("wall.png")
@@ -75,11 +73,6 @@ def moving_picture(moments: list[Image.Image]) -> bytes:
         if file.tell() <= LIMIT_BYTES:
             break
     return file.getvalue()
-
-
-def frames(path: Path) -> list[NDArray[np.uint8]]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 if __name__ == "__main__":
