@@ -13,6 +13,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from rushes.media import hdr
 from rushes.media.container import PCM_CODECS, PICTURE_CODECS, TRACK_CODECS, opened
 from rushes.media.limits import AudioLimits, VideoLimits
 from rushes.media.orientation import UPRIGHT, Orientation, of_matrix
@@ -136,17 +137,20 @@ class _Picture:
         smaller = width < frame.width or height < frame.height
         full = frame.color_range == FULL_RANGE or frame.format.is_rgb or frame.format.name.startswith("yuvj")
         guess = Colorspace.ITU709 if frame.height >= HIGH_DEFINITION_ROWS else Colorspace.ITU601
+        bright = frame.color_trc in (hdr.PQ, hdr.HLG)
         rgb = self._reformatter.reformat(
             frame,
             width=width,
             height=height,
-            format="rgb24",
+            format="rgb48le" if bright else "rgb24",
             src_colorspace=MATRICES.get(frame.colorspace, guess),
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
             interpolation=(Interpolation.AREA if smaller else Interpolation.BICUBIC) | EXACT,
             threads=1,
         )
+        if bright:
+            return hdr.to_sdr(cast(NDArray[np.uint16], rgb.to_ndarray()), frame.color_trc)
         return cast(NDArray[np.uint8], rgb.to_ndarray())
 
 
