@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from generations import Client
+    from served import Server
+
     from rushes.catalogue.card import Card
 
 if find_spec("diffusers") is None and not os.environ.get("OPEN_MODELS_REQUIRED"):
@@ -57,3 +60,13 @@ def tiny_card(tiny_folder: Callable[..., Path]) -> Callable[..., Card]:
         raise AssertionError(f"no card of kind {kind}")
 
     return card
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    """The Together client at work on the module's own `server`."""
+    import generations
+
+    client = generations.started("3.1.1", server.url, server.key)
+    yield client
+    client.end()

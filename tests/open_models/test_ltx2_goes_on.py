@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from elsewhere import go_on_elsewhere, to_the_end
 from small_requests import film, picture, small
 from tiny_ltx2 import DISTILLED, FIRST, SECOND
 
@@ -18,24 +16,6 @@ from rushes.catalogue.card import Card
 from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.state import Ltx2State
-
-GO_ON = """
-import json, sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from rushes.catalogue.cards import OPEN
-from rushes.models.ltx2.adapter import Ltx2Adapter
-torch.set_num_threads(1)
-for id, checkpoint, states in json.load(sys.stdin):
-    card = next(card for card in OPEN if card.id == id)
-    adapter = Ltx2Adapter(replace(card, weights=replace(card.weights, folder=checkpoint)))
-    for path in map(Path, states):
-        state = adapter.restore(path.read_bytes())
-        while state.index < state.num_steps:
-            state = adapter.step(state, state.index)
-        path.with_suffix(".end").write_bytes(state.to_bytes())
-"""
 
 SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
 CLIPS = {
@@ -58,25 +38,16 @@ def adapter(tiny_card: Callable[..., Card]) -> Ltx2Adapter:
 
 @pytest.fixture(scope="module")
 def gone_on(tiny_card: Callable[..., Card], tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    """By kind: the end of an undisturbed clip, and the states before each step, gone on with elsewhere.
-
-    One process for all of them: the libraries alone take seconds to import.
-    """
+    """By kind: the end of an undisturbed clip, and the states before each step, gone on with elsewhere."""
     clips, told = {}, []
     for number, (kind, (inputs, steps)) in enumerate(CLIPS.items()):
         place = tmp_path_factory.mktemp(f"states{number}")
         card = tiny_card(kind)
-        assert card.weights is not None
         adapter = Ltx2Adapter(card)
         state = adapter.prepare(adapter.encode(small(card, steps=steps, negative_prompt=None), inputs), 3)
-        saved = []
-        while state.index < state.num_steps:
-            saved.append(place / f"{state.index}.state")
-            saved[-1].write_bytes(state.to_bytes())
-            state = adapter.step(state, state.index)
-        clips[kind] = state.to_bytes(), saved
-        told.append((card.id, card.weights.folder, list(map(str, saved))))
-    subprocess.run([sys.executable, "-c", GO_ON], input=json.dumps(told), text=True, check=True, timeout=900)
+        _, saved = clips[kind] = to_the_end(adapter, state, place)
+        told.append((card, saved))
+    go_on_elsewhere(told)
     return clips
 
 

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import subprocess
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import generations
-import httpx
 import numpy as np
 import pytest
 from generations import Client
 from numpy.typing import NDArray
-from PIL import Image
-from served import REAL, Server, serving
+from over_http import Made, added, changes_said, facts, png, refused, video, warm
+from served import Server
 from small_requests import picture
 from tiny_ltx2 import SECOND
 
 MODEL, DISTILLED = "ltx-2.3", "ltx-2.3-distilled"
-LOADING_S = 300
-"""The first clip waits for a worker that imports torch, on whatever machine this is."""
-
 ASKED: dict[str, Any] = {
     "prompt": "A penguin waddles across the snow",
     "width": 64,
@@ -36,12 +29,6 @@ ASKED: dict[str, Any] = {
     "seed": 7,
     "guidance_scale": 3,
 }
-
-
-def png(picture: Any) -> str:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
 
 
 def tone(hertz: float, seconds: float = 3.0, rate_hz: int = 16_000) -> str:
@@ -62,62 +49,20 @@ PICTURE = png(picture(1))
 def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
     for id in (MODEL, DISTILLED):
-        subprocess.run(
-            [
-                *REAL,
-                "models",
-                "add",
-                id,
-                "--accept-licence",
-                "--from",
-                str(tiny_folder(SECOND)),
-                "--data",
-                str(folder / "data"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-    with serving(REAL, folder, RUSHES_STALL_LOADING_S="3000") as server:
-        first = server.create(model=MODEL, **ASKED)
-        for _ in range(LOADING_S // generations.PATIENCE_S):
-            try:
-                server.completed(first)
-                break
-            except AssertionError as late:
-                if "not within" not in str(late):
-                    raise
+        added(folder / "data", id, "--accept-licence", "--from", str(tiny_folder(SECOND)))
+    with warm(folder, model=MODEL, **ASKED) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[Client]:
-    client = generations.started("3.1.1", server.url, server.key)
-    yield client
-    client.end()
-
-
-def made(server: Server, client: Client, model: str = MODEL, **changes: Any) -> tuple[dict[str, Any], bytes]:
+def made(server: Server, client: Client, model: str = MODEL, **changes: Any) -> Made:
     """The finished job and its file. A change of None leaves a field out."""
-    body = {name: value for name, value in {**ASKED, **changes}.items() if value is not None}
-    job = server.completed(client.returned("videos.create", model=model, **body)["id"])
-    return job, httpx.get(job["outputs"]["video_url"]).content
-
-
-def said(job: dict[str, Any]) -> str:
-    return json.dumps(job["made"]["changes"], ensure_ascii=False)
+    return video(server, client, model=model, **{**ASKED, **changes})
 
 
 @pytest.fixture(scope="module")
 def plain(server: Server, client: Client) -> bytes:
     """The file of `ASKED` as it is."""
     return made(server, client)[1]
-
-
-def facts(file: bytes) -> tuple[int, int, int, float]:
-    with av.open(io.BytesIO(file)) as container:
-        video = container.streams.video[0]
-        frames = sum(1 for _ in container.decode(video))
-        return video.width, video.height, frames, float(video.average_rate or 0)
 
 
 def heard(file: bytes) -> tuple[NDArray[np.float32], int] | None:
@@ -173,8 +118,8 @@ def test_size_rate_and_length_are_as_asked_and_what_was_done_is_said(
 ) -> None:
     job, file = made(server, client, **change)
     assert facts(file) == expected
-    assert (change_said or "") in said(job)
-    assert change_said is not None or "retimed" not in said(job)
+    assert (change_said or "") in changes_said(job)
+    assert change_said is not None or "retimed" not in changes_said(job)
 
 
 @pytest.mark.parametrize("output_format", ["MP4", "WEBM"])
@@ -223,7 +168,7 @@ def test_keyframes_at_any_frame_and_a_clip_to_continue_change_the_film(
     assert len(set(films)) == len(films)
     job, continued = made(server, client, seconds="2", media={"frame_videos": [clip]})
     assert facts(continued)[2] == 48
-    assert "the video begins with the clip" in said(job)
+    assert "the video begins with the clip" in changes_said(job)
 
 
 def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: Client) -> None:
@@ -254,6 +199,4 @@ def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: C
 def test_what_a_model_cannot_honour_is_refused_by_name(
     server: Server, client: Client, model: str, change: dict[str, Any], param: str
 ) -> None:
-    body = {name: value for name, value in {**ASKED, **change}.items() if value is not None}
-    refused = client.refused("videos.create", model=model, **body)
-    assert (refused.status, refused.error["param"]) == (400, param), refused.error
+    assert refused(client, model=model, **{**ASKED, **change}) == (400, param)

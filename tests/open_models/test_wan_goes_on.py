@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from elsewhere import go_on_elsewhere, to_the_end
 from small_requests import INPUTS, small
 from tiny_wan import ANY, EXPERTS, TEXT_OR_FIRST
 
@@ -17,47 +15,21 @@ from rushes.catalogue.card import Card
 from rushes.models.adapter import NO_INPUTS
 from rushes.models.wan.adapter import WanAdapter
 
-GO_ON = """
-import json, sys
-from dataclasses import replace
-from pathlib import Path
-import torch
-from rushes.catalogue.cards import OPEN
-from rushes.models.wan.adapter import WanAdapter
-torch.set_num_threads(1)
-for id, checkpoint, states in json.load(sys.stdin):
-    card = next(card for card in OPEN if card.id == id)
-    adapter = WanAdapter(replace(card, weights=replace(card.weights, folder=checkpoint)))
-    for path in map(Path, states):
-        state = adapter.restore(path.read_bytes())
-        while state.index < state.num_steps:
-            state = adapter.step(state, state.index)
-        path.with_suffix(".end").write_bytes(state.to_bytes())
-"""
 CLIPS = [(kind, scheduler) for kind in (EXPERTS, TEXT_OR_FIRST, ANY) for scheduler in ("unipc", "euler")]
 
 
 @pytest.fixture(scope="module")
 def gone_on(tiny_card: Callable[..., Card], tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    """By kind and scheduler: the end of an undisturbed clip, and the states before each step, gone on with elsewhere.
-
-    One process for all of them: the libraries alone take seconds to import.
-    """
+    """By kind and scheduler: the end of an undisturbed clip, and the states before its steps, gone on with."""
     clips, told = {}, []
     for number, (kind, scheduler) in enumerate(CLIPS):
         place = tmp_path_factory.mktemp(f"states{number}")
         card = tiny_card(kind, scheduler)
-        assert card.weights is not None
         adapter = WanAdapter(card)
         state = adapter.prepare(adapter.encode(small(card, steps=5), INPUTS.get(kind, NO_INPUTS)), 3)
-        saved = []
-        while state.index < state.num_steps:
-            saved.append(place / f"{state.index}.state")
-            saved[-1].write_bytes(state.to_bytes())
-            state = adapter.step(state, state.index)
-        clips[kind, scheduler] = state.to_bytes(), saved
-        told.append((card.id, card.weights.folder, list(map(str, saved))))
-    subprocess.run([sys.executable, "-c", GO_ON], input=json.dumps(told), text=True, check=True, timeout=600)
+        _, saved = clips[kind, scheduler] = to_the_end(adapter, state, place)
+        told.append((card, saved))
+    go_on_elsewhere(told)
     return clips
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -13,18 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import av
-import generations
-import httpx
 import numpy as np
 import pytest
 from generations import Client
-from PIL import Image
-from served import REAL, Server, serving
+from over_http import LOADING_S, Made, added, changes_said, facts, png, refused, video, warm
+from served import REAL, Server
 from small_requests import picture
 from tiny_wan import ANY, EXPERTS, FIRST_AND_LAST, TEXT, TEXT_OR_FIRST
-
-LOADING_S = 300
-"""The first clip waits for a worker that imports torch, on whatever machine this is."""
 
 SERVED = {
     "wan2.1-t2v-1.3b": TEXT,
@@ -44,12 +38,6 @@ ASKED: dict[str, Any] = {
 }
 
 
-def png(picture: Any) -> str:
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
-
-
 PICTURE = png(picture(1))
 
 
@@ -61,55 +49,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path, tiny_folder: Callable[..., Path]) -> Iterator[Server]:
     for id, kind in SERVED.items():
-        added(folder, id, "--from", str(tiny_folder(kind)))
+        added(folder / "data", id, "--from", str(tiny_folder(kind)))
     spoilt = folder / "spoilt"
     shutil.copytree(tiny_folder(EXPERTS), spoilt)
-    added(folder, SPOILT, "--like", "wan2.2-t2v-a14b", "--from", str(spoilt))
+    added(folder / "data", SPOILT, "--like", "wan2.2-t2v-a14b", "--from", str(spoilt))
     weights = spoilt / "transformer_2" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes().replace(b'"proj_out.bias"', b'"proj_out.bits"'))
-    with serving(REAL, folder, RUSHES_STALL_LOADING_S="3000") as server:
-        first = server.create(model="wan2.1-vace-1.3b", **ASKED)
-        for _ in range(LOADING_S // generations.PATIENCE_S):
-            try:
-                server.completed(first)
-                break
-            except AssertionError as late:
-                if "not within" not in str(late):
-                    raise
+    with warm(folder, model="wan2.1-vace-1.3b", **ASKED) as server:
         yield server
 
 
-def added(folder: Path, *words: str) -> None:
-    subprocess.run([*REAL, "models", "add", *words, "--data", str(folder / "data")], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[Client]:
-    client = generations.started("3.1.1", server.url, server.key)
-    yield client
-    client.end()
-
-
-def made(
-    server: Server, client: Client, model: str = "wan2.1-vace-1.3b", **changes: Any
-) -> tuple[dict[str, Any], bytes]:
+def made(server: Server, client: Client, model: str = "wan2.1-vace-1.3b", **changes: Any) -> Made:
     """The finished job and its file. A change of None leaves a field out."""
-    body = {name: value for name, value in {**ASKED, **changes}.items() if value is not None}
-    job = server.completed(client.returned("videos.create", model=model, **body)["id"])
-    return job, httpx.get(job["outputs"]["video_url"]).content
+    return video(server, client, model=model, **{**ASKED, **changes})
 
 
 @pytest.fixture(scope="module")
 def plain(server: Server, client: Client) -> bytes:
     """The file of `ASKED` as it is."""
     return made(server, client)[1]
-
-
-def facts(file: bytes) -> tuple[int, int, int, float]:
-    with av.open(io.BytesIO(file)) as container:
-        video = container.streams.video[0]
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video)]
-        return video.width, video.height, len(frames), float(video.average_rate or 0)
 
 
 def test_the_models_list_has_what_was_added(server: Server, client: Client) -> None:
@@ -167,7 +125,7 @@ def test_size_rate_and_length_are_as_asked_and_what_was_done_is_said(
 ) -> None:
     job, file = made(server, client, **change)
     assert facts(file) == expected
-    changes = json.dumps(job["made"]["changes"], ensure_ascii=False)
+    changes = changes_said(job)
     assert said is None or said in changes, changes
 
 
@@ -183,7 +141,7 @@ def test_keyframes_at_any_frame_a_clip_to_continue_and_one_to_edit_change_the_fi
     films = [plain] + [made(server, client, media=given)[1] for given in media]
     job, continued = made(server, client, seconds="2", media={"frame_videos": [clip]})
     assert len({*films, continued}) == 5
-    said = json.dumps(job["made"]["changes"], ensure_ascii=False)
+    said = changes_said(job)
     assert "the video begins with the clip" in said
     assert "exact, on cpu: attention by torch's own kernel (native)" in said, "the plan is on the job"
 
@@ -192,10 +150,10 @@ def test_a_first_and_a_last_frame_are_both_needed_where_the_model_needs_both(ser
     def frames(*places: str) -> dict[str, Any]:
         return {"frame_images": [{"input_image": png(picture(n)), "frame": at} for n, at in enumerate(places)]}
 
-    refused = client.refused("videos.create", model="wan2.1-flf2v-14b", media=frames("first"), **ASKED)
-    assert refused.status == 400
-    assert refused.error["param"] == "media.frame_images"
-    assert "the last frame is missing" in refused.error["message"]
+    answer = client.refused("videos.create", model="wan2.1-flf2v-14b", media=frames("first"), **ASKED)
+    assert answer.status == 400
+    assert answer.error["param"] == "media.frame_images"
+    assert "the last frame is missing" in answer.error["message"]
     assert facts(made(server, client, "wan2.1-flf2v-14b", media=frames("first", "last"), prompt=None)[1])[2] == 16
 
 
@@ -234,9 +192,7 @@ def test_a_first_frame_is_optional_where_the_model_says_so(server: Server, clien
 def test_what_a_model_cannot_honour_is_refused_by_name(
     server: Server, client: Client, model: str, change: dict[str, Any], param: str
 ) -> None:
-    body = {name: value for name, value in {**ASKED, **change}.items() if value is not None}
-    refused = client.refused("videos.create", model=model, **body)
-    assert (refused.status, refused.error["param"]) == (400, param), refused.error
+    assert refused(client, model=model, **{**ASKED, **change}) == (400, param)
 
 
 def test_a_checkpoint_that_is_not_whole_fails_its_job_with_the_reason_and_the_next_is_made(

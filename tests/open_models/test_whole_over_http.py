@@ -5,22 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import av
-import generations
-import httpx
 import numpy as np
 import pytest
 import tiny_whole
 from generations import Client
-from served import REAL, Server, serving
+from over_http import Made, added, changes_said, refused, video, warm
+from served import Server
 from tiny_whole import COGVIDEOX, HUNYUAN, LTX, MOCHI
 
-LOADING_S = 300
 PICTURE = base64.b64encode(b"\x89PNG: refused before it is opened").decode()
 MODEL = "studio/penguins"
 ASKED: dict[str, Any] = {
@@ -34,40 +31,16 @@ ASKED: dict[str, Any] = {
 }
 
 
-def added(data: Path, *words: str, fails: bool = False) -> Any:
-    done = subprocess.run(
-        [*REAL, "models", "add", *words, "--data", str(data), "--json"], capture_output=True, text=True
-    )
-    assert (done.returncode != 0) == fails, done.stderr + done.stdout
-    return json.loads(done.stdout)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     place = tmp_path_factory.mktemp("served")
     added(place / "data", MODEL, "--from", str(tiny_whole.built(COGVIDEOX, place / "cog")))
-    with serving(REAL, place, RUSHES_STALL_LOADING_S="3000") as server:
-        first = server.create(**ASKED)
-        for _ in range(LOADING_S // generations.PATIENCE_S):
-            try:
-                server.completed(first)
-                break
-            except AssertionError as late:
-                if "not within" not in str(late):
-                    raise
+    with warm(place, **ASKED) as server:
         yield server
 
 
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[Client]:
-    client = generations.started("3.1.1", server.url, server.key)
-    yield client
-    client.end()
-
-
-def made(server: Server, client: Client, **changes: Any) -> tuple[dict[str, Any], bytes]:
-    job = server.completed(client.returned("videos.create", **{**ASKED, **changes})["id"])
-    return job, httpx.get(job["outputs"]["video_url"]).content
+def made(server: Server, client: Client, **changes: Any) -> Made:
+    return video(server, client, **{**ASKED, **changes})
 
 
 def test_the_card_is_what_the_call_takes_and_says_what_it_cannot_promise(server: Server) -> None:
@@ -102,7 +75,7 @@ def test_the_same_seed_gives_the_same_file_and_each_field_another(server: Server
 
 def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> None:
     job, _ = made(server, client, width=96, height=96, fps=16)
-    said = json.dumps(job["made"]["changes"], ensure_ascii=False)
+    said = changes_said(job)
     assert "made at 64×64; scaled to 96×96" in said
     assert "made at 8 fps; retimed to 16 fps" in said
 
@@ -120,8 +93,7 @@ def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> 
 def test_what_the_pipeline_ignores_is_refused_by_name(
     server: Server, client: Client, change: dict[str, Any], param: str
 ) -> None:
-    refused = client.refused("videos.create", **{**ASKED, **change})
-    assert (refused.status, refused.error["param"]) == (400, param), refused.error
+    assert refused(client, **{**ASKED, **change}) == (400, param)
 
 
 def test_a_video_that_is_cancelled_ends_without_a_file_and_the_next_is_made(server: Server, client: Client) -> None:

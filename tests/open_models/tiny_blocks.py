@@ -14,7 +14,7 @@ from diffusers import (
     HunyuanVideo15Pipeline,
     HunyuanVideo15Transformer3DModel,
 )
-from tiny_wan import tokenizer
+from tiny_text import t5_tokenizer
 from transformers import ByT5Tokenizer, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel, T5Config, T5EncoderModel
 
 HUNYUAN_1_5, LTX = "HunyuanVideo15Pipeline", "LTXPipeline"
@@ -35,7 +35,7 @@ def built(kind: str, folder: Path, seed: int = 0) -> Path:
 
 
 def hunyuan_1_5() -> Any:
-    chatty = tokenizer()
+    chatty = t5_tokenizer()
     chatty.chat_template = CHAT
     return HunyuanVideo15Pipeline(
         tokenizer=chatty,

@@ -18,8 +18,7 @@ from diffusers import (
     LTX2VideoTransformer3DModel,
 )
 from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder, LTX2VocoderWithBWE
-from tiny_wan import SENTENCES
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tiny_text import byte_level
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
 FIRST, SECOND = "LTX-2", "LTX-2.3"
@@ -203,25 +202,7 @@ def text_encoder() -> Gemma3ForConditionalGeneration:
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level, some 400 pieces, with the mark that Gemma puts before every prompt."""
-    inner = Tokenizer(models.BPE(unk_token=None))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    inner.train_from_iterator(
-        SENTENCES,
-        trainers.BpeTrainer(
-            vocab_size=400,
-            special_tokens=["<pad>", "<eos>", "<bos>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    inner.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", 2)])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=inner,
-        pad_token="<pad>",
-        eos_token="<eos>",
-        bos_token="<bos>",
-        padding_side="left",
-        model_max_length=1024,
-    )
+    """With the mark that Gemma puts before every prompt."""
+    made = byte_level("<bos> $A", pad="<pad>", eos="<eos>", bos="<bos>")
+    made.padding_side, made.model_max_length = "left", 1024
+    return made

@@ -19,24 +19,16 @@ from diffusers import (
     WanVACEPipeline,
     WanVACETransformer3DModel,
 )
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tiny_text import T5, T5_WIDTH, t5_tokenizer
 from transformers import (
     CLIPImageProcessor,
     CLIPVisionConfig,
     CLIPVisionModel,
-    PreTrainedTokenizerFast,
     UMT5Config,
     UMT5EncoderModel,
 )
 
-SENTENCES = (
-    "A penguin waddles across the snow while the camera slowly pans left.",
-    "A brown horse runs along the beach at sunset, the camera follows it.",
-    "A rocket flies up through space past the stars.",
-    "blurry, low quality, distorted, watermark, text",
-    "An orange butterfly floats over a meadow on a sunny day.",
-)
-TEXT_WIDTH, SEEN_WIDTH = 32, 16
+SEEN_WIDTH = 16
 
 TEXT = "text"
 EXPERTS = "text, by two experts"
@@ -59,7 +51,7 @@ def built(kind: str, folder: Path, *, scheduler: str = "unipc", seed: int = 0) -
 
 def pipeline(kind: str, scheduler: str = "unipc") -> Any:
     shared: dict[str, Any] = {
-        "tokenizer": tokenizer(),
+        "tokenizer": t5_tokenizer(),
         "text_encoder": text_encoder(),
         "vae": wide_vae() if kind == TEXT_OR_FIRST else vae(),
         "scheduler": SCHEDULERS[scheduler](),
@@ -111,7 +103,7 @@ BLOCKS: dict[str, Any] = {
     "patch_size": (1, 2, 2),
     "num_attention_heads": 2,
     "attention_head_dim": 12,
-    "text_dim": TEXT_WIDTH,
+    "text_dim": T5_WIDTH,
     "freq_dim": 256,
     "ffn_dim": 32,
     "num_layers": 3,
@@ -147,19 +139,7 @@ def wide_vae() -> AutoencoderKLWan:
 
 
 def text_encoder() -> UMT5EncoderModel:
-    return UMT5EncoderModel(
-        UMT5Config(
-            vocab_size=512,
-            d_model=TEXT_WIDTH,
-            d_kv=8,
-            d_ff=37,
-            num_layers=2,
-            num_heads=4,
-            relative_attention_num_buckets=8,
-            pad_token_id=0,
-            eos_token_id=1,
-        )
-    ).eval()
+    return UMT5EncoderModel(UMT5Config(**T5)).eval()
 
 
 def image_encoder() -> CLIPVisionModel:
@@ -174,21 +154,3 @@ def image_encoder() -> CLIPVisionModel:
             patch_size=32,
         )
     ).eval()
-
-
-def tokenizer() -> PreTrainedTokenizerFast:
-    """Byte-level, some 400 pieces, with the end mark that T5 puts behind every prompt."""
-    inner = Tokenizer(models.BPE(unk_token=None))
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    inner.train_from_iterator(
-        SENTENCES,
-        trainers.BpeTrainer(
-            vocab_size=400,
-            special_tokens=["<pad>", "</s>"],
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        ),
-    )
-    inner.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    return PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="<pad>", eos_token="</s>")

@@ -27,10 +27,9 @@ from diffusers import (
     MochiPipeline,
     MochiTransformer3DModel,
 )
-from tiny_wan import tokenizer
+from tiny_text import T5, T5_WIDTH, t5_tokenizer
 from transformers import CLIPTextConfig, CLIPTextModel, LlamaConfig, LlamaModel, T5Config, T5EncoderModel
 
-TEXT_WIDTH = 32
 COGVIDEOX, COGVIDEOX_FROM_PICTURE, LTX, HUNYUAN, MOCHI, LATTE = (
     "CogVideoXPipeline",
     "CogVideoXImageToVideoPipeline",
@@ -49,25 +48,13 @@ def built(kind: str, folder: Path, seed: int = 0) -> Path:
 
 
 def t5() -> T5EncoderModel:
-    return T5EncoderModel(
-        T5Config(
-            vocab_size=512,
-            d_model=TEXT_WIDTH,
-            d_kv=8,
-            d_ff=37,
-            num_layers=2,
-            num_heads=4,
-            relative_attention_num_buckets=8,
-            pad_token_id=0,
-            eos_token_id=1,
-        )
-    ).eval()
+    return T5EncoderModel(T5Config(**T5)).eval()
 
 
 def cogvideox(pictures: bool = False) -> Any:
     kind = CogVideoXImageToVideoPipeline if pictures else CogVideoXPipeline
     return kind(
-        tokenizer=tokenizer(),
+        tokenizer=t5_tokenizer(),
         text_encoder=t5(),
         transformer=CogVideoXTransformer3DModel(
             num_attention_heads=2,
@@ -75,7 +62,7 @@ def cogvideox(pictures: bool = False) -> Any:
             in_channels=8 if pictures else 4,
             out_channels=4,
             time_embed_dim=2,
-            text_embed_dim=TEXT_WIDTH,
+            text_embed_dim=T5_WIDTH,
             num_layers=1,
             sample_width=8,
             sample_height=8,
@@ -99,7 +86,7 @@ def cogvideox(pictures: bool = False) -> Any:
 
 def ltx() -> Any:
     return LTXPipeline(
-        tokenizer=tokenizer(),
+        tokenizer=t5_tokenizer(),
         text_encoder=t5(),
         transformer=LTXVideoTransformer3DModel(
             in_channels=8,
@@ -110,7 +97,7 @@ def ltx() -> Any:
             attention_head_dim=8,
             cross_attention_dim=32,
             num_layers=1,
-            caption_channels=TEXT_WIDTH,
+            caption_channels=T5_WIDTH,
         ),
         vae=AutoencoderKLLTXVideo(
             in_channels=3,
@@ -164,9 +151,9 @@ def hunyuan() -> Any:
     ).eval()
     return HunyuanVideoPipeline(
         text_encoder=llama,
-        tokenizer=tokenizer(),
+        tokenizer=t5_tokenizer(),
         text_encoder_2=clip,
-        tokenizer_2=tokenizer(),
+        tokenizer_2=t5_tokenizer(),
         transformer=HunyuanVideoTransformer3DModel(
             in_channels=4,
             out_channels=4,
@@ -203,7 +190,7 @@ def hunyuan() -> Any:
 
 def mochi() -> Any:
     return MochiPipeline(
-        tokenizer=tokenizer(),
+        tokenizer=t5_tokenizer(),
         text_encoder=t5(),
         transformer=MochiTransformer3DModel(
             patch_size=2,
@@ -212,7 +199,7 @@ def mochi() -> Any:
             num_layers=2,
             pooled_projection_dim=16,
             in_channels=12,
-            text_embed_dim=TEXT_WIDTH,
+            text_embed_dim=T5_WIDTH,
             time_embed_dim=4,
             activation_fn="swiglu",
             max_sequence_length=16,
@@ -232,7 +219,7 @@ def mochi() -> Any:
 
 def latte() -> Any:
     return LattePipeline(
-        tokenizer=tokenizer(),
+        tokenizer=t5_tokenizer(),
         text_encoder=t5(),
         vae=AutoencoderKL(
             block_out_channels=(8, 8, 8, 8),
@@ -247,7 +234,7 @@ def latte() -> Any:
             patch_size=2,
             attention_head_dim=8,
             num_attention_heads=3,
-            caption_channels=TEXT_WIDTH,
+            caption_channels=T5_WIDTH,
             in_channels=4,
             cross_attention_dim=24,
             out_channels=8,
