@@ -48,9 +48,9 @@ class Solver:
         scheduler = self._scheduler()
         scheduler._step_index = index
         if isinstance(scheduler, UniPCMultistepScheduler):
-            _remember(scheduler, memory)
+            remember(scheduler, memory)
         moved = scheduler.step(velocity, self.timesteps[index], latent, return_dict=False)[0]
-        return moved, _remembered(scheduler) if isinstance(scheduler, UniPCMultistepScheduler) else FRESH
+        return moved, remembered(scheduler) if isinstance(scheduler, UniPCMultistepScheduler) else FRESH
 
     def _scheduler(self) -> Any:
         scheduler = SCHEDULERS[self._kind].from_config(self._config)
@@ -59,7 +59,8 @@ class Solver:
         return scheduler
 
 
-def _remember(scheduler: Any, memory: Memory) -> None:
+def remember(scheduler: Any, memory: Memory) -> None:
+    """Give a fresh UniPC `scheduler` what `remembered` read of another."""
     for name in LISTS:
         for place in range(len(getattr(scheduler, name))):
             getattr(scheduler, name)[place] = memory.tensors.get(f"{name}.{place}")
@@ -68,7 +69,8 @@ def _remember(scheduler: Any, memory: Memory) -> None:
     scheduler.this_order = memory.this_order
 
 
-def _remembered(scheduler: Any) -> Memory:
+def remembered(scheduler: Any) -> Memory:
+    """What a UniPC `scheduler` knows of the steps it took; nothing of it is written to later."""
     tensors = {"last_sample": scheduler.last_sample}
     for name in LISTS:
         tensors |= {f"{name}.{place}": held for place, held in enumerate(getattr(scheduler, name)) if held is not None}

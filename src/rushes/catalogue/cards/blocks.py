@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rushes.catalogue.card import Advised, Card, Rules, Span, Text, Weights
+from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
 
 GB = 10**9
@@ -14,7 +14,11 @@ CHECK = "rushes.models.blocks.layout:check"
 HUNYUAN_LICENCE = "Tencent Hunyuan Community License (not valid in the European Union, the UK and South Korea)"
 LTX_LICENCE = "LTX-Video Open Weights License (restricts uses)"
 
-NOVEMBER_2024, DECEMBER_2025 = 1_732_233_600, 1_764_806_400
+COSMOS_LICENCE = (
+    "NVIDIA Open Model License (asks for its guardrail or one like it in place; none is part of this package)"
+)
+
+NOVEMBER_2024, DECEMBER_2025, JUNE_2026 = 1_732_233_600, 1_764_806_400, 1_780_272_000
 
 _HUNYUAN = Rules(
     prompt=Text("required"),
@@ -38,6 +42,15 @@ _LTX = replace(
     fps=Span(8, 60, 25),
     guidance_scale=Span(1, 20, 3.0),
     advised=Advised(guidance_low=2.5, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=450),
+)
+
+_COSMOS = replace(
+    _HUNYUAN,
+    sizes=replace(_HUNYUAN.sizes, default=Size(1280, 720)),
+    seconds=Span(1, 7, 7),  # trained on 189 frames at 24 a second
+    steps=Span(1, 100, 35),
+    generate_audio=True,
+    media=MediaRules(frame_images=MediaRule(1, ("first",), max_bytes=30 << 20)),
 )
 
 
@@ -81,6 +94,24 @@ CARDS = (
             fps=25,
             max_area=1216 * 704,
             size_bytes=28 * GB,
+        ),
+    ),
+    Card(
+        id="cosmos3-nano",
+        display_name="Cosmos 3 Nano",
+        adapter=ADAPTER,
+        revision="not here",
+        licence=COSMOS_LICENCE,
+        description="From words, with or without a first frame, with or without sound, at 720P and 24 frames a second.",
+        created=JUNE_2026,
+        rules=_COSMOS,
+        weights=Weights(
+            hub="nvidia/Cosmos3-Nano",
+            layout="Cosmos3OmniPipeline",
+            check=CHECK,
+            fps=24,
+            max_area=1280 * 720,
+            size_bytes=35 * GB,
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """A model that diffusers has as blocks behind the adapter's verbs: their steps, our loop.
 
 What a step computes is the library's (tests/open_models holds the two together, bit for bit). What is ours: the state
-between steps, a scheduler and a guider for each clip (the library keeps one of each on the pipeline), and the noise.
+between steps, schedulers and a guider for each clip (the library keeps one of each on the pipeline), and the noise.
 """
 
 from __future__ import annotations
@@ -11,26 +11,35 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
+from diffusers import SchedulerMixin, UniPCMultistepScheduler
 
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.blocks.film import sounded
 from rushes.models.blocks.layout import read
-from rushes.models.blocks.order import begun, blocks_of, passed, taken_apart
+from rushes.models.blocks.order import Order, begun, blocks_of, passed, taken_apart
 from rushes.models.blocks.state import LAYOUT, BlocksState, Numbers, restored
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
 from rushes.models.shape import native_of
+from rushes.models.solver import FRESH, remember, remembered
 from rushes.models.whole.components import parts_of
-from rushes.models.whole.film import chunks, film
+from rushes.models.whole.film import film
 from rushes.models.whole.shape import grid_of
+
+STREAMS = {"latents": 0, "sound_latents": 1 << 33}
+"""Of the seed's noise, by what the blocks call the latents that begin as it."""
+SCHEDULERS = ("scheduler", "sound_scheduler")
+"""What steps them, in the same order; the blocks copy the second from the first, into a clip's own values."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlocksCondition:
-    """What the words came to: the blocks' own dictionary, before any noise."""
+    """What words and picture came to: the blocks' own dictionary, before any noise."""
 
     numbers: Numbers
     values: dict[str, Any]
@@ -50,9 +59,11 @@ class BlocksAdapter:
         self._dtype = dtype or usual_dtype(self.device)
         found = read_by(read, self._weights)
         self._blocks = blocks_of(found.pipeline)
-        self._order = taken_apart(self._blocks)
         self.pipe = self._blocks.init_pipeline()
-        self.pipe.update_components(**parts_of(found, self.device, self._dtype))
+        settings = {name: value for name, value in found.settings.items() if name in self.pipe._config_specs}
+        self.pipe.update_components(**parts_of(found, self.device, self._dtype), **settings)
+        if hasattr(self.pipe, "disable_safety_checker"):
+            self.pipe.disable_safety_checker()  # a package of its own; the card says that it does not run here
         self._grid = grid_of(self.pipe)
 
     def describe(self) -> Card:
@@ -69,56 +80,84 @@ class BlocksAdapter:
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> BlocksCondition:
         native = self.native(request)
-        numbers = Numbers(native.width, native.height, native.num_frames, request.steps, request.guidance_scale)
+        first = next((picture for at, picture in inputs.keyframes if at == 0), None)
+        numbers = Numbers(
+            native.width,
+            native.height,
+            native.num_frames,
+            request.steps,
+            request.guidance_scale,
+            sound=request.generate_audio,
+            picture=first is not None,
+        )
         given = {
             "prompt": request.prompt,
             "negative_prompt": request.negative_prompt,
+            "image": first,
+            "enable_sound": numbers.sound,
             "width": native.width,
             "height": native.height,
             "num_frames": native.num_frames,
+            "fps": float(native.fps),
             "num_inference_steps": request.steps,
+            "guidance_scale": request.guidance_scale,
             "output_type": "np",
         }
         # With guidance in any case: some text blocks announce negative embeddings, and fail where they make none.
         self._led(replace(numbers, guidance_scale=max(numbers.guidance_scale, 2.0)))
-        state = passed(self._order.words, self.pipe, begun(self._blocks, given))
+        state = passed(self._order(numbers).words, self.pipe, begun(self._blocks, given))
         return BlocksCondition(numbers, state.values, state.kwargs_mapping)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def prepare(self, condition: BlocksCondition, seed: int) -> BlocksState:
-        numbers = replace(condition.numbers, seed=seed)
-        scheduler = self._led(numbers)
-        state = BlocksState(numbers, condition.values, condition.groups, torch.empty(0))
-        # Once to learn the shape in which the blocks would draw, and once with ours in it.
+        numbers, order = replace(condition.numbers, seed=seed), self._order(condition.numbers)
+        self._led(numbers)
+        state = BlocksState(numbers, condition.values, condition.groups, torch.empty(0), {})
+        # Once to learn the shapes in which the blocks would draw, and once with ours in them.
         drawn = state.opened()
         drawn.set("generator", torch.Generator().manual_seed(seed))
-        like = passed(self._order.start, self.pipe, drawn).values["latents"]
+        like = passed(order.start, self.pipe, drawn).values
         ours = state.opened()
-        ours.set("latents", torch.from_numpy(noise(seed, like.shape)))
-        ready = passed(self._order.start, self.pipe, ours)
-        kept = self._order.kept.union(*ready.kwargs_mapping.values())
-        values = {name: value for name, value in ready.values.items() if name in kept}
-        return replace(state, values=values, groups=ready.kwargs_mapping, sigmas=scheduler.sigmas)
+        for name in self._streams(numbers):
+            ours.set(name, _begun_with(like, name, torch.from_numpy(noise(seed, like[name].shape, STREAMS[name]))))
+        ready = passed(order.start, self.pipe, ours)
+        kept = order.kept.union(*ready.kwargs_mapping.values())
+        values = {
+            name: value
+            for name, value in ready.values.items()
+            if name in kept and not isinstance(value, SchedulerMixin)
+        }
+        memories = dict.fromkeys(SCHEDULERS[: len(self._streams(numbers))], FRESH) if self._multistep else {}
+        return replace(
+            state, values=values, groups=ready.kwargs_mapping, sigmas=self.pipe.scheduler.sigmas, memories=memories
+        )
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, state: BlocksState, index: int) -> BlocksState:
-        scheduler = self._led(state.numbers)
-        scheduler.sigmas, scheduler.timesteps = state.sigmas, state.values["timesteps"]
-        scheduler._step_index = index
+        loop, streams = self._order(state.numbers).loop, self._streams(state.numbers)
+        self._led(state.numbers)
+        schedulers = {name: self._scheduler(state, name, index) for name in SCHEDULERS[: len(streams)]}
+        self.pipe.scheduler = schedulers["scheduler"]
         opened = state.opened()
-        opened.set("latents", state.values["latents"].clone())  # some blocks write into it
-        held = self._order.loop.get_block_state(opened)
-        _, held = self._order.loop.loop_step(self.pipe, held, i=index, t=state.values["timesteps"][index])
-        self._order.loop.set_block_state(opened, held)
-        return replace(state, values={**state.values, "latents": opened.values["latents"]}, index=index + 1)
+        opened.set("sound_scheduler", schedulers.get("sound_scheduler"))
+        for name in streams:
+            opened.set(name, state.values[name].clone())  # some blocks write into it
+        held = loop.get_block_state(opened)
+        _, held = loop.loop_step(self.pipe, held, i=index, t=state.values["timesteps"][index])
+        loop.set_block_state(opened, held)
+        moved = {name: opened.values[name] for name in streams}
+        memories = {name: remembered(schedulers[name]) for name in state.memories}
+        return replace(state, values={**state.values, **moved}, memories=memories, index=index + 1)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def decode(self, state: BlocksState) -> Iterator[Chunk]:
-        opened = state.opened()
-        opened.set("generator", torch.Generator().manual_seed(state.numbers.seed))
-        made = passed(self._order.end, self.pipe, opened).values["videos"]
-        numbers = state.numbers
-        return chunks(film(made[0], numbers.num_frames, numbers.width, numbers.height))
+        numbers, opened = state.numbers, state.opened()
+        opened.set("generator", torch.Generator().manual_seed(numbers.seed))
+        values = passed(self._order(numbers).end, self.pipe, opened).values
+        made = np.asarray(values["videos"])
+        frames = film(made[0] if made.ndim == 5 else made, numbers.num_frames, numbers.width, numbers.height)
+        wave = values["sound"].float().cpu().numpy() if numbers.sound else None
+        return sounded(frames, self._weights.fps, wave, int(values["sampling_rate"]) if numbers.sound else 0)
 
     def restore(self, checkpoint: bytes) -> BlocksState:
         return restored(checkpoint, self.device)
@@ -126,10 +165,45 @@ class BlocksAdapter:
     def state_format(self) -> str:
         return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self._dtype)}"
 
-    def _led(self, numbers: Numbers) -> Any:
-        """Give the blocks this clip's guider and a scheduler that remembers no other; the scheduler, to be set."""
+    @property
+    def _multistep(self) -> bool:
+        return isinstance(self.pipe.scheduler, UniPCMultistepScheduler)
+
+    def _streams(self, numbers: Numbers) -> tuple[str, ...]:
+        return tuple(STREAMS) if numbers.sound else ("latents",)
+
+    def _order(self, numbers: Numbers) -> Order:
+        """The way through the blocks for such a clip: they ask what is given, some of it by what others made."""
+        given = {
+            "image": numbers.picture or None,
+            "enable_sound": numbers.sound,
+            "sound_latents": numbers.sound or None,
+        }
+        return taken_apart(self._blocks, given)
+
+    def _led(self, numbers: Numbers) -> None:
+        """Give the blocks this clip's guider, where they have one, and a scheduler that remembers no other clip."""
         pipe = self.pipe
         pipe.scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config)
-        if not math.isclose(pipe.guider.guidance_scale, numbers.guidance_scale):
-            pipe.guider = pipe.guider.new(guidance_scale=numbers.guidance_scale)
-        return pipe.scheduler
+        guider = getattr(pipe, "guider", None)
+        if guider is not None and not math.isclose(guider.guidance_scale, numbers.guidance_scale):
+            pipe.guider = guider.new(guidance_scale=numbers.guidance_scale)
+
+    def _scheduler(self, state: BlocksState, name: str, index: int) -> Any:
+        """The scheduler `name` of this clip, as it stands before step `index`."""
+        scheduler = type(self.pipe.scheduler).from_config(self.pipe.scheduler.config)
+        scheduler.sigmas, scheduler.timesteps = state.sigmas, state.values["timesteps"]
+        scheduler.num_inference_steps, scheduler._step_index = state.num_steps, index
+        if name in state.memories:
+            remember(scheduler, state.memories[name])
+        return scheduler
+
+
+def _begun_with(like: dict[str, Any], name: str, drawn: torch.Tensor) -> torch.Tensor:
+    """Noise, and what is known of the film where it is known: blocks that are given latents leave out to mix it in."""
+    mask, known = like.get("vision_condition_mask"), like.get("vision_conditioning_latents")
+    if name != "latents" or mask is None or known is None:
+        return drawn
+    drawn = drawn.to(known.device)
+    mixed: torch.Tensor = mask * known + (1.0 - mask) * drawn
+    return mixed

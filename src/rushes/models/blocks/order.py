@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from diffusers.modular_pipelines.modular_pipeline import (
+    ConditionalPipelineBlocks,
     LoopSequentialPipelineBlocks,
     PipelineState,
     SequentialPipelineBlocks,
@@ -33,21 +34,21 @@ class Order:
 
 def blocks_of(pipeline: str) -> Any:
     """The library's blocks for the pipeline that a folder names."""
-    module, _, name = BLOCKS[pipeline].partition(":")
+    module, _, name = BLOCKS[pipeline].blocks.partition(":")
     return getattr(import_module(f"diffusers.modular_pipelines.{module}"), name)()
 
 
-def taken_apart(blocks: Any) -> Order:
-    """The order of `blocks`, of whose top blocks one holds the loop."""
+def taken_apart(blocks: Any, given: Mapping[str, Any]) -> Order:
+    """The order of `blocks`, of whose top blocks one holds the loop; what is `given` decides between ways."""
     top = list(blocks.sub_blocks.values())
-    core = next(at for at, block in enumerate(top) if any(map(_is_loop, _leaves([block]))))
-    inner = list(_leaves([top[core]]))
+    core = next(at for at, block in enumerate(top) if any(map(_is_loop, _leaves([block], given))))
+    inner = list(_leaves([top[core]], given))
     at = next(at for at, block in enumerate(inner) if _is_loop(block))
     return Order(
-        words=tuple(_leaves(top[:core])),
+        words=tuple(_leaves(top[:core], given)),
         start=tuple(inner[:at]),
         loop=inner[at],
-        end=(*inner[at + 1 :], *_leaves(top[core + 1 :])),
+        end=(*inner[at + 1 :], *_leaves(top[core + 1 :], given)),
     )
 
 
@@ -67,10 +68,14 @@ def passed(blocks: Iterable[Any], pipe: Any, state: PipelineState) -> PipelineSt
     return state
 
 
-def _leaves(blocks: Iterable[Any]) -> Iterator[Any]:
+def _leaves(blocks: Iterable[Any], given: Mapping[str, Any]) -> Iterator[Any]:
     for block in blocks:
         if isinstance(block, SequentialPipelineBlocks):
-            yield from _leaves(block.sub_blocks.values())
+            yield from _leaves(block.sub_blocks.values(), given)
+        elif isinstance(block, ConditionalPipelineBlocks):
+            asked = {name: given.get(name) for name in block.block_trigger_inputs if name is not None}
+            way = block.select_block(**asked) or block.default_block_name
+            yield from _leaves([block.sub_blocks[way]] if way else [], given)
         else:
             yield block
 
