@@ -254,13 +254,15 @@ def build_worker(settings: Settings) -> Worker:
     checkpoints, inputs = build_checkpoints(settings), build_inputs(settings)
     for room in (storage, checkpoints, inputs):
         room.sweep()
-    scratch = own_scratch(settings.storage.data / "scratch")
+    store = build_store(settings)
+    name = settings.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    scratch = own_scratch(settings.storage.data / "scratch", name, partial(_give_back, store))
 
     def discard(artifact: Artifact) -> None:
         storage.delete(artifact.key)
 
     return Worker(
-        build_store(settings),
+        store,
         partial(
             perform,
             catalogue=catalogue,
@@ -274,13 +276,18 @@ def build_worker(settings: Settings) -> Worker:
             inputs=inputs,
             policy=build_egress(settings),
         ),
-        name=settings.jobs.worker_name or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}",
+        name=name,
         models=sorted({offer.card.id for offer in catalogue.offers()}),
         discard=discard,
         forget=checkpoints.delete,
         lease_s=settings.jobs.lease_s,
         stalls=_stall_limits(settings),
     )
+
+
+def _give_back(store: JobStore, worker: str) -> None:
+    for job in store.rescue(worker=worker):
+        log.warning("job %s taken back from %s, which is dead: %s", job.id, worker, job.state)
 
 
 def _stall_limits(settings: Settings) -> StallLimits:

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
+from rushes.storage.scratch import BOOT_ID
+
 HERE = Path(__file__).parent
 QUICK = {"model": "test/tiny", "prompt": "a fox runs", "width": 96, "height": 64, "seconds": "1", "steps": 10}
 SLOW = {**QUICK, "prompt": "slow 0.3"}
@@ -144,6 +146,42 @@ def test_killed_with_its_worker_a_running_video_is_made_after_the_restart(
     ended = connection.execute("SELECT count(*) FROM job_events WHERE type = 'succeeded'").fetchone()
     connection.close()
     assert ended == (2,), "each published once"
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="this system has no name for its start")
+def test_killed_with_all_its_processes_a_running_video_goes_on_from_its_last_step_and_no_lease_is_waited_for(
+    serve: Callable[..., Served], data: Path
+) -> None:
+    never = {"RUSHES_LEASE_S": "3600", "RUSHES_CHECKPOINT_EVERY_S": "0"}
+    first = serve(**never).ready()
+    running = first.ask(SLOW)
+    eventually(lambda: first.video(running)["step"] >= 3)
+    for pid in below(first.process.pid):
+        os.kill(pid, signal.SIGKILL)
+    first.end(signal.SIGKILL)
+
+    second = serve(**never).ready()
+    second.completed(running)
+    second.end(signal.SIGTERM)
+    connection = sqlite3.connect(data / "jobs.db")
+    told = connection.execute("SELECT attempt, type, data ->> '$.step' FROM job_events ORDER BY seq").fetchall()
+    connection.close()
+    assert [(attempt, type) for attempt, type, _ in told if type not in ("progress", "queued")] == [
+        (1, "running"),
+        (1, "rescued"),
+        (2, "running"),
+        (2, "succeeded"),
+    ]
+    assert min(step for attempt, type, step in told if (attempt, type) == (2, "progress") and step) >= 3
+
+
+def below(pid: int) -> list[int]:
+    """The processes that this one has started, and those that they have; children that a thread started are its."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            found += [child, *below(child)]
+    return found
 
 
 def test_a_cancelled_video_stays_cancelled_and_the_next_is_made(serve: Callable[..., Served]) -> None:

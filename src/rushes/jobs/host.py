@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import secrets
 import socket
 import subprocess
 import threading
@@ -48,6 +49,9 @@ class Host:
         stopped_s: float = LEASE_S,
     ) -> None:
         self._store = store
+        # Chance, since in a container each start of it may have the same process id: a new child under the name of a
+        # dead one would be killed for that one's lease.
+        self._name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._argv = list(argv)
         self._environment = dict(os.environ if environment is None else environment)
         self._grace_s = grace_s
@@ -95,7 +99,7 @@ class Host:
         shortest_s, longest_s = BACK_OFF_S
         pause_s, spawned = shortest_s, 0
         while not self._stop.is_set():
-            name = f"{socket.gethostname()}-{os.getpid()}-{slot}-{spawned}"
+            name = f"{self._name}-{slot}-{spawned}"
             born = time.monotonic()
             code = self._run_child(name)
             spawned += 1

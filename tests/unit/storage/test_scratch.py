@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from rushes.errors import WrongSetup
+from rushes.errors import Unavailable, WrongSetup
 from rushes.storage.local import LONGEST_PUT_S, LocalStorage
-from rushes.storage.scratch import own_scratch
+from rushes.storage.scratch import BOOT_ID, own_scratch
 
 WORK = """
 import sys, time
 from pathlib import Path
 from rushes.storage.scratch import own_scratch
-folder = own_scratch(Path(sys.argv[1]))
+folder = own_scratch(Path(sys.argv[1]), sys.argv[2])
 (folder / "clip.partial").write_bytes(b"half a film")
 print(folder, flush=True)
 time.sleep(600)
@@ -29,18 +30,22 @@ time.sleep(600)
 def test_what_a_killed_process_left_goes_at_the_next_start_and_what_a_living_one_has_stays(tmp_path: Path) -> None:
     root = tmp_path / "scratch"
     workers = [
-        subprocess.Popen([sys.executable, "-c", WORK, str(root)], stdout=subprocess.PIPE, text=True) for _ in range(2)
+        subprocess.Popen([sys.executable, "-c", WORK, str(root), name], stdout=subprocess.PIPE, text=True)
+        for name in ("first", "second")
     ]
+    ended: list[str] = []
     try:
         folders = [Path(worker.stdout.readline().strip()) for worker in workers if worker.stdout]
-        mine = own_scratch(root)
+        mine = own_scratch(root, "mine", ended.append)
+        assert ended == []
         assert all((folder / "clip.partial").exists() for folder in folders)
         assert len({mine, *folders}) == 3
 
         os.kill(workers[0].pid, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
         workers[0].wait(timeout=30)
         assert folders[0].exists()
-        own_scratch(root)
+        own_scratch(root, "another", ended.append)
+        assert ended == (["first"] if BOOT_ID.exists() else [])
         assert not folders[0].exists()
         assert not folders[0].with_suffix(".lock").exists()
         assert (folders[1] / "clip.partial").exists()
@@ -51,6 +56,34 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_what_a_living_one
             worker.wait(timeout=30)
             if worker.stdout:
                 worker.stdout.close()
+
+
+@pytest.mark.parametrize(
+    "said", ['{"owner": "far", "boot": "of another kernel"}', '{"owner": "old", "boot": ""}', "{}", "[]", "", "\xff"]
+)
+def test_of_whom_another_kernel_or_nobody_knew_nothing_is_told(tmp_path: Path, said: str) -> None:
+    left = tmp_path / "aa.lock"
+    left.write_text(said, "latin-1")
+    ended: list[str] = []
+    own_scratch(tmp_path, "mine", ended.append)
+    assert ended == []
+    assert not left.exists()
+
+
+@pytest.mark.skipif(not BOOT_ID.exists(), reason="this system has no name for its start")
+def test_an_end_that_could_not_be_told_is_told_to_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "aa.lock"
+    left.write_text(json.dumps({"owner": "dead", "boot": BOOT_ID.read_text("ascii").strip()}))
+
+    def away(_owner: str) -> None:
+        raise Unavailable("the job database cannot be reached")
+
+    with pytest.raises(Unavailable):
+        own_scratch(tmp_path, "first", away)
+    ended: list[str] = []
+    own_scratch(tmp_path, "second", ended.append)
+    assert ended == ["dead"]
+    assert not left.exists()
 
 
 def test_what_nobody_ever_held_goes_too(tmp_path: Path) -> None:
