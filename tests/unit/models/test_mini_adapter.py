@@ -13,7 +13,7 @@ from mini_cases import asked, film_digest, finished, states
 from rushes.catalogue.cards.mini import CARD
 from rushes.contract.artifact import Native
 from rushes.errors import Unavailable
-from rushes.models.mini.adapter import MiniAdapter
+from rushes.models.mini.adapter import LED_ABOVE, MiniAdapter
 from rushes.models.mini.windows import VIDEO
 
 
@@ -72,6 +72,23 @@ def test_guidance_one_does_not_look_at_the_negative_prompt(adapter):
     alone = finished(adapter, asked(guidance_scale=1.0))
     beside_another = finished(adapter, asked(guidance_scale=1.0, negative_prompt="rain"))
     assert np.array_equal(alone.latent_NPC, beside_another.latent_NPC)
+
+
+def test_guidance_leads_while_half_of_what_is_seen_is_noise_and_no_longer(adapter, monkeypatch):
+    looks = []
+    look = adapter._run
+
+    def counted(state, window, sigma_N, heard_N, words):
+        looks.append((sigma_N.max(), words))
+        return look(state, window, sigma_N, heard_N, words)
+
+    monkeypatch.setattr(adapter, "_run", counted)
+    state = finished(adapter, asked(steps=6, guidance_scale=3.0, negative_prompt="rain"))
+    sigmas = [np.float32(sigma) for sigma in state.condition.sigmas[:-1]]
+    led = [sigma for sigma, words in looks if words == state.condition.negative_words]
+    assert [sigma for sigma, words in looks if words == state.condition.words] == sigmas
+    assert led == [sigma for sigma in sigmas if sigma >= LED_ABOVE]
+    assert 0 < len(led) < len(sigmas)
 
 
 def test_a_negative_prompt_changes_the_film(adapter):

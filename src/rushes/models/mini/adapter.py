@@ -40,8 +40,12 @@ from rushes.models.mini.windows import Window, positions, sequence, windows
 
 Float32s = NDArray[np.float32]
 
-STATE_LAYOUT = "mini 4"
+STATE_LAYOUT = "mini 5"
 """Counts up when `MiniState.to_bytes` is written otherwise, or a step computes otherwise."""
+
+LED_ABOVE = 0.5
+"""The noise level down to which guidance leads. Below it what is shown is settled, and leading on would only make the
+joints between latent frames flicker: docs/decisions/0020-guidance-while-there-is-noise.md."""
 
 SOUND_STREAM = 1 << 32
 """Where the sound's noise begins: the picture, with sound or without, is drawn from the streams below."""
@@ -320,7 +324,7 @@ class MiniAdapter:
         amount; towards the prompt, the references and the given sound."""
         condition = state.condition
         pictures, sound = self._run(state, window, sigma_N, heard_N, condition.words)
-        if condition.guidance_scale == 1.0:
+        if condition.guidance_scale == 1.0 or sigma_N.max(initial=0.0) < LED_ABOVE:
             return pictures, sound
         # What is led away from knows neither references nor given sound. It is a pass of its own, never a batch of two:
         # int8 ranges are measured over the batch, so that the negative prompt would move the bits of the positive one.
