@@ -18,7 +18,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rushes.catalogue.card import Card
+from rushes.catalogue.card import AddedLora, Card
 from rushes.catalogue.cards import CARDS, OPEN, whole
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact
@@ -80,7 +80,26 @@ def _added(settings: Settings) -> Iterator[Card]:
         name = card.display_name if entry.id == entry.like else entry.id
         weights = replace(card.weights, folder=str(entry.folder))
         licence = entry.licence or card.licence
-        yield replace(card, id=entry.id, display_name=name, revision=entry.revision, licence=licence, weights=weights)
+        rules = replace(card.rules, loras=tuple(_loras(shelf, entry.id)))
+        yield replace(
+            card,
+            id=entry.id,
+            display_name=name,
+            revision=entry.revision,
+            licence=licence,
+            weights=weights,
+            rules=rules,
+        )
+
+
+def _loras(shelf: Shelf, id: str) -> Iterator[AddedLora]:
+    """The LoRAs of the model `id` whose files are there. One that is not as it was leaves its model as it is."""
+    for entry in shelf.loras(id):
+        fault = changed(entry.folder, entry.files, whole=False)
+        if fault is not None:
+            log.warning("the LoRA %s of %s is not offered: %s", entry.name, id, fault)
+            continue
+        yield AddedLora(entry.name, entry.revision, entry.paths())
 
 
 def card_of(entry: Entry) -> Card | None:

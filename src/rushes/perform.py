@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -175,6 +176,7 @@ def described(request: ResolvedRequest) -> dict[str, Any]:
         "audio": request.generate_audio,
         "quality": request.quality,
         "media": list(request.media.given()),
+        **({"loras": [asdict(lora) for lora in request.loras]} if request.loras else {}),
     }
 
 

@@ -104,8 +104,11 @@ class Plan:
         return (Note("made", "plan", self.said()),)
 
 
-def planned(card: Card, device: str, quality: str = EXACT_QUALITY) -> Plan | None:
-    """The plan for the model of `card`; None for one that comes with the package, and needs none."""
+def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: bool = False) -> Plan | None:
+    """The plan for the model of `card`; None for one that comes with the package, and needs none.
+
+    `changed` whether LoRAs change its layers: each set of them would be compiled anew, and after eight torch refuses.
+    """
     if card.weights is None:
         return None
     how = How()
@@ -115,7 +118,7 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY) -> Plan | Non
         Technique("precision", EXACT, f"computed in {precision}, as published"),
         *(Technique("family", EXACT, said) for said in card.weights.exactly),
     ]
-    if NEAR in ALLOWED[quality] and device == "cuda":  # on a CPU compiling costs more than a clip gains
+    if NEAR in ALLOWED[quality] and device == "cuda" and not changed:  # on a CPU compiling costs more than a clip gains
         how = replace(how, compiled=True)
         techniques.append(Technique("compile", NEAR, "the transformer's repeated blocks compiled"))
     if LOSSY in ALLOWED[quality]:

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from rushes.api.body import described
+from rushes.api.body import described, member
 from rushes.catalogue.wording import listed
-from rushes.errors import InvalidValue, MissingField
+from rushes.contract.request import Lora
+from rushes.errors import InvalidValue, MissingField, UnknownField
 
 MAX_INTEGER = 2**31 - 1
 PRINTABLE_SCHEMA = {"pattern": r"^[^\u0000-\u0008\u000b-\u001f\u007f-\u009f]*$"}
@@ -135,6 +136,43 @@ class Seconds:
     def schema(self) -> dict[str, Any]:
         as_text = {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,6})?$"}
         return {"anyOf": [as_text, {"type": "number", "exclusiveMinimum": 0, "maximum": MAX_INTEGER}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Loras:
+    """Names, each with a weight: `[{"name": "penguins", "weight": 0.8}]`."""
+
+    max_items: int = 8
+    max_chars: int = 256
+
+    def parse(self, value: Any, path: str) -> tuple[Lora, ...]:
+        if not isinstance(value, list) or len(value) > self.max_items:
+            allowed = f"an array of at most {self.max_items} objects with name and weight"
+            raise InvalidValue(field=path, given=described(value), allowed=allowed)
+        return tuple(self._one(item, f"{path}[{index}]") for index, item in enumerate(value))
+
+    def _one(self, item: Any, path: str) -> Lora:
+        if not isinstance(item, dict):
+            raise InvalidValue(field=path, given=described(item), allowed='an object: {"name": …, "weight": …}')
+        for key in item:
+            if key not in ("name", "weight"):  # a weight misspelt would be another picture
+                raise UnknownField(field=member(path, key), allowed="name, weight")
+        name = item.get("name")
+        if name is None:
+            raise MissingField(field=f"{path}.name", hint="the models list has the names under limits")
+        name = Text(self.max_chars, min_chars=1).parse(name, f"{path}.name")
+        weight = item.get("weight")
+        return Lora(str(name)) if weight is None else Lora(str(name), Number().parse(weight, f"{path}.weight"))
+
+    def schema(self) -> dict[str, Any]:
+        weight = {"anyOf": [Number().schema(), {"type": "null"}], "description": "How much of it; 1 by default."}
+        one = {
+            "type": "object",
+            "required": ["name"],
+            "properties": {"name": Text(self.max_chars, min_chars=1).schema(), "weight": weight},
+            "additionalProperties": False,
+        }
+        return {"type": "array", "maxItems": self.max_items, "items": one}
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from rushes.api.body import described, parse_object
-from rushes.api.fields import Boolean, Field, Integer, Number, Seconds, Text, Word, required
+from rushes.api.fields import Boolean, Field, Integer, Loras, Number, Seconds, Text, Word, required
 from rushes.api.media_fields import DEPRECATED, parse_media
 from rushes.api.remarks import Remarks
 from rushes.api.replies import Made, Native, NoteReply, Outputs, Remark, Status, VideoError, VideoReply
@@ -56,6 +56,12 @@ FIELDS = (
         Word(QUALITIES),
         "What may be traded for time: exact (nothing), high (other roundings), fast (other numbers). Exact by default; "
         "which ones a model offers is under `limits` in the models list. Ours alone.",
+    ),
+    Field(
+        "loras",
+        Loras(),
+        "Changes of the model's weights that this server has by name, each with its weight (1 by default); which ones "
+        "is under `limits` in the models list. Ours alone.",
     ),
     Field(
         "reuse",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from rushes.catalogue.sizes import Sizes
@@ -147,6 +148,15 @@ class Advised:
 
 
 @dataclass(frozen=True, slots=True)
+class AddedLora:
+    """A change of the weights that the operator registered. `files` are paths, by the network that each changes."""
+
+    name: str
+    revision: str
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """Everything `resolve` needs to know of a model or of a hosted id."""
 
@@ -162,6 +172,8 @@ class Rules:
     output_quality: Span = Span(0, 51, 20)  # H.264's quantiser scale; lower is better and larger
     generate_audio: bool = False
     qualities: tuple[str, ...] = ("exact",)  # the first is the default
+    loras: tuple[AddedLora, ...] = ()
+    lora_weight: Span = Span(-4, 4, 1)  # beyond it the pictures are noise
     media: MediaRules = MediaRules()
     needs: tuple[str, ...] = ()
     """Field paths of which at least one must be given, e.g. ("prompt", "media.frame_images")."""
@@ -178,6 +190,8 @@ class Rules:
             return self.sizes.takes_pixels
         if field in ("resolution", "ratio"):
             return self.sizes.tiers is not None
+        if field == "loras":
+            return bool(self.loras)
         return self.generate_audio if field == "generate_audio" else True
 
     def filled_by(self, card_rules: Rules) -> Rules:
@@ -188,6 +202,7 @@ class Rules:
             guidance_scale=_with_default(self.guidance_scale, card_rules.guidance_scale),
             advised=self.advised or card_rules.advised,
             qualities=card_rules.qualities,  # no hosted model has such a choice
+            loras=card_rules.loras,
             media=self.media.filled_by(card_rules.media),
         )
 
@@ -205,6 +220,8 @@ class Weights:
               `(folder, layout) -> None`, which raises WrongSetup where a folder is another. Imports no tensor library.
     max_area  the most pixels of a frame that it makes well; what is asked beyond is made smaller, and scaled.
     experts_guidance  what the second of two experts takes of the asked guidance.
+    loras     what its family calls the layers that a LoRA may change: the dotted name of a function
+              `(folder) -> dict[str, Layers]` (`weights.lora`); None where none is taken. Imports no tensor library.
     exactly   how its family works where others may work otherwise, for the plan to say; none of it costs exactness.
     """
 
@@ -216,6 +233,7 @@ class Weights:
     size_bytes: int  # of the download, about
     experts_guidance: float = 1.0
     exactly: tuple[str, ...] = ()
+    loras: str | None = None
     folder: str | None = None
 
 

@@ -26,6 +26,7 @@ def limits(rules: Rules) -> dict[str, Any]:
         "output_quality": _limit(rules.output_quality),
         "generate_audio": rules.generate_audio,
         "quality": {"choices": list(rules.qualities), "default": rules.qualities[0]},
+        **({"loras": _loras(rules)} if rules.loras else {}),
         "media": {name: _media(rules.media.of(name)) for name in rules.media.taken()},
         "needs_one_of": list(rules.needs),
     }
@@ -73,6 +74,11 @@ def _sizes(sizes: Sizes) -> dict[str, Any]:
         }
     said["default"] = str(sizes.preset)
     return said
+
+
+def _loras(rules: Rules) -> dict[str, Any]:
+    """Only where the operator registered some: a model may have none for years."""
+    return {"names": [lora.name for lora in rules.loras], "weight": _limit(rules.lora_weight)}
 
 
 def _media(rule: MediaRule) -> dict[str, Any]:

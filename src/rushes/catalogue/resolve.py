@@ -21,6 +21,7 @@ from rushes.catalogue.inputs import (
     place_keyframes,
 )
 from rushes.catalogue.lookup import Offer
+from rushes.catalogue.loras import lora_notes, settle_loras
 from rushes.catalogue.sizes import Size, settle_size
 from rushes.catalogue.wording import listed, number
 from rushes.catalogue.words import check_text, checked_metadata
@@ -78,6 +79,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         media=media,
         metadata=checked_metadata(request.metadata),
         quality=_settle_quality(request, parties),
+        loras=settle_loras(request.loras or (), parties),
     )
     notes = (
         *(Note("warning", "request", _storable(warning)) for warning in request.warnings),
@@ -86,6 +88,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         *placed,
         *sized,
         *_default_notes(request, resolved, offer.rules),
+        *lora_notes(resolved.loras),
         *advise(request, resolved, offer.rules),
     )
     return replace(resolved, notes=notes)

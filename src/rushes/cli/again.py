@@ -13,7 +13,7 @@ from typing import Any
 
 from rushes.assemble import build_catalogue, build_egress, build_inputs, build_store
 from rushes.cli.make import performed, place
-from rushes.contract.request import EXACT_QUALITY, ResolvedRequest
+from rushes.contract.request import EXACT_QUALITY, Lora, ResolvedRequest
 from rushes.errors import InvalidValue, MissingField
 from rushes.settings import Settings
 
@@ -75,6 +75,7 @@ def of_file(path: Path, prompt: str | None, negative_prompt: str | None) -> Earl
             output_format=FORMATS[str(said["format"])],
             generate_audio=bool(said["audio"]),
             quality=str(said.get("quality", EXACT_QUALITY)),
+            loras=tuple(Lora(**lora) for lora in said.get("loras", ())),
             **numbers,
             **measures,
         )

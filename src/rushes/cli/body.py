@@ -57,6 +57,12 @@ def keyframe(given: str) -> dict[str, Any]:
     return {"input_image": source(given, field)}
 
 
+def lora(given: str) -> dict[str, Any]:
+    """`NAME` or `NAME=WEIGHT`."""
+    name, equals, weight = given.partition("=")
+    return {"name": name, "weight": number(weight)} if equals else {"name": name}
+
+
 def media(
     *,
     first_frame: str | None,

@@ -51,6 +51,10 @@ def generate(
         Words,
         typer.Option(metavar="WORD", help="exact, high or fast: what to trade for time.", rich_help_panel=QUALITY),
     ] = None,
+    lora: Annotated[
+        Files,
+        typer.Option(metavar="NAME[=WEIGHT]", help="A LoRA of the model; repeatable.", rich_help_panel=QUALITY),
+    ] = None,
     output_format: Annotated[
         Words, typer.Option(metavar="FORMAT", help="MP4 or WEBM; else by the suffix of -o.", rich_help_panel=FILE)
     ] = None,
@@ -118,6 +122,7 @@ def generate(
             "guidance_scale": guidance_scale and body.number(guidance_scale),
             "seed": seed and body.number(seed),
             "quality": quality,
+            "loras": [body.lora(given) for given in lora] if lora else None,
             "output_format": body.output_format(output_format, output),
             "output_quality": output_quality and body.number(output_quality),
             "generate_audio": generate_audio,

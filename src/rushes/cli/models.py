@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.cli.exits import explained
+from rushes.cli.lora import add_lora
 from rushes.cli.shelf import add, info, remove, verify
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
                 rules.seconds.allowed,
                 rules.fps.allowed,
                 rules.steps.allowed,
-                ", ".join(rules.media.taken()) or "–",
+                ", ".join((*rules.media.taken(), *(f"LoRA {lora.name}" for lora in rules.loras))) or "–",
             )
         Console(soft_wrap=True).print(table)
         for card in others:
@@ -83,6 +84,7 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
 
 
 models.command()(add)
+models.command()(add_lora)
 models.command()(info)
 models.command()(verify)
 models.command()(remove)

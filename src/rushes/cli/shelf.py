@@ -22,7 +22,7 @@ from rushes.errors import InvalidValue, WrongSetup
 if TYPE_CHECKING:
     from rushes.catalogue.card import Card, Weights
     from rushes.weights.checkpoint import Tell
-    from rushes.weights.shelf import Entry, Shelf
+    from rushes.weights.shelf import Entry, LoraEntry, Shelf
 
 A_SLIP = 0.85
 """How like two ids are, of which one is taken for the other misspelt: wan2.1-t2v-1.3 and wan2.1-t2v-1.3b are 0.97."""
@@ -69,7 +69,7 @@ def add(
         from rushes.weights.checkpoint import hashed, looked_at, revision_of
         from rushes.weights.shelf import Entry
 
-        shelf = _shelf(data)
+        shelf = shelf_of(data)
         known = _known(like or id) if like is not None or source is None or _is_known(id) else None
         _check_free(id, like)
         before, can_ask = shelf.find(id), not as_json and sys.stdin.isatty()
@@ -85,7 +85,7 @@ def add(
             facts = _facts(folder, native)
         licence = licence_of(folder, known.card.licence if known else None)
         accepted = agreed(licence, folder, accept=accept, before=before, can_ask=can_ask)
-        with _told(quiet=as_json) as tell:
+        with told_of(quiet=as_json) as tell:
             files = hashed(folder, looked_at(folder).files, tell)
         made_like = whole.LIKE if known is None else known.card.id
         entry = Entry(
@@ -95,9 +95,9 @@ def add(
         if as_json:
             print(json.dumps(_said(entry), ensure_ascii=False))
             return
-        print(f"{id} is here: {len(files)} files, {_size(entry.size_bytes)}, revision {entry.revision}")
+        print(f"{id} is here: {len(files)} files, {sized(entry.size_bytes)}, revision {entry.revision}")
         if known is None:
-            print(_card_of(entry).card.description)
+            print(known_of(entry).card.description)
             for better in _fitting(folder):
                 print(f"Rushes knows this family: with --like {better} it keeps all promises", file=sys.stderr)
         print("a server that runs offers it after its next start")
@@ -110,8 +110,10 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
     with explained(as_json):
         from rushes.catalogue.limits import limits
 
-        entry = _shelf(data).find(id)
-        known = _card_of(entry) if entry else _known(id)
+        shelf = shelf_of(data)
+        entry = shelf.find(id)
+        loras = shelf.loras(entry.id) if entry else ()
+        known = known_of(entry) if entry else _known(id)
         card, weights = known.card, known.weights
         said: dict[str, Any] = {
             "id": entry.id if entry else card.id,
@@ -125,14 +127,17 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
             "native_max_pixels": weights.max_area,
         }
         if entry is not None:
-            said |= _said(entry)
+            said |= {**_said(entry), "loras": [lora_said(lora) for lora in loras]}
         if as_json:
             print(json.dumps({**said, "limits": limits(card.rules)}, ensure_ascii=False))
             return
         for name, value in said.items():
-            print(f"{name.replace('_', ' '):<18} {_size(value) if name == 'size_bytes' else value}")
+            if name != "loras":
+                print(f"{name.replace('_', ' '):<18} {sized(value) if name == 'size_bytes' else value}")
+        for lora in loras:
+            print(f"{'lora':<18} {lora_line(lora)}")
         if entry is None:
-            print(f"to add it: rushes models add {card.id}, {_size(weights.size_bytes)}")
+            print(f"to add it: rushes models add {card.id}, {sized(weights.size_bytes)}")
 
 
 def verify(
@@ -141,32 +146,46 @@ def verify(
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a model's files again and compare them with what was added.
+    """Read a model's files and those of its LoRAs again, and compare them with what was added.
 
     Exit codes: 0 they are the same, 1 they are not.
     """
     with explained(as_json):
         from rushes.weights.checkpoint import changed
 
-        entry = _entry(_shelf(data), id)
-        with _told(quiet=as_json or quick) as tell:
+        shelf = shelf_of(data)
+        entry = entry_of(shelf, id)
+        loras = shelf.loras(entry.id)
+        with told_of(quiet=as_json or quick) as tell:
             fault = changed(entry.folder, entry.files, whole=not quick, tell=tell)
+            for lora in loras:
+                lora_fault = changed(lora.folder, lora.files, whole=not quick, tell=tell)
+                fault = fault or (lora_fault and f"LoRA {lora.name}: {lora_fault}")
         if as_json:
             print(json.dumps({"id": entry.id, "intact": fault is None, "fault": fault}, ensure_ascii=False))
         else:
-            said = f"{len(entry.files)} files as they were added" if fault is None else fault
+            count = len(entry.files) + sum(len(lora.files) for lora in loras)
+            said = f"{count} files as they were added" if fault is None else fault
             print(f"{entry.id}: {said}", file=sys.stdout if fault is None else sys.stderr)
         if fault is not None:
             raise typer.Exit(FAILED)
 
 
-def remove(id: Id, data: Data = None, as_json: AsJson = False) -> None:
-    """Forget a model. Its files stay where they are."""
+def remove(
+    id: Id,
+    lora: Annotated[str | None, typer.Option(metavar="NAME", help="Forget this LoRA of the model alone.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget a model and its LoRAs, or one LoRA. The files stay where they are."""
     with explained(as_json):
-        shelf = _shelf(data)
+        shelf = shelf_of(data)
+        if lora is not None:
+            _remove_lora(shelf, id, lora, as_json)
+            return
         entry = shelf.find(id)
         if entry is None and id not in shelf.unreadable():
-            _entry(shelf, id)
+            entry_of(shelf, id)
         shelf.remove(id)
         if as_json:
             print(json.dumps({"id": id, "folder": str(entry.folder) if entry else None}, ensure_ascii=False))
@@ -174,7 +193,20 @@ def remove(id: Id, data: Data = None, as_json: AsJson = False) -> None:
             print(f"{id} is no longer offered" + (f"; its files are still in {entry.folder}" if entry else ""))
 
 
-def _shelf(data: Path | None) -> Shelf:
+def _remove_lora(shelf: Shelf, id: str, name: str, as_json: bool) -> None:
+    from rushes.catalogue.wording import listed
+
+    of = entry_of(shelf, id).id
+    names = [lora.name for lora in shelf.loras(of)]
+    if not shelf.remove_lora(of, name):
+        raise InvalidValue(field="lora", given=name, allowed=listed(names) or "none: this model has no LoRA", model=of)
+    if as_json:
+        print(json.dumps({"id": of, "lora": name}, ensure_ascii=False))
+    else:
+        print(f"{name} of {of} is no longer offered; its file is still there")
+
+
+def shelf_of(data: Path | None) -> Shelf:
     from rushes.assemble import build_shelf
     from rushes.settings import Settings
 
@@ -205,7 +237,7 @@ def _known(id: str) -> _Known:
     raise InvalidValue(field="model", given=id, allowed=ids, hint=hint)
 
 
-def _card_of(entry: Entry) -> _Known:
+def known_of(entry: Entry) -> _Known:
     from rushes.assemble import card_of
 
     card = card_of(entry)
@@ -247,7 +279,7 @@ def _check_free(id: str, like: str | None) -> None:
         raise InvalidValue(field="model", given=id, allowed="an id that no other model has")
 
 
-def _entry(shelf: Shelf, id: str) -> Entry:
+def entry_of(shelf: Shelf, id: str) -> Entry:
     from rushes.catalogue.wording import listed
 
     entry = shelf.find(id)
@@ -292,12 +324,29 @@ def _said(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _size(size_bytes: int) -> str:
+def lora_said(entry: LoraEntry) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "model": entry.of,
+        "files": entry.paths(),
+        "revision": entry.revision,
+        "layers": entry.layers,
+        "rank": entry.rank,
+        "size_bytes": entry.size_bytes,
+    }
+
+
+def lora_line(entry: LoraEntry) -> str:
+    files, size = ", ".join(dict.fromkeys(entry.paths().values())), sized(entry.size_bytes)
+    return f"{entry.name}: {entry.layers} layers, rank {entry.rank}, {size}, revision {entry.revision}, {files}"
+
+
+def sized(size_bytes: int) -> str:
     return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e8 else f"{size_bytes / 1e6:.1f} MB"
 
 
 @contextmanager
-def _told(quiet: bool) -> Iterator[Tell]:
+def told_of(quiet: bool) -> Iterator[Tell]:
     """Hashing 30 GB takes a minute: says on a terminal which file it is at."""
     if quiet or not sys.stderr.isatty():
         yield lambda name, done, size: None

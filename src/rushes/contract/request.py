@@ -13,6 +13,18 @@ EXACT_QUALITY, HIGH_QUALITY, FAST_QUALITY = QUALITIES = ("exact", "high", "fast"
 
 
 @dataclass(frozen=True, slots=True)
+class Lora:
+    """A change of a model's weights that the operator registered under `name`, and how much of it.
+
+    `revision` is of the files, once the request is settled: the same name may be given to others later.
+    """
+
+    name: str
+    weight: float = 1.0
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class VideoRequest:
     """One call of `videos.create`, spellings folded, types checked, limits not yet: None means not asked for."""
 
@@ -34,6 +46,7 @@ class VideoRequest:
     quality: str | None = None
     reuse: bool | None = None
     """Whether an earlier video of the very same request will do; only one with a seed can have such a one."""
+    loras: tuple[Lora, ...] | None = None
     media: Media = Media()
     webhook_url: str | None = None
     """Where to tell that the video has ended."""
@@ -79,6 +92,7 @@ class ResolvedRequest:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
     quality: str = EXACT_QUALITY  # rows of versions that knew no other have none
+    loras: tuple[Lora, ...] = ()  # by name
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -94,5 +108,6 @@ class ResolvedRequest:
                 **values,
                 "media": Media(**media),
                 "notes": tuple(Note(**note) for note in values["notes"]),
+                "loras": tuple(Lora(**lora) for lora in values.get("loras", ())),
             }
         )

@@ -60,7 +60,7 @@ class Engine:
         failpoint("loading")
         adapter = self.adapter(card)
         device = device_of(adapter)
-        plan = planned(card, device, request.quality) if device is not None else None
+        plan = planned(card, device, request.quality, changed=bool(request.loras)) if device is not None else None
         work = self._works[card.id] = Work(adapter, request, plan, self._residency)
         clip = _Clip(work, card, request, inputs, observe, journal)
         state = clip.start()

@@ -6,7 +6,7 @@ A part is a network with its weights, known by its files: two models with the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -69,6 +69,14 @@ class Needs:
             return self.largest.size_bytes
         everything = {key: size for stage in self.stages for key, size in stage.parts.items()}
         return sum(everything.values()) + max(stage.activation_bytes for stage in self.stages)
+
+    def more(self, name: str, size_bytes: int) -> Needs:
+        """These, with `size_bytes` more in the stages of that name."""
+        grown = (
+            replace(stage, activation_bytes=stage.activation_bytes + size_bytes) if stage.name == name else stage
+            for stage in self.stages
+        )
+        return replace(self, stages=tuple(grown))
 
 
 class Residency(Protocol):

@@ -36,6 +36,28 @@ def tensors(path: Path) -> dict[str, Tensor]:
 
     Errors  Damaged; OSError where the file cannot be read.
     """
+    size_bytes, header_bytes, said = _said(path)
+    found = {name: _tensor(name, about) for name, about in said.items() if name != "__metadata__"}
+    at = 0
+    for tensor in sorted(found.values(), key=lambda tensor: (tensor.start, tensor.end)):
+        if tensor.start != at:
+            raise Damaged("has tensors that overlap or leave a gap")
+        at = tensor.end
+    if 8 + header_bytes + at != size_bytes:
+        raise Damaged(f"is {size_bytes:,} bytes long and announces {8 + header_bytes + at:,}: a download cut short?")
+    return found
+
+
+def notes(path: Path) -> dict[str, str]:
+    """What its writer noted in the file, name by name; empty where there is nothing. Errors  as `tensors`."""
+    said = _said(path)[2].get("__metadata__") or {}
+    if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
+        raise Damaged("has notes that are no strings")
+    return said
+
+
+def _said(path: Path) -> tuple[int, int, dict[str, Any]]:
+    """The file's length, its header's, and the header."""
     size_bytes = path.stat().st_size
     with path.open("rb") as file:
         header_bytes = int.from_bytes(file.read(8), "little")
@@ -48,15 +70,7 @@ def tensors(path: Path) -> dict[str, Tensor]:
         raise Damaged("has a header that is not JSON") from None
     if not isinstance(said, dict):
         raise Damaged("has a header that is no JSON object")
-    found = {name: _tensor(name, about) for name, about in said.items() if name != "__metadata__"}
-    at = 0
-    for tensor in sorted(found.values(), key=lambda tensor: (tensor.start, tensor.end)):
-        if tensor.start != at:
-            raise Damaged("has tensors that overlap or leave a gap")
-        at = tensor.end
-    if 8 + header_bytes + at != size_bytes:
-        raise Damaged(f"is {size_bytes:,} bytes long and announces {8 + header_bytes + at:,}: a download cut short?")
-    return found
+    return size_bytes, header_bytes, said
 
 
 def _tensor(name: str, about: Any) -> Tensor:

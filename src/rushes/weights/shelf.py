@@ -1,4 +1,6 @@
-"""The models that were added on this machine: a small file for each, so that two commands never write the same one."""
+"""What was added on this machine, models and LoRAs: a small file for each, so that two commands never write the same
+one.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,7 @@ from rushes.weights.checkpoint import File
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
 SUFFIX = ".model.json"
+LORA_SUFFIX = ".lora.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,32 @@ class Entry:
         return sum(file.size_bytes for file in self.files)
 
 
+@dataclass(frozen=True, slots=True)
+class LoraEntry:
+    """A LoRA that was added for the model `of`: asked for as `name`, from `files` in `folder`.
+
+    `networks` names the file that each network of the model is changed by.
+    """
+
+    name: str
+    of: str
+    folder: Path
+    revision: str
+    files: tuple[File, ...]
+    networks: dict[str, str]
+    layers: int  # that it changes
+    rank: int  # the highest
+    added_at: float  # Unix seconds
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
+    def paths(self) -> dict[str, str]:
+        """The file of each network, where it lies."""
+        return {network: str(self.folder / file) for network, file in self.networks.items()}
+
+
 class Shelf:
     """The entries in the folder `place`, which is made with the first."""
 
@@ -62,10 +91,16 @@ class Shelf:
 
     def put(self, entry: Entry) -> None:
         """Add `entry`, or replace the one of its id. Errors  WrongSetup for what is no id, or a disk that fails."""
-        if not ID.fullmatch(entry.id):
-            raise WrongSetup(field="id", given=entry.id, allowed="letters, digits and . _ -, with at most one /")
+        self._write(self._path(entry.id), "id", entry.id, entry)
+
+    def put_lora(self, entry: LoraEntry) -> None:
+        """Add `entry`, or replace the one of its name and model. Errors  as `put`."""
+        self._write(self._lora_path(entry.of, entry.name), "name", entry.name, entry)
+
+    def _write(self, path: Path, field: str, id: str, entry: Entry | LoraEntry) -> None:
+        if not ID.fullmatch(id):
+            raise WrongSetup(field=field, given=id, allowed="letters, digits and . _ -, with at most one /")
         said = {**asdict(entry), "folder": str(entry.folder)}
-        path = self._path(entry.id)
         draft = path.with_name(f".{secrets.token_hex(8)}")
         try:
             self.place.mkdir(parents=True, exist_ok=True)
@@ -79,10 +114,24 @@ class Shelf:
             raise WrongSetup(field="models", given=self.place, allowed="a folder that can be written to") from error
 
     def remove(self, id: str) -> bool:
-        """Forget the entry `id`; its weights stay where they are. Whether it was there."""
+        """Forget the entry `id` and its LoRAs; the files stay where they are. Whether it was there."""
         there = self._path(id).exists()
         self._path(id).unlink(missing_ok=True)
+        for path in self._lora_paths(id):
+            path.unlink(missing_ok=True)
         return there
+
+    def remove_lora(self, of: str, name: str) -> bool:
+        """Forget one LoRA of the model `of`; its files stay where they are. Whether it was there."""
+        path = self._lora_path(of, name)
+        there = path.exists()
+        path.unlink(missing_ok=True)
+        return there
+
+    def loras(self, of: str) -> tuple[LoraEntry, ...]:
+        """The LoRAs of the model `of` that can be read, by name."""
+        found = (_read_lora(path) for path in self._lora_paths(of))
+        return tuple(entry for entry in found if entry is not None)
 
     def find(self, id: str) -> Entry | None:
         """The entry of `id`, which is matched without regard to case."""
@@ -105,7 +154,27 @@ class Shelf:
         return sorted(self.place.glob(f"*{SUFFIX}"))
 
     def _path(self, id: str) -> Path:
-        return self.place / f"{quote(id.casefold(), safe='')}{SUFFIX}"
+        return self.place / f"{_spelled(id)}{SUFFIX}"
+
+    def _lora_path(self, of: str, name: str) -> Path:
+        return self.place / f"{_spelled(of)}@{_spelled(name)}{LORA_SUFFIX}"
+
+    def _lora_paths(self, of: str) -> list[Path]:
+        return sorted(self.place.glob(f"{_spelled(of)}@*{LORA_SUFFIX}"))
+
+
+def _spelled(id: str) -> str:
+    """As a part of a file's name; an id has no @."""
+    return quote(id.casefold(), safe="")
+
+
+def _read_lora(path: Path) -> LoraEntry | None:
+    try:
+        said = json.loads(path.read_text("utf-8"))
+        files = tuple(File(**file) for file in said.pop("files"))
+        return LoraEntry(**{**said, "folder": Path(said["folder"])}, files=files)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _read(path: Path) -> Entry | None:

@@ -25,6 +25,14 @@ def test_a_plan_does_nothing_that_the_quality_forbids_and_says_all_it_does(devic
     assert (note.kind, note.field) == ("made", "plan")
 
 
+def test_blocks_that_loras_change_are_not_compiled() -> None:
+    """Each set of LoRAs is other code to a compiler: after eight of them torch fails the clip."""
+    plain, changed = planned(WAN, "cuda", "high"), planned(WAN, "cuda", "high", changed=True)
+    assert plain is not None and changed is not None
+    assert (plain.how.compiled, changed.how.compiled) == (True, False)
+    assert "compile" not in changed.said()
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 @pytest.mark.parametrize("card", OPEN, ids=lambda card: card.id)
 def test_without_a_wish_every_plan_is_exact(card, device: str) -> None:

@@ -17,6 +17,7 @@ GB = 10**9
 
 ADAPTER = "rushes.models.wan.adapter:WanAdapter"
 CHECK = "rushes.models.wan.layout:check"
+LORAS = "rushes.models.wan.lora:networks"
 
 AREA_480P = 832 * 480
 AREA_720P = 1280 * 720
@@ -100,6 +101,7 @@ def _weights(
         max_area=max_area,
         size_bytes=size_gb * GB,
         experts_guidance=experts_guidance,
+        loras=LORAS,
         exactly=(
             "guidance in two passes of one clip",
             "the text of an earlier job not read again",

@@ -23,6 +23,7 @@ from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.lora import Loras
 from rushes.models.parts import How, Needs, Residency, Unbounded
 from rushes.models.shape import native_of
 from rushes.models.solver import Solver
@@ -31,6 +32,7 @@ from rushes.models.wan.components import Components
 from rushes.models.wan.film import decoded, decoded_in_tiles
 from rushes.models.wan.given import laid_out
 from rushes.models.wan.layout import read
+from rushes.models.wan.lora import networks
 from rushes.models.wan.state import LAYOUT, Numbers, WanCondition, WanState, restored
 from rushes.models.wan.text import embedded, padded
 
@@ -62,6 +64,7 @@ class WanAdapter:
             parts = Components(layout, device, dtype or usual_dtype(device), residency or Unbounded())
         self.parts, self.layout, self.device = parts, parts.layout, parts.device
         self._residency = parts.residency
+        self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), parts.device)
         self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
         self._words: OrderedDict[str, torch.Tensor] = OrderedDict()
@@ -82,7 +85,7 @@ class WanAdapter:
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         numbers = self._numbers(request, len(request.media.reference_images))
-        return memory.needs(
+        needs = memory.needs(
             self.layout,
             self.parts.keys,
             how,
@@ -92,6 +95,7 @@ class WanAdapter:
             number_bytes=self._number_bytes,
             film=self.layout.kind == "any frames" or bool(request.media.given()),
         )
+        return needs.more("steps", self._loras.size_bytes(numbers.loras, self._number_bytes))
 
     def native(self, request: ResolvedRequest) -> Native:
         layout, weights = self.layout, self._weights
@@ -121,7 +125,8 @@ class WanAdapter:
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, state: WanState, index: int) -> WanState:
         numbers, latent = state.condition.numbers, state.latent_BCTHW
-        self._residency.leave(self._pass_bytes(latent))
+        added = self._loras.size_bytes(numbers.loras, self._number_bytes)
+        self._residency.leave(self._pass_bytes(latent) + added)
         solver = self._solver(numbers.steps)
         reused = self._reused(state, solver, index)
         velocity = state.computed.velocity if reused and state.computed else self._velocity(state, solver, index)
@@ -177,6 +182,7 @@ class WanAdapter:
             guidance_scale=request.guidance_scale,
             references=references,
             reuse=self.how.reuse,
+            loras=request.loras,
         )
 
     def _read(self, prompt: str) -> torch.Tensor:
@@ -216,10 +222,11 @@ class WanAdapter:
         if name != self.layout.experts[0]:
             scale *= self._weights.experts_guidance
         expert, told = self.parts.expert(name), self._told(state, solver.timesteps[index])
-        velocity = self._pass(expert, state.condition.prompt_PW, told)
-        if state.condition.negative_PW is not None:
-            # A pass of its own: in a batch of two the last bits of each would depend on the other.
-            velocity = guided(velocity, self._pass(expert, state.condition.negative_PW, told), scale)
+        with self._loras.worn(expert, name, state.condition.numbers.loras):
+            velocity = self._pass(expert, state.condition.prompt_PW, told)
+            if state.condition.negative_PW is not None:
+                # A pass of its own: in a batch of two the last bits of each would depend on the other.
+                velocity = guided(velocity, self._pass(expert, state.condition.negative_PW, told), scale)
         return velocity
 
     def _told(self, state: WanState, timestep: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field
 
 import torch
 
+from rushes.contract.request import Lora
 from rushes.diffusion.reuse import Computed
 from rushes.models.saved import below, read, written
 from rushes.models.solver import FRESH, Memory
 
-LAYOUT = "wan 2"
+LAYOUT = "wan 3"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
@@ -21,6 +22,7 @@ class Numbers:
 
     references  latent frames before those of the film, for pictures of whom it is about
     reuse       how far the velocity may drift before it is computed again; 0 computes it in every step
+    loras       what the transformers are changed by while they make this clip
     """
 
     frames: int
@@ -31,6 +33,7 @@ class Numbers:
     guidance_scale: float
     references: int = 0
     reuse: float = 0.0
+    loras: tuple[Lora, ...] = ()
 
     @property
     def guided(self) -> bool:
@@ -94,7 +97,7 @@ def restored(checkpoint: bytes, device: torch.device) -> WanState:
         # Timesteps never left the CPU's arithmetic; the scheduler compares them there.
         return WanState(
             WanCondition(
-                Numbers(**said["numbers"]),
+                Numbers(**{**said["numbers"], "loras": tuple(Lora(**lora) for lora in said["numbers"]["loras"])}),
                 tensors["prompt"],
                 tensors.get("negative"),
                 below("given.", tensors),

@@ -1,0 +1,118 @@
+"""`rushes models add-lora`: changes of a model's weights, registered under a name that requests may give."""
+
+from __future__ import annotations
+
+import json
+import os.path
+import time
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rushes.cli.exits import explained
+from rushes.cli.shelf import AsJson, Data, entry_of, known_of, lora_line, lora_said, shelf_of, told_of
+from rushes.errors import InvalidValue, MissingField, UnsupportedField, WrongSetup
+
+if TYPE_CHECKING:
+    from rushes.weights.lora import Change, Layers
+    from rushes.weights.shelf import Entry
+
+
+def add_lora(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What requests call it.")],
+    of: Annotated[str, typer.Option("--to", metavar="ID", help="The model that it changes.")],
+    file: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="A .safetensors file, for all of the model's transformers."),
+    ] = None,
+    high: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a model of two experts: for the one of high noise.")
+    ] = None,
+    low: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of a model of two experts: for the one of low noise.")
+    ] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register a LoRA for a model that was added: look at its header, hash it, and let requests name it.
+
+    Every key of it must be of a linear layer of the model, else it is refused. The file stays where it is.
+    """
+    with explained(as_json):
+        from rushes.weights.checkpoint import hashed, revision_of
+        from rushes.weights.shelf import LoraEntry
+
+        shelf = shelf_of(data)
+        model = entry_of(shelf, of)
+        networks = _networks(model)
+        files, changes = _looked_at(networks, model.id, file, high, low)
+        folder = Path(os.path.commonpath([path.parent for path in files.values()]))
+        with told_of(quiet=as_json) as tell:
+            known = hashed(folder, dict.fromkeys(files.values()), tell)
+        entry = LoraEntry(
+            name,
+            model.id,
+            folder,
+            revision_of(known),
+            known,
+            {network: path.relative_to(folder).as_posix() for network, path in files.items()},
+            layers=len(changes),
+            rank=max(change.rank for change in changes),
+            added_at=time.time(),
+        )
+        shelf.put_lora(entry)
+        if as_json:
+            print(json.dumps(lora_said(entry), ensure_ascii=False))
+            return
+        print(f"here for {model.id}: {lora_line(entry)}")
+        print("a server that runs offers it after its next start")
+
+
+def _networks(model: Entry) -> Mapping[str, Layers]:
+    """The layers that a LoRA of `model` may change, by network. Errors  UnsupportedField where it takes none."""
+    dotted = known_of(model).weights.loras
+    if dotted is None:
+        raise UnsupportedField(field="to", given=model.id, hint="models of this family take no LoRA here")
+    module, _, name = dotted.partition(":")
+    networks: Mapping[str, Layers] = getattr(import_module(module), name)(model.folder)
+    return networks
+
+
+def _looked_at(
+    networks: Mapping[str, Layers], id: str, file: Path | None, high: Path | None, low: Path | None
+) -> tuple[dict[str, Path], list[Change]]:
+    """The file of each network that is changed, and all changes. Errors  WrongSetup, MissingField, InvalidValue."""
+    from rushes.weights.lora import read
+
+    apart = {"high": high, "low": low}
+    if file is not None and (high or low):
+        raise InvalidValue(field="from", given="also --high or --low", allowed="one file for all, or one for an expert")
+    if file is None and not high and not low:
+        raise MissingField(field="from", allowed="a .safetensors file", model=id)
+    if file is None and len(networks) < len(apart):
+        option, given = next((option, path) for option, path in apart.items() if path)
+        raise WrongSetup(field=option, given=given, allowed="only for a model of two experts; give --from", model=id)
+    wanted: list[tuple[Path, Mapping[str, Layers]]] = []
+    if file is not None:
+        wanted.append((_there("from", file), networks))
+    else:
+        for (option, path), network in zip(apart.items(), networks, strict=True):
+            if path is not None:
+                wanted.append((_there(option, path), {network: networks[network]}))
+    files: dict[str, Path] = {}
+    changes: list[Change] = []
+    for path, those in wanted:
+        for network, of_network in read(path, those).items():
+            files[network] = path
+            changes += of_network
+    return files, changes
+
+
+def _there(option: str, path: Path) -> Path:
+    path = path.expanduser()
+    if not path.is_file():
+        raise WrongSetup(field=option, given=path, allowed="a file that exists")
+    return path.resolve()
