@@ -1,0 +1,85 @@
+"""The table of docs/guides/run-on-one-gpu.md is what the code foretells for checkpoints of published sizes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import published
+import pytest
+import torch
+
+from rushes.acceleration.plan import LADDER, planned
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards import wan
+from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.resolve import resolve
+from rushes.contract.media import FrameImage, Media
+from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY, VideoRequest
+from rushes.engine.residency import KeptParts
+from rushes.engine.work import Work
+from rushes.errors import OutOfMemory
+from rushes.models.parts import How
+from rushes.models.wan.adapter import WanAdapter
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
+HEADS = ("model, default video", "all loaded", "a part at a time", "8 GB", "16 GB", "24 GB", "80 GB")
+SIZES = (8, 16, 24, 80)
+WORDS = {"apart": "parts", "blocks": "blocks", "tiles": "tiles", "pieces": "pieces"}
+
+
+def lines(folder: Path) -> list[str]:
+    """The guide's table, as the code foretells it for a GPU."""
+    rows = [f"| {' | '.join(HEADS)} |", "| --- | ---: | ---: | --- | --- | --- | --- |"]
+    return rows + [f"| {' | '.join(_row(card, folder))} |" for card in wan.CARDS]
+
+
+def _row(card: Card, folder: Path) -> list[str]:
+    assert card.weights is not None
+    built = published.built(card.id, folder / card.id)
+    card = replace(card, weights=replace(card.weights, folder=str(built)))
+    # Foretold for a GPU, where weights are bfloat16; which device this is makes no difference to the figures.
+    adapter = WanAdapter(card, device=torch.device("cpu"), dtype=torch.bfloat16)
+    needed = card.rules.media.frame_images.needed
+    media = Media(frame_images=tuple(FrameImage("x", place) for place in needed))
+    request = resolve(VideoRequest(model=card.id, prompt="x", media=media), Catalogue([card]).find(card.id), lambda: 0)
+    needs = adapter.needs(request, How())
+    shape = f"`{card.id}`, {request.width}×{request.height}, {request.seconds:g} s"
+    plans = [_plan(card, adapter, replace(request), size * 10**9) for size in SIZES]
+    return [shape, *(f"{needs.size_bytes(apart=apart) / 1e9:.1f} GB" for apart in (False, True)), *plans]
+
+
+def _plan(card: Card, adapter: WanAdapter, request: object, memory_bytes: int) -> str:
+    """The first of the qualities with which it fits, and what the plan does for memory."""
+    for quality in (EXACT_QUALITY, FAST_QUALITY):
+        asked = replace(request, quality=quality)  # type: ignore[type-var]
+        try:
+            work = Work(adapter, asked, planned(card, "cuda", quality), KeptParts(memory_bytes))
+        except OutOfMemory:
+            continue
+        assert work.plan is not None
+        names = {rung.technique: WORDS[rung.technique.name] for rung in LADDER}
+        tried = ", ".join(names[technique] for technique in work.plan.tried) or "all loaded"
+        return tried if quality == EXACT_QUALITY else f"`fast`: {tried}"
+    return "no"
+
+
+def test_the_guides_table_is_what_the_code_foretells(tmp_path: Path) -> None:
+    foretold = lines(tmp_path)
+    told = [line for line in GUIDE.read_text("utf-8").splitlines() if line.startswith(("| model,", "| `wan"))]
+    assert told == [foretold[0], *foretold[2:]], "\n".join(["the guide should have", *foretold])
+
+
+@pytest.mark.parametrize(
+    ("id", "billions"),
+    [
+        ("wan2.1-t2v-1.3b", 1.42),
+        ("wan2.1-t2v-14b", 14.29),
+        ("wan2.1-vace-1.3b", 2.15),
+        ("wan2.1-vace-14b", 17.34),
+        ("wan2.2-ti2v-5b", 5.0),
+    ],
+)
+def test_checkpoints_without_weights_are_as_large_as_those_published(id: str, billions: float) -> None:
+    """Counts that their makers and others state: a configuration copied wrongly would not come to them."""
+    assert published.count(id) / 1e9 == pytest.approx(billions, rel=0.01)
