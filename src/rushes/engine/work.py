@@ -24,7 +24,7 @@ from rushes.models.parts import Needs, Resident
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-READING, STEPS, DECODING = "words", "steps", "decoding"
+READING, PICTURES, STEPS, DECODING = "words", "pictures", "steps", "decoding"
 
 
 class Work:
@@ -50,6 +50,7 @@ class Work:
     def do(self, stage: str, verb: Callable[[], T]) -> T:
         """What `verb` gives; called again one rung lower each time memory runs out in it."""
         while True:
+            self._leave(stage)
             try:
                 return verb()
             except Exception as error:
@@ -63,6 +64,7 @@ class Work:
         """The chunks of `decode`; begun again where memory runs out, without those that were handed out."""
         given = 0
         while True:
+            self._leave(DECODING)
             try:
                 for number, chunk in enumerate(decode()):
                     if number >= given:
@@ -87,6 +89,14 @@ class Work:
                     return plan
                 raise self._too_large(plan, needs)
             plan = lower
+
+    def _leave(self, stage: str) -> None:
+        """Keep free what the verb of `stage` will make, beside the parts that it asks for."""
+        if self.plan is None or not isinstance(self.adapter, Resident):
+            return
+        names = (READING, PICTURES) if stage == READING else (stage,)
+        stages = self.adapter.needs(self._request, self.plan.how).stages
+        self._residency.leave(max((each.activation_bytes for each in stages if each.name in names), default=0))
 
     def _step_down(self, stage: str) -> None:
         """Errors  OutOfMemory where there is no lower rung for `stage`."""

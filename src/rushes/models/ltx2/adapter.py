@@ -7,10 +7,10 @@ pictures and clips at any frame; and a film to a sound that is given, which the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -21,8 +21,8 @@ from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.ltx2 import sound, text
-from rushes.models.ltx2.components import loaded
+from rushes.models.ltx2 import memory, sound, text
+from rushes.models.ltx2.components import Components
 from rushes.models.ltx2.film import decoded, latent_of
 from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
 from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
@@ -30,25 +30,37 @@ from rushes.models.ltx2.layout import DISTILLED, read
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, scheduled
 from rushes.models.ltx2.shape import native_shape
 from rushes.models.ltx2.state import LAYOUT, Ltx2Condition, Ltx2State, Numbers, restored
+from rushes.models.parts import How, Needs, Residency, Unbounded
 from rushes.models.solver import FRESH, Solver
 
 FORESEEN = 2  # latent frames that a look at a half-made clip shows
 
 
 class Ltx2Adapter:
-    """A checkpoint of the family, on the accelerator where there is one. Loading takes minutes; keep it."""
+    """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
 
-    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
+    def __init__(
+        self,
+        card: Card,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
 
-        Errors  GenerationFailed with the reason when it is not there, or is not whole.
+        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
         """
         self._card, self._weights = card, weights_of(card)
         self.device = device or usual_device()
         self.layout = read_by(read, self._weights)
-        self.parts = loaded(self.layout, self.device, dtype or usual_dtype(self.device))
+        self._residency = residency or Unbounded()
+        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
         self._sigmas = DISTILLED_SIGMAS if self._weights.layout.endswith(DISTILLED) else ()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
+
+    @classmethod
+    def resident(cls, card: Card, residency: Residency) -> Self:
+        return cls(card, residency=residency)
 
     def describe(self) -> Card:
         return self._card
@@ -57,8 +69,20 @@ class Ltx2Adapter:
     def device_kind(self) -> str:
         return str(self.device.type)
 
-    def denoisers(self) -> tuple[Any, ...]:
-        return (self.parts.transformer,)
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        self.parts.dress = dress
+
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        return memory.needs(
+            self.layout,
+            self.parts.kept.keys,
+            self.parts.kept.sizes,
+            how,
+            request,
+            self.native(request),
+            rows=2 if self.guidance(request.guidance_scale).by_words else 1,
+            number_bytes=int(self.parts.dtype.itemsize),
+        )
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
@@ -178,7 +202,8 @@ class Ltx2Adapter:
         self, state: Ltx2State, solver: Solver, index: int, words: text.Words, **how: Any
     ) -> tuple[Tensor, Tensor]:
         """The clean film and the clean sound that one pass sees, a row for each prompt."""
-        numbers, given, parts = state.condition.numbers, state.condition.given, self.parts
+        numbers, given, dtype = state.condition.numbers, state.condition.given, self.parts.dtype
+        transformer = self.parts.transformer
         latent, heard = state.latent_BNC, state.sound_BNC
         rows = len(words.counts_RP)
         level = solver.timesteps[index].expand(rows)
@@ -187,15 +212,15 @@ class Ltx2Adapter:
         levels = level
         if "held" in given:
             levels = level.unsqueeze(-1) * (1 - given["held"].expand(rows, -1, -1).squeeze(-1))
-        places = parts.transformer.rope.prepare_video_coords(
+        places = transformer.rope.prepare_video_coords(
             1, numbers.frames, numbers.rows, numbers.cols, self.device, fps=numbers.fps
         )
         if "places" in given:
             places = torch.cat([places, given["places"]], dim=2)
-        times = parts.transformer.audio_rope.prepare_audio_coords(1, numbers.sounds, self.device)
-        velocity, heard_velocity = parts.transformer(
-            hidden_states=torch.cat([latent] * rows).to(parts.dtype),
-            audio_hidden_states=torch.cat([heard] * rows).to(parts.dtype),
+        times = transformer.audio_rope.prepare_audio_coords(1, numbers.sounds, self.device)
+        velocity, heard_velocity = transformer(
+            hidden_states=torch.cat([latent] * rows).to(dtype),
+            audio_hidden_states=torch.cat([heard] * rows).to(dtype),
             encoder_hidden_states=words.picture_RPW,
             audio_encoder_hidden_states=words.sound_RPW,
             timestep=levels,

@@ -1,8 +1,9 @@
-"""The parts of an LTX-2 checkpoint."""
+"""The parts of an LTX-2 checkpoint, loaded when they are needed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -10,46 +11,69 @@ from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoT
 from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder, LTX2VocoderWithBWE
 from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
-from rushes.models.loading import Folder
+from rushes.models.kept import KeptNetworks, Network
 from rushes.models.ltx2.layout import Layout
-from rushes.models.parts import ATTENTION
+from rushes.models.parts import ATTENTION, Residency
 
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
 """One of the two is in the file, and the other is the same tensor."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Components:
-    """Loaded and in evaluation mode."""
+    """The parts, in evaluation mode on `device`. A residency keeps them, which may give one up for another.
 
-    tokenizer: Any
-    text_encoder: Any
-    connectors: Any
-    transformer: Any
-    vae: Any
-    audio_vae: Any
-    vocoder: Any
-    device: torch.device
-    dtype: torch.dtype
-
-
-def loaded(layout: Layout, device: torch.device, dtype: torch.dtype) -> Components:
-    """The components on `device`. What turns latents into frames and samples computes in float32.
-
-    Errors  GenerationFailed, with the part at fault.
+    What turns latents into frames and samples computes in float32.
+    Errors  GenerationFailed, with the part at fault, wherever one is asked for.
     """
-    folder = Folder(layout.checkpoint.folder, device)
-    connectors = folder.network("connectors", LTX2TextConnectors, dtype)
-    connectors.set_attention_backend(ATTENTION)  # as the plan does it for the transformer
-    return Components(
-        tokenizer=folder.part("tokenizer", AutoTokenizer, trust_remote_code=False),
-        text_encoder=folder.network("text_encoder", Gemma3ForConditionalGeneration, dtype, TIED),
-        connectors=connectors,
-        transformer=folder.network("transformer", LTX2VideoTransformer3DModel, dtype),
-        vae=folder.network("vae", AutoencoderKLLTX2Video, torch.float32),
-        audio_vae=folder.network("audio_vae", AutoencoderKLLTX2Audio, torch.float32),
-        vocoder=folder.network("vocoder", VOCODERS[layout.checkpoint.parts["vocoder"]], torch.float32),
-        device=device,
-        dtype=dtype,
-    )
+
+    def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
+        self.device, self.dtype, self.residency = device, dtype, residency
+        self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
+        """Shown the transformer before it works: whoever accelerates it sets this."""
+        self.kept = KeptNetworks(
+            layout.checkpoint,
+            device,
+            residency,
+            {
+                "text_encoder": Network(Gemma3ForConditionalGeneration, dtype, TIED),
+                "connectors": Network(LTX2TextConnectors, dtype),
+                "transformer": Network(LTX2VideoTransformer3DModel, dtype),
+                "vae": Network(AutoencoderKLLTX2Video, torch.float32),
+                "audio_vae": Network(AutoencoderKLLTX2Audio, torch.float32),
+                "vocoder": Network(VOCODERS[layout.checkpoint.parts["vocoder"]], torch.float32),
+            },
+        )
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return self.kept.folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
+
+    @property
+    def text_encoder(self) -> Any:
+        return self.kept.get("text_encoder")
+
+    @property
+    def connectors(self) -> Any:
+        network = self.kept.get("connectors")
+        network.set_attention_backend(ATTENTION)  # as the plan does it for the transformer
+        return network
+
+    @property
+    def transformer(self) -> Any:
+        """Dressed for work."""
+        network = self.kept.get("transformer")
+        self.dress(network)
+        return network
+
+    @property
+    def vae(self) -> Any:
+        return self.kept.get("vae")
+
+    @property
+    def audio_vae(self) -> Any:
+        return self.kept.get("audio_vae")
+
+    @property
+    def vocoder(self) -> Any:
+        return self.kept.get("vocoder")

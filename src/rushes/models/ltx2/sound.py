@@ -42,7 +42,9 @@ def sounded(sound_BNC: Tensor, samples: int, layout: Layout, parts: Components) 
     audio_vae = parts.audio_vae
     row = sound_BNC * audio_vae.latents_std.to(sound_BNC) + audio_vae.latents_mean.to(sound_BNC)
     latent = row.unflatten(2, (-1, layout.sound_bins)).transpose(1, 2)
-    wave = parts.vocoder(audio_vae.decode(latent.to(audio_vae.dtype), return_dict=False)[0])[0]
+    spectrum = audio_vae.decode(latent.to(audio_vae.dtype), return_dict=False)[0]
+    del audio_vae  # it may have to give way to the next
+    wave = parts.vocoder(spectrum)[0]
     made = resampled(wave.float().clamp(-1, 1).T.contiguous().cpu().numpy(), layout.heard_hz, FILM_HZ)
     whole = np.zeros((samples, 2), np.float32)
     whole[: len(made)] = made[:samples]
