@@ -1,0 +1,128 @@
+"""`loras`: changes of a model's weights by the names that its operator gave them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from rushes.api.together import parse_request
+from rushes.catalogue.card import AddedLora
+from rushes.catalogue.cards import CARDS, OPEN
+from rushes.catalogue.limits import limits
+from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.resolve import resolve
+from rushes.contract.request import Lora, ResolvedRequest, VideoRequest
+from rushes.errors import InvalidValue, MissingField, Refused, UnknownField, UnsupportedField
+from rushes.jobs.rows import hash_of
+from rushes.perform import described
+
+MINI = CARDS[0]
+PLAIN = next(card for card in OPEN if card.id == "wan2.1-t2v-1.3b")
+ADDED = (AddedLora("Penguins", "aa11"), AddedLora("studio/snow", "bb22"))
+WAN = replace(PLAIN, rules=replace(PLAIN.rules, loras=ADDED))
+CATALOGUE = Catalogue([MINI, WAN], {"Wan-AI/wan2.7-t2v": WAN.id, "minimax/hailuo-02": MINI.id})
+
+
+def read(loras: Any) -> tuple[Lora, ...] | None:
+    return parse_request(json.dumps({"model": WAN.id, "prompt": "p", "loras": loras}).encode()).loras
+
+
+def resolved(*loras: Lora, model: str = WAN.id) -> ResolvedRequest:
+    return resolve(VideoRequest(model=model, prompt="A penguin", loras=loras), CATALOGUE.find(model), lambda: 7)
+
+
+def test_names_are_read_with_their_weights() -> None:
+    given = [{"name": "penguins", "weight": 0.8}, {"name": "snow"}, {"name": "ice", "weight": None}]
+    assert read(given) == (Lora("penguins", 0.8), Lora("snow"), Lora("ice", 1.0))
+    assert read(None) is None
+    assert read([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "field"),
+    [
+        ("penguins", InvalidValue, "loras"),
+        ({"name": "penguins"}, InvalidValue, "loras"),
+        ([{"name": "p"}] * 9, InvalidValue, "loras"),
+        (["penguins"], InvalidValue, "loras[0]"),
+        ([{"weight": 1}], MissingField, "loras[0].name"),
+        ([{"name": None}], MissingField, "loras[0].name"),
+        ([{"name": ""}], InvalidValue, "loras[0].name"),
+        ([{"name": 7}], InvalidValue, "loras[0].name"),
+        ([{"name": "p"}, {"name": "q", "weight": "1"}], InvalidValue, "loras[1].weight"),
+        ([{"name": "p", "weight": True}], InvalidValue, "loras[0].weight"),
+        ([{"name": "p", "wieght": 0.5}], UnknownField, "loras[0].wieght"),
+    ],
+)
+def test_what_is_no_name_with_a_weight_is_refused_by_its_place(given: Any, kind: type[Refused], field: str) -> None:
+    with pytest.raises(kind) as refusal:
+        read(given)
+    assert refusal.value.field == field
+
+
+def test_a_request_is_settled_to_the_registered_names_and_revisions_in_one_order() -> None:
+    request = resolved(Lora("STUDIO/Snow", 0.5), Lora("penguins"))
+    assert request.loras == (Lora("Penguins", 1.0, "aa11"), Lora("studio/snow", 0.5, "bb22"))
+    assert request == resolved(Lora("penguins"), Lora("studio/snow", 0.5))
+    assert ResolvedRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+    made = [note.message for note in request.notes if (note.kind, note.field) == ("made", "loras")]
+    assert made == ["with Penguins (revision aa11) at 1", "with studio/snow (revision bb22) at 0.5"]
+
+
+@pytest.mark.parametrize(
+    ("loras", "field", "reason"),
+    [
+        ([Lora("ice")], "loras[0].name", "given ice; allowed: Penguins or studio/snow; model wan2.1-t2v-1.3b"),
+        ([Lora("penguins"), Lora("penguin")], "loras[1].name", "did you mean Penguins?"),
+        ([Lora("penguins"), Lora("PENGUINS")], "loras[1].name", "given Penguins twice"),
+        ([Lora("penguins", 4.5)], "loras[0].weight", r"given 4.5; allowed: -4 to 4; .*ask for 4"),
+        ([Lora("penguins", -9)], "loras[0].weight", "ask for -4"),
+    ],
+)
+def test_another_name_or_weight_is_refused_with_those_that_are_known(
+    loras: list[Lora], field: str, reason: str
+) -> None:
+    with pytest.raises(InvalidValue, match=reason) as refusal:
+        resolved(*loras)
+    assert refusal.value.field == field
+
+
+@pytest.mark.parametrize("model", [MINI.id, "minimax/hailuo-02"])
+def test_a_model_that_has_none_refuses_any(model: str) -> None:
+    with pytest.raises(UnsupportedField, match=r"loras: .*no LoRA is registered for this model"):
+        resolved(Lora("penguins"), model=model)
+    assert resolved(model=model).loras == ()
+
+
+def test_a_hosted_id_has_those_of_what_stands_in_for_it() -> None:
+    assert resolved(Lora("penguins"), model="Wan-AI/wan2.7-t2v").loras == (Lora("Penguins", 1.0, "aa11"),)
+
+
+def test_a_model_says_which_it_has() -> None:
+    said = limits(WAN.rules)["loras"]
+    assert said == {
+        "names": ["Penguins", "studio/snow"],
+        "weight": {"minimum": -4, "maximum": 4, "default": 1},
+    }
+    assert "loras" not in limits(PLAIN.rules)
+
+
+def test_two_requests_are_the_same_only_with_the_same_ones_of_the_same_bytes_at_the_same_weight() -> None:
+    request = resolved(Lora("penguins"))
+    others = [(), (Lora("Penguins", 0.5, "aa11"),), (Lora("Penguins", 1.0, "cc33"),), (Lora("studio/snow"),)]
+    hashes = [hash_of(one.to_json()) for one in (request, *(replace(request, loras=loras) for loras in others))]
+    assert len(set(hashes)) == 5
+
+
+def test_the_file_says_which_ones_made_it_and_without_any_it_says_what_it_always_said() -> None:
+    assert described(resolved(Lora("penguins")))["loras"] == [{"name": "Penguins", "weight": 1.0, "revision": "aa11"}]
+    assert "loras" not in described(resolved())
+
+
+def test_a_row_of_a_version_that_knew_none_has_none() -> None:
+    row = resolved().to_json()
+    del row["loras"]
+    assert ResolvedRequest.from_json(row).loras == ()
