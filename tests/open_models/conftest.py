@@ -36,9 +36,8 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
     def folder(kind: str, scheduler: str = "unipc") -> Path:
         if (kind, scheduler) not in folders:
             at = place / f"{len(folders)}"
-            generation = kind.removesuffix(tiny_ltx2.DISTILLED)
-            if generation in tiny_ltx2.KINDS:
-                folders[kind, scheduler] = tiny_ltx2.built(generation, at)
+            if kind.removesuffix(tiny_ltx2.DISTILLED) in tiny_ltx2.KINDS:
+                folders[kind, scheduler] = tiny_ltx2.built(kind, at)
             else:
                 folders[kind, scheduler] = tiny_wan.built(kind, at, scheduler=scheduler)
         return folders[kind, scheduler]

@@ -12,6 +12,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import tiny_ltx2
 from generations import Client
 from numpy.typing import NDArray
 from over_http import Made, added, changes_said, facts, png, refused, video, warm
@@ -48,8 +49,8 @@ PICTURE = png(picture(1))
 @pytest.fixture(scope="module")
 def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
-    for id in (MODEL, DISTILLED):
-        added(folder / "data", id, "--accept-licence", "--from", str(tiny_folder(SECOND)))
+    for id, kind in ((MODEL, SECOND), (DISTILLED, SECOND + tiny_ltx2.DISTILLED)):
+        added(folder / "data", id, "--accept-licence", "--from", str(tiny_folder(kind)))
     with warm(folder, model=MODEL, **ASKED) as server:
         yield server
 
@@ -176,6 +177,15 @@ def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: C
     assert facts(file) == (64, 64, 24, 24.0)
     assert heard(file) is not None
     assert job["model"] == DISTILLED
+
+
+def test_what_is_too_large_for_one_pass_is_enlarged_as_latents_and_the_job_names_the_stage(
+    server: Server, client: Client
+) -> None:
+    large = {"width": 992, "height": 992, "steps": None, "guidance_scale": None}
+    job, file = made(server, client, DISTILLED, **large)
+    assert facts(file) == (992, 992, 24, 24.0)
+    assert "made at 512×512; enlarged as latents to 1024×1024, and refined" in changes_said(job)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,12 @@ from diffusers import (
     LTX2Pipeline,
     LTX2VideoTransformer3DModel,
 )
-from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder, LTX2VocoderWithBWE
+from diffusers.pipelines.ltx2 import (
+    LTX2LatentUpsamplerModel,
+    LTX2TextConnectors,
+    LTX2Vocoder,
+    LTX2VocoderWithBWE,
+)
 from tiny_text import byte_level
 from transformers import Gemma3Config, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
 
@@ -33,10 +38,13 @@ HEADS = 2
 
 
 def built(kind: str, folder: Path, *, seed: int = 0) -> Path:
-    """Save a checkpoint of `kind` in `folder`, and give the folder back."""
+    """Save a checkpoint of `kind` in `folder`, and give the folder back. A distilled one has an upsampler beside it."""
+    generation = kind.removesuffix(DISTILLED)
     torch.manual_seed(seed)
     # Saved as they are published: in the library's own format, by the pipeline that it belongs to.
-    pipeline(kind).save_pretrained(folder, safe_serialization=True)
+    pipeline(generation).save_pretrained(folder, safe_serialization=True)
+    if generation != kind:
+        upsampler().save_pretrained(folder / "latent_upsampler")
     return folder
 
 
@@ -170,6 +178,11 @@ def vocoder(kind: str) -> Any:
     for name, buffer in made.mel_stft.named_buffers():
         buffer += 0.05 * torch.rand_like(buffer) if "mel" in name else 0.05 * torch.randn_like(buffer)
     return made
+
+
+def upsampler(**how: Any) -> LTX2LatentUpsamplerModel:
+    # Its norms have 32 groups of channels, whatever is asked.
+    return LTX2LatentUpsamplerModel(in_channels=VIDEO_CHANNELS, mid_channels=32, num_blocks_per_stage=1, **how)
 
 
 def text_encoder() -> Gemma3ForConditionalGeneration:

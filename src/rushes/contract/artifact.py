@@ -12,12 +12,13 @@ LEAST_LOSS_SHOWN = 0.005  # of a side; half a percent rounds to one, and less is
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What the model itself made, before resampling and retiming."""
+    """What the model itself made, before resampling and retiming. `how` in words, where it took two stages."""
 
     width: int
     height: int
     fps: float
     num_frames: int
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class Artifact:
         Notes of kind "made".
         """
         notes, native = list(self.inputs), self.native
+        if native.how:
+            notes.append(Note("made", "width", native.how))
         if (native.width, native.height) != (self.width, self.height):
             scaled = f"made at {native.width}×{native.height}; scaled to {self.width}×{self.height}{self._cut_off()}"
             notes.append(Note("made", "width", scaled))

@@ -17,9 +17,13 @@ from rushes.errors import WrongSetup
 from rushes.weights import header
 
 INDEX = "model_index.json"
+MODULAR_INDEX = "modular_model_index.json"
+"""Of models that the library has as blocks alone: the same, with a word on where each part came from."""
 LIBRARIES = ("diffusers", "transformers")
 PIPELINES = ("ltx2",)
 """Folders of diffusers' own pipelines, by whose name alone it writes down parts that belong to no other."""
+BESIDE = ("latent_upsampler",)
+"""Parts that only a pipeline of their own takes, so that no index names them: taken wherever they lie beside others."""
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 MOST_JSON_BYTES = 64 << 20  # a tokenizer of 250,000 pieces takes 17
 READ_BYTES = 1 << 20
@@ -64,23 +68,27 @@ def looked_at(folder: Path) -> Checkpoint:
 
     Errors  WrongSetup, with a reason that names the file.
     """
-    if not (folder / INDEX).is_file():
+    path = next((folder / name for name in (INDEX, MODULAR_INDEX) if (folder / name).is_file()), None)
+    if path is None:
         raise refused(folder, "a folder of the diffusers format", f"there is no {INDEX} in it")
-    index = _json(folder / INDEX, folder)
+    index = _json(path, folder)
     pipeline = index.get("_class_name")
     if not isinstance(pipeline, str):
-        raise refused(folder, "a folder of the diffusers format", f"{INDEX} names no pipeline")
+        raise refused(folder, "a folder of the diffusers format", f"{path.name} names no pipeline")
     parts: dict[str, str] = {}
     settings: dict[str, Any] = {}
     for name, value in index.items():
         if name.startswith("_"):
             continue
         if isinstance(value, list):
-            if value != [None, None]:
+            if value[:2] != [None, None]:
                 parts[name] = _class_of(name, value, folder)
         else:
             settings[name] = value
-    files = [folder / INDEX]
+    for name in BESIDE:
+        if name not in parts and (folder / name / "config.json").is_file():
+            parts[name] = str(_json(folder / name / "config.json", folder).get("_class_name"))
+    files = [path]
     for part in sorted(parts):
         files += _files(folder, part)
     return Checkpoint(folder, pipeline, settings, parts, tuple(files))

@@ -24,6 +24,21 @@ def test_a_whole_folder_passes_and_names_all_its_files(tmp_path: Path) -> None:
     assert layout.read(found.folder).named == "text"
 
 
+def test_an_upsampler_is_a_part_though_no_index_names_it(tmp_path: Path) -> None:
+    folder = wan_folder(tmp_path / "wan")
+    before = revision_of(hashed(folder, looked_at(folder).files))
+    beside = folder / "latent_upsampler"
+    beside.mkdir()
+    (beside / "config.json").write_text('{"_class_name": "LTX2LatentUpsamplerModel"}')
+    (beside / "model.safetensors").write_bytes(safetensors(weight=8))
+    found = looked_at(folder)
+    assert found.parts["latent_upsampler"] == "LTX2LatentUpsamplerModel"
+    assert revision_of(hashed(folder, found.files)) != before
+    (beside / "model.bin").write_bytes(b"\x80")
+    with pytest.raises(WrongSetup, match="may hold code"):
+        looked_at(folder)
+
+
 def index_of(folder: Path, **more: object) -> None:
     path = folder / "model_index.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **more}))

@@ -27,8 +27,9 @@ from rushes.models.ltx2.film import decoded, latent_of
 from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
 from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
 from rushes.models.ltx2.layout import DISTILLED, read
-from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, scheduled
-from rushes.models.ltx2.shape import native_shape
+from rushes.models.ltx2.refine import enlarged, halved, refining
+from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, REFINING_SIGMAS, scheduled
+from rushes.models.ltx2.shape import in_two_stages, native_shape
 from rushes.models.ltx2.state import LAYOUT, Ltx2Condition, Ltx2State, Numbers, restored
 from rushes.models.parts import How, Needs, Residency, Unbounded
 from rushes.models.solver import FRESH, Solver
@@ -55,7 +56,9 @@ class Ltx2Adapter:
         self.layout = read_by(read, self._weights)
         self._residency = residency or Unbounded()
         self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
-        self._sigmas = DISTILLED_SIGMAS if self._weights.layout.endswith(DISTILLED) else ()
+        distilled = self._weights.layout.endswith(DISTILLED)
+        self._sigmas = DISTILLED_SIGMAS if distilled else ()
+        self._refines = distilled and self.layout.enlarges  # a second stage is the end of the distilled schedule
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
     @classmethod
@@ -86,7 +89,8 @@ class Ltx2Adapter:
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
-        return native_shape(request, space=layout.space, time=layout.time, max_area=self._weights.max_area)
+        area = self._weights.max_area
+        return native_shape(request, space=layout.space, time=layout.time, max_area=area, two_stages=self._refines)
 
     def guidance(self, scale: float) -> Guidance:
         """How a clip asked for at `scale` is guided."""
@@ -117,10 +121,17 @@ class Ltx2Adapter:
         prompts = [request.prompt]
         if self.guidance(request.guidance_scale).by_words:
             prompts = [request.negative_prompt, request.prompt]
-        said = laid_out(given, numbers, layout, self.parts)
-        if heard is not None:
-            said["sound"] = sound.heard(heard, seconds, numbers.sounds, layout, self.parts)
-        return Ltx2Condition(numbers, text.read(prompts, self.parts), said)
+        words = text.read(prompts, self.parts)
+        wave = sound.heard(heard, seconds, numbers.sounds, layout, self.parts) if heard is not None else None
+
+        def stage(numbers: Numbers, given: tuple[Held, ...], then: Ltx2Condition | None = None) -> Ltx2Condition:
+            said = laid_out(given, numbers, layout, self.parts)
+            return Ltx2Condition(numbers, words, said if wave is None else {**said, "sound": wave}, then)
+
+        if not (self._refines and in_two_stages(request, self._weights.max_area)):
+            return stage(numbers, given)
+        half = replace(numbers, rows=numbers.rows // 2, cols=numbers.cols // 2)
+        return stage(half, halved(given), stage(refining(half), given))
 
     def prepare(self, condition: Ltx2Condition, seed: int) -> Ltx2State:
         numbers, given, layout = condition.numbers, condition.given, self.layout
@@ -133,17 +144,21 @@ class Ltx2Adapter:
         heard = given.get("sound")
         if heard is None:
             heard = self._noise(seed, numbers.sounds, layout.sound_width, sound.STREAM)
-        return Ltx2State(condition, latent, heard)
+        return Ltx2State(condition, latent, heard, seed)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, state: Ltx2State, index: int) -> Ltx2State:
-        given = state.condition.given
-        solver = self._solver(state.condition.numbers.steps, state.latent_BNC.shape[1])
-        clean, clean_sound = self._guided(state, solver, index)
+        if state.condition.next is not None and index == state.condition.end:
+            state = enlarged(state, self._noise, self.parts)
+        numbers, given = state.condition.numbers, state.condition.given
+        sigmas = REFINING_SIGMAS if numbers.before else self._sigmas
+        solver = self._solver(numbers.steps, state.latent_BNC.shape[1], sigmas)
+        at = index - numbers.before  # within the stage
+        clean, clean_sound = self._guided(state, solver, at)
         if "held" in given:
             clean = clean * (1 - given["held"]) + given["clean"] * given["held"]
-        latent = _moved(state.latent_BNC, clean, solver, index)
-        heard = state.sound_BNC if "sound" in given else _moved(state.sound_BNC, clean_sound, solver, index)
+        latent = _moved(state.latent_BNC, clean, solver, at)
+        heard = state.sound_BNC if "sound" in given else _moved(state.sound_BNC, clean_sound, solver, at)
         return replace(state, latent_BNC=latent, sound_BNC=heard, index=index + 1, foreseen_BNC=clean)
 
     def decode(self, state: Ltx2State) -> Iterator[Chunk]:
@@ -243,8 +258,8 @@ class Ltx2Adapter:
         sigma = solver.sigmas[index]
         return latent - velocity.float() * sigma, heard - heard_velocity.float() * sigma
 
-    def _build_solver(self, steps: int, tokens: int) -> Solver:
-        return scheduled(self.layout.checkpoint.config("scheduler"), steps, tokens, self.device, self._sigmas)
+    def _build_solver(self, steps: int, tokens: int, sigmas: tuple[float, ...]) -> Solver:
+        return scheduled(self.layout.checkpoint.config("scheduler"), steps, tokens, self.device, sigmas)
 
 
 def _moved(latent: Tensor, clean: Tensor, solver: Solver, index: int) -> Tensor:

@@ -8,11 +8,16 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKLLTX2Audio, AutoencoderKLLTX2Video, LTX2VideoTransformer3DModel
-from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder, LTX2VocoderWithBWE
+from diffusers.pipelines.ltx2 import (
+    LTX2LatentUpsamplerModel,
+    LTX2TextConnectors,
+    LTX2Vocoder,
+    LTX2VocoderWithBWE,
+)
 from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
 
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.ltx2.layout import Layout
+from rushes.models.ltx2.layout import UPSAMPLER, Layout
 from rushes.models.parts import ATTENTION, Residency
 
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
@@ -42,6 +47,7 @@ class Components:
                 "vae": Network(AutoencoderKLLTX2Video, torch.float32),
                 "audio_vae": Network(AutoencoderKLLTX2Audio, torch.float32),
                 "vocoder": Network(VOCODERS[layout.checkpoint.parts["vocoder"]], torch.float32),
+                **({UPSAMPLER: Network(LTX2LatentUpsamplerModel, dtype)} if layout.enlarges else {}),
             },
         )
 
@@ -77,3 +83,8 @@ class Components:
     @property
     def vocoder(self) -> Any:
         return self.kept.get("vocoder")
+
+    @property
+    def upsampler(self) -> Any:
+        """Where the checkpoint has one (`Layout.enlarges`)."""
+        return self.kept.get(UPSAMPLER)

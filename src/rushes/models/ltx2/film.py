@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,8 @@ def latent_of(row_BNC: Tensor, numbers: Numbers) -> Tensor:
 
 def decoded(latent_BCTHW: Tensor, vae: Any, time: int) -> Iterator[NDArray[np.uint8]]:
     """Runs of frames (T, H, W, 3), the first of one frame, the others of as many as a latent frame holds."""
-    mean, spread = _statistics(vae, latent_BCTHW)
     with torch.no_grad():
-        pixels = vae.decode((latent_BCTHW * spread + mean).to(vae.dtype), None, return_dict=False)[0]
+        pixels = vae.decode(denormalised(latent_BCTHW, scale_of(vae)).to(vae.dtype), None, return_dict=False)[0]
         pixels = (pixels * 0.5 + 0.5).clamp(0, 1)
     done = 0
     while done < pixels.shape[2]:
@@ -39,12 +39,27 @@ def decoded(latent_BCTHW: Tensor, vae: Any, time: int) -> Iterator[NDArray[np.ui
 def encoded(pixels_BCTHW: Tensor, vae: Any) -> Tensor:
     """The latent of pixels in −1 … 1: the middle of what the encoder gives, normalised; float32."""
     latent = vae.encode(pixels_BCTHW.to(vae.dtype)).latent_dist.mode()
-    mean, spread = _statistics(vae, latent)
-    normal: Tensor = ((latent - mean) / spread).float()
-    return normal
+    return normalised(latent, scale_of(vae)).float()
 
 
-def _statistics(vae: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each latent channel, as (1, C, 1, 1, 1)."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """Mean and deviation of each latent channel, as (1, C, 1, 1, 1). Of its own: the autoencoder may go meanwhile."""
+
+    mean: Tensor
+    spread: Tensor
+
+
+def scale_of(vae: Any) -> Scale:
     shape = (1, -1, 1, 1, 1)
-    return vae.latents_mean.view(shape).to(like), vae.latents_std.view(shape).to(like) / vae.config.scaling_factor
+    return Scale(vae.latents_mean.clone().view(shape), vae.latents_std.view(shape) / vae.config.scaling_factor)
+
+
+def normalised(latent_BCTHW: Tensor, scale: Scale) -> Tensor:
+    """What the transformer works on, of what the encoder gives."""
+    return (latent_BCTHW - scale.mean.to(latent_BCTHW)) / scale.spread.to(latent_BCTHW)
+
+
+def denormalised(latent_BCTHW: Tensor, scale: Scale) -> Tensor:
+    """What the decoder reads, of what the transformer works on."""
+    return latent_BCTHW * scale.spread.to(latent_BCTHW) + scale.mean.to(latent_BCTHW)

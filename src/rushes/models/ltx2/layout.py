@@ -26,6 +26,8 @@ CLASSES = {
     "vocoder": ("LTX2Vocoder", "LTX2VocoderWithBWE"),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
+UPSAMPLER, UPSAMPLER_CLASS = "latent_upsampler", "LTX2LatentUpsamplerModel"
+"""The network that makes latents twice as large, each way. A checkpoint may do without: it then makes smaller films."""
 WITH_WEIGHTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
 GUIDED_BLOCK = {FIRST: 29, SECOND: 28}
 """As the makers recommend, counted from 0."""
@@ -48,6 +50,7 @@ class Layout:
     sound_hop: int  # samples to a hop of the spectrogram
     heard_hz: int  # samples a second that the vocoder makes
     guided_block: int | None  # whose attention is left out for guidance; None where the network has no way to
+    enlarges: bool  # whether it has a network that makes latents twice as large
 
     @property
     def first(self) -> bool:
@@ -80,12 +83,14 @@ def read(folder: Path) -> Layout:
             sound_hop=int(audio_vae["mel_hop_length"]),
             heard_hz=int(found.config("vocoder")["output_sampling_rate"]),
             guided_block=_guided_block(transformer),
+            enlarges=UPSAMPLER in found.parts,
         )
         fits = {
             "tokens of one place": (transformer["patch_size"], transformer["patch_size_t"]) == (1, 1),
             "a transformer as wide as the latent": int(transformer["in_channels"]) == layout.channels,
             "a transformer as wide as the sound": int(transformer["audio_in_channels"]) == layout.sound_width,
             "a decoder that adds no noise": not vae.get("timestep_conditioning"),
+            f"a {UPSAMPLER} that doubles both sides of this latent": _doubles(found, layout),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise refused(folder, "an LTX-2 checkpoint", f"its configuration lacks or garbles {error}") from None
@@ -108,8 +113,11 @@ def _check_parts(found: Checkpoint) -> None:
             raise refused(found.folder, "an LTX-2 checkpoint", f"model_index.json names no {part}")
         if found.parts[part] not in classes:
             raise refused(found.folder, "an LTX-2 checkpoint", f"its {part} is a {found.parts[part]}")
-    for part in WITH_WEIGHTS:
-        if not any(path.suffix == ".safetensors" and path.parent.name == part for path in found.files):
+    if found.parts.get(UPSAMPLER, UPSAMPLER_CLASS) != UPSAMPLER_CLASS:
+        raise refused(found.folder, "an LTX-2 checkpoint", f"its {UPSAMPLER} is a {found.parts[UPSAMPLER]}")
+    with_weights = {path.parent.name for path in found.files if path.suffix == ".safetensors"}
+    for part in (*WITH_WEIGHTS, UPSAMPLER):
+        if part in found.parts and part not in with_weights:
             raise refused(found.folder, "weights as .safetensors", f"{part}/ has none")
 
 
@@ -117,6 +125,17 @@ def _kind(transformer: dict[str, Any]) -> str:
     if transformer.get("ff_bias", True) is False:
         raise ValueError("ff_bias, which only generations later than 2.3 are without")
     return SECOND if transformer.get("cross_attn_mod") else FIRST
+
+
+def _doubles(found: Checkpoint, layout: Layout) -> bool:
+    """Whether the upsampler fits, where there is one: others of its class stretch time, or enlarge by half."""
+    if not layout.enlarges:
+        return True
+    said = found.config(UPSAMPLER)
+    # The library's own defaults, for what a configuration leaves out.
+    scale = said.get("rational_spatial_scale", 2.0) if said.get("use_rational_resampler", True) else 2.0
+    stretches, widens = bool(said.get("temporal_upsample", False)), bool(said.get("spatial_upsample", True))
+    return widens and not stretches and scale == 2.0 and said.get("in_channels", 128) == layout.channels
 
 
 def _guided_block(transformer: dict[str, Any]) -> int | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
-from rushes.models.ltx2.layout import Layout
+from rushes.models.ltx2.layout import UPSAMPLER, Layout
 from rushes.models.parts import How, Needs, Stage
 
 ERROR = 0.2
@@ -63,7 +63,8 @@ def needs(
     if media.audio_inputs:
         stages.append(stage("pictures", "audio_vae", spectrum_bytes(layout, native)))
     made_bytes = step_bytes(layout, shape_of(request, native, layout, rows=rows), number_bytes)
-    stages += [stage("steps", part, made_bytes) for part in ("transformer", "latent_upsampler") if part in keys]
+    working = ("transformer", UPSAMPLER) if native.how else ("transformer",)
+    stages += [stage("steps", part, made_bytes) for part in working]
     if request.generate_audio:
         stages.append(stage("decoding", "audio_vae", spectrum_bytes(layout, native)))
         stages.append(stage("decoding", "vocoder", wave_bytes(layout, native)))

@@ -13,6 +13,9 @@ from rushes.models.solver import Solver
 DISTILLED_SIGMAS = (1.0, 0.99375, 0.9875, 0.98125, 0.975, 0.909375, 0.725, 0.421875)
 """What the makers distilled to; the last step goes to 0. As they publish them, to be taken as they are."""
 
+REFINING_SIGMAS = (0.909375, 0.725, 0.421875)
+"""Of the second stage: the end of the distilled ones, from where a film that was made smaller keeps its layout."""
+
 KIND = "FlowMatchEulerDiscreteScheduler"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.shape import native_of
@@ -16,6 +18,19 @@ def native_rate(fps: int) -> int:
     return max(fps, SLOWEST) if fps <= SLOW else FAST
 
 
-def native_shape(request: ResolvedRequest, *, space: int, time: int, max_area: int) -> Native:
-    """The native shape: sides in multiples of `space` pixels, 1 + n × `time` frames."""
-    return native_of(request, multiple=space, time=time, fps=native_rate(request.fps), max_area=max_area)
+def in_two_stages(request: ResolvedRequest, max_area: int) -> bool:
+    """Whether this size takes a second stage, where there is one: more pixels than one pass makes well."""
+    return request.width * request.height > max_area
+
+
+def native_shape(request: ResolvedRequest, *, space: int, time: int, max_area: int, two_stages: bool = False) -> Native:
+    """The native shape: sides in multiples of `space` pixels, 1 + n × `time` frames.
+
+    With `two_stages` there, what is larger than `max_area` is made at half its sides first, and enlarged as latents.
+    """
+    fps = native_rate(request.fps)
+    if not (two_stages and in_two_stages(request, max_area)):
+        return native_of(request, multiple=space, time=time, fps=fps, max_area=max_area)
+    made = native_of(request, multiple=2 * space, time=time, fps=fps, max_area=4 * max_area)
+    half = f"{made.width // 2}×{made.height // 2}"
+    return replace(made, how=f"made at {half}; enlarged as latents to {made.width}×{made.height}, and refined")

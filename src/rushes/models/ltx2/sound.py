@@ -32,16 +32,24 @@ def heard(samples: Samples, seconds: float, sounds: int, layout: Layout, parts: 
     wave = torch.nn.functional.pad(wave, (0, 2 * SOUND_SHRUNK * layout.sound_hop))
     spectrum = _spectrum(wave, layout)[None].to(parts.device)
     latent = parts.audio_vae.encode(spectrum.to(parts.audio_vae.dtype)).latent_dist.mode().float()
-    row = latent[:, :, :sounds].transpose(1, 2).flatten(2, 3)
-    return (row - parts.audio_vae.latents_mean.to(row)) / parts.audio_vae.latents_std.to(row)
+    return normalised(latent[:, :, :sounds].transpose(1, 2).flatten(2, 3), parts.audio_vae)
+
+
+def normalised(row_BNC: Tensor, audio_vae: Any) -> Tensor:
+    """What the transformer works on, of what the encoder gives."""
+    return (row_BNC - audio_vae.latents_mean.to(row_BNC)) / audio_vae.latents_std.to(row_BNC)
+
+
+def denormalised(sound_BNC: Tensor, audio_vae: Any) -> Tensor:
+    """What the decoder reads, of what the transformer works on."""
+    return sound_BNC * audio_vae.latents_std.to(sound_BNC) + audio_vae.latents_mean.to(sound_BNC)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def sounded(sound_BNC: Tensor, samples: int, layout: Layout, parts: Components) -> Samples:
     """Tokens as (samples, 2) at 48 kHz; silence where they end before."""
     audio_vae = parts.audio_vae
-    row = sound_BNC * audio_vae.latents_std.to(sound_BNC) + audio_vae.latents_mean.to(sound_BNC)
-    latent = row.unflatten(2, (-1, layout.sound_bins)).transpose(1, 2)
+    latent = denormalised(sound_BNC, audio_vae).unflatten(2, (-1, layout.sound_bins)).transpose(1, 2)
     spectrum = audio_vae.decode(latent.to(audio_vae.dtype), return_dict=False)[0]
     del audio_vae  # it may have to give way to the next
     wave = parts.vocoder(spectrum)[0]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import torch
 
 from rushes.models.ltx2.text import Words
 from rushes.models.saved import below, read, written
 
-LAYOUT = "ltx2 1"
+LAYOUT = "ltx2 2"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a clip; sizes in latent places, `sounds` in latents of sound."""
+    """The numbers of a clip in one of its stages; sizes in latent places, `sounds` in latents of sound."""
 
     frames: int
     rows: int
@@ -27,6 +28,7 @@ class Numbers:
     steps: int
     guidance_scale: float
     audible: bool  # whether the sound is asked for; it is made in any case, and the picture follows it
+    before: int = 0  # steps of the stage before this one
 
     @property
     def places(self) -> int:
@@ -35,42 +37,57 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ltx2Condition:
-    """What the transformer reads besides the noise. `given` are tensors by name (`given.py`, `sound.py`)."""
+    """What the transformer reads besides the noise, in one stage. `given` are tensors by name (`given.py`, `sound.py`).
+
+    `next` is of the stage that follows, twice as large each way; None in the last one, which most clips have alone.
+    """
 
     numbers: Numbers
     words: Words  # the negative prompt's row first, where there is guidance
     given: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    next: Ltx2Condition | None = None
+
+    @property
+    def end(self) -> int:
+        """The number of the first step that is not this stage's."""
+        return self.numbers.before + self.numbers.steps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ltx2State:
-    """latent_BNC  of the film: a token for each place, frame by frame, and behind these one for each place of what is
+    """condition   of the stage that the next step belongs to, or that the last one ended
+    latent_BNC     of the film: a token for each place, frame by frame, and behind these one for each place of what is
                    given beyond the first frame; float32, batch of one, never written to in place
     sound_BNC      of the sound, likewise
+    seed           what later stages draw their noise by
     foreseen_BNC   the clean film as the last step saw it; for those who watch, and not saved
     """
 
     condition: Ltx2Condition
     latent_BNC: torch.Tensor
     sound_BNC: torch.Tensor
+    seed: int
     index: int = 0
     foreseen_BNC: torch.Tensor | None = None
 
     @property
     def num_steps(self) -> int:
-        return self.condition.numbers.steps
+        condition = self.condition
+        return condition.end if condition.next is None else condition.next.end
 
     def to_bytes(self) -> bytes:
-        words = self.condition.words
-        tensors = {
-            "latent": self.latent_BNC,
-            "sound": self.sound_BNC,
-            "words.picture": words.picture_RPW,
-            "words.sound": words.sound_RPW,
-            "words.counts": words.counts_RP,
-        }
-        tensors |= {f"given.{name}": tensor for name, tensor in self.condition.given.items()}
-        said = {"layout": LAYOUT, "index": self.index, "numbers": asdict(self.condition.numbers)}
+        tensors = {"latent": self.latent_BNC, "sound": self.sound_BNC}
+        said: dict[str, Any] = {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": []}
+        condition: Ltx2Condition | None = self.condition
+        while condition is not None:
+            prefix = f"{len(said['stages'])}."
+            tensors |= {f"{prefix}given.{name}": tensor for name, tensor in condition.given.items()}
+            if condition.words is not self.condition.words or condition is self.condition:
+                words = condition.words
+                rows = {"picture": words.picture_RPW, "sound": words.sound_RPW, "counts": words.counts_RP}
+                tensors |= {f"{prefix}words.{name}": tensor for name, tensor in rows.items()}
+            said["stages"].append(asdict(condition.numbers))
+            condition = condition.next
         return written(tensors, said)
 
 
@@ -78,8 +95,19 @@ def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
     """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
     tensors, said = read(checkpoint, LAYOUT, device)
     try:
-        words = Words(tensors["words.picture"], tensors["words.sound"], tensors["words.counts"])
-        condition = Ltx2Condition(Numbers(**said["numbers"]), words, below("given.", tensors))
-        return Ltx2State(condition, tensors["latent"], tensors["sound"], int(said["index"]))
+        condition: Ltx2Condition | None = None
+        shared = _words(tensors, "0.")
+        for stage, numbers in reversed(list(enumerate(said["stages"]))):
+            # A stage without words of its own reads those of the first.
+            own = stage > 0 and f"{stage}.words.counts" in tensors
+            words = _words(tensors, f"{stage}.") if own else shared
+            condition = Ltx2Condition(Numbers(**numbers), words, below(f"{stage}.given.", tensors), condition)
+        if condition is None:
+            raise KeyError("stages")
+        return Ltx2State(condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]))
     except (KeyError, TypeError) as error:
         raise ValueError("these bytes are no checkpoint of an LTX-2 clip") from error
+
+
+def _words(tensors: Mapping[str, torch.Tensor], prefix: str) -> Words:
+    return Words(*(tensors[f"{prefix}words.{name}"] for name in ("picture", "sound", "counts")))
