@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rushes.catalogue.wording import listed, number
 from rushes.contract.request import Note, VideoRequest
@@ -164,6 +164,9 @@ WAN_TIERS = Tiers(
     resolution="1080P",
     ratio="16:9",
 )
+
+OPEN_TIERS = replace(WAN_TIERS, resolution="720P")
+"""Of models with weights of their own: none makes more than 720P in one pass, and 1080P unasked would be scaling."""
 
 
 def settle_size(request: VideoRequest, sizes: Sizes, model: str) -> tuple[Size, tuple[Note, ...]]:

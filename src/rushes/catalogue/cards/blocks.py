@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 
 GB = 10**9
 
@@ -25,7 +25,7 @@ _HUNYUAN = Rules(
     negative_prompt=Text("optional"),
     sizes=Sizes(
         free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=WAN_TIERS,
+        tiers=OPEN_TIERS,
         default=Size(848, 480),
     ),
     seconds=Span(1, 5, 5),  # trained on 121 frames at 24 a second

@@ -1,7 +1,8 @@
 """The LTX-2 family's published checkpoints: limits and defaults as their makers state them.
 
 Film and sound are made together, at the rate that is asked for where the model was trained around it. Tiers and sizes
-beyond what one pass makes well are made as large as it does, and scaled; the job says so.
+beyond what one pass makes well are made in two stages by a distilled checkpoint that has its upsampler beside it; by
+the others as large as one pass makes them, and scaled. The job says which.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 
 MIB = 1 << 20
 GB = 10**9
@@ -26,7 +27,7 @@ _FULL = Rules(
     negative_prompt=Text("optional"),
     sizes=Sizes(
         free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=WAN_TIERS,
+        tiers=OPEN_TIERS,
         default=Size(1280, 704),
     ),
     seconds=Span(1, 20, 5),
@@ -98,7 +99,7 @@ CARDS = (
     _card(
         "ltx-2-distilled",
         "LTX-2 19B Distilled",
-        "LTX-2 in eight fixed steps, without guidance or a negative prompt.",
+        "LTX-2 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
         _DISTILLED,
         "rootonchair/LTX-2-19b-distilled",
         "LTX-2, distilled",
@@ -118,7 +119,7 @@ CARDS = (
     _card(
         "ltx-2.3-distilled",
         "LTX-2.3 22B Distilled",
-        "LTX-2.3 in eight fixed steps, without guidance or a negative prompt.",
+        "LTX-2.3 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
         _DISTILLED,
         "diffusers/LTX-2.3-Distilled-Diffusers",
         "LTX-2.3, distilled",

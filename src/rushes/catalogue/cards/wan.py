@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
@@ -25,7 +25,7 @@ AREA_720P = 1280 * 720
 
 _SIZES = Sizes(
     free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-    tiers=WAN_TIERS,
+    tiers=OPEN_TIERS,
     default=Size(832, 480),
 )
 _SIZES_720P = replace(_SIZES, default=Size(1280, 720))
