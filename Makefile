@@ -63,7 +63,8 @@ format: $(VENV)/.installed-test
 chaos: $(VENV)/.installed-test postgresql strace faketime
 	CHAOS=long CHAOS_SEEDS=$${CHAOS_SEEDS:-50000} PYTHONPATH=tests/chaos $(BIN)/python -m pytest -p long_forms \
 	    tests/chaos tests/journeys/test_killed_workers.py tests/journeys/test_workers_that_wake_or_leave.py \
-	    tests/unit/jobs/test_postgresql_killed.py
+	    tests/unit/jobs/test_postgresql_killed.py tests/unit/events/test_webhooks.py tests/journeys/test_webhooks_arrive.py \
+	    tests/journeys/test_restart.py
 
 bench: $(VENV)/.installed-test
 	@for file in benchmarks/[a-z]*.py; do \

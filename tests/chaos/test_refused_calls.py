@@ -6,8 +6,6 @@ written is then not there, as with a failing disk; what could be written before 
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ import httpx
 import pytest
 from doors import PATIENCE_S, Doors, family
 from long_forms import LONG
+from straced import traced
 from test_restart import QUICK, Served, eventually
 
 OF_THE_DATABASE = {"fdatasync": "EIO", "pwrite64": "ENOSPC"}
@@ -28,58 +27,14 @@ NTH = range(1, 21) if LONG else (2,)
 RUNNING = {**QUICK, "prompt": "slow 0.2"}
 
 
-def may_trace() -> bool:
-    if shutil.which("strace") is None:
-        return False
-    with subprocess.Popen(["sleep", "60"]) as child:
-        try:
-            with refused([child.pid], "fsync", "EIO", "1+", Path("/dev/null")):
-                return True
-        except AssertionError:
-            return False
-        finally:
-            child.kill()
-
-
 @contextmanager
 def refused(pids: list[int], call: str, error: str, when: str, log: Path) -> Iterator[None]:
     """While this runs, `call` fails with `error` in these processes and in those that they start.
 
     `when`  which calls of each thread: "3" the third alone, "1+" all of them.
     """
-    argv = [
-        "strace",
-        "-f",
-        "-qq",
-        "-o",
-        str(log),
-        "-e",
-        f"trace={call}",
-        "-e",
-        f"inject={call}:error={error}:when={when}",
-    ]
-    with subprocess.Popen([*argv, *(f"-p{pid}" for pid in pids)], stderr=subprocess.PIPE, text=True) as tracer:
-
-        def attached() -> bool:
-            if tracer.poll() is not None:
-                raise AssertionError(tracer.communicate()[1])
-            return all(f"TracerPid:\t{tracer.pid}\n" in status for pid in pids for status in statuses(pid))
-
-        try:
-            eventually(attached)
-            yield
-        finally:
-            tracer.terminate()  # it lets go of them first
-
-
-def statuses(pid: int) -> list[str]:
-    return [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-
-
-@pytest.fixture(scope="module")
-def tracing() -> None:
-    if not may_trace():
-        pytest.skip("there is no strace here, or it may not look into other processes")
+    with traced(pids, log, "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={when}"):
+        yield
 
 
 @pytest.fixture
