@@ -27,7 +27,8 @@ LEAST_USED = 0.93  # of the pixels that were asked for, or of those that the mod
 
 def settled(card: Card, **asked: str) -> ResolvedRequest:
     needed = card.rules.media.frame_images.needed
-    media = Media(frame_images=tuple(FrameImage("x", place) for place in needed))
+    clip = "x" if "media.source_video" in card.rules.needs else None
+    media = Media(frame_images=tuple(FrameImage("x", place) for place in needed), source_video=clip)
     request = VideoRequest(model=card.id, prompt="A penguin waddles", media=media, **asked)  # type: ignore[arg-type]
     return resolve(request, Catalogue([card]).find(card.id), lambda: 7)
 
