@@ -1,12 +1,14 @@
 """Many at once: how quickly the door answers under load, how big it gets, and what a long queue costs.
 
-python -m benchmarks.load [--minutes M] [--posts N] [--gets N] [--burst N] [--write]
+python -m benchmarks.load [--requests N] [--minutes M] [--posts N] [--gets N] [--burst N] [--write]
 
 A real server on an SQLite file, without workers; one process beside it takes each job and publishes a made-up file, so
 that what is measured is the door and the store. Requests are sent when they are due, whether earlier ones are answered
 or not, and their time counts from then. One GET in twenty lists, the others ask for one video. Then as many requests
 as `--burst` at once, with nobody taking; then claims from that queue and from one of 100,000. What one request costs is
-the door's processor time over many of one kind, which says the same on a busy machine.
+the door's processor time over many of one kind, which says the same on a busy machine. What stays of a request is
+the memory held after so many `--requests`, one POST in ten, over all connections and each as soon as the one before is
+answered.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ CONNECTIONS = 64
 LONG_QUEUE = 100_000
 OWNERS = 50
 CLAIMS = 50
+LOOKS_AT_MEMORY = 6
 COSTED = 1000  # requests of each kind whose processor time is taken
 MAKING_S = 0.003
 SERVE = "from rushes.cli.app import main; main()"
@@ -230,6 +233,22 @@ async def costs_ms(port: int, pid: int) -> tuple[float, float]:
     return post_ms, get_ms
 
 
+async def memory_over(port: int, pid: int, requests: int) -> list[tuple[str, str]]:
+    """What the door holds after more and more requests, of which it has had some before."""
+    crowd = Crowd(port)
+    await crowd.post(Answers(), 0.0)
+    found = [("0", f"{memory_mb(pid)} MB")]
+    asked = 0
+    for part in range(1, LOOKS_AT_MEMORY + 1):
+        while asked < requests * part // LOOKS_AT_MEMORY:
+            kinds = [crowd.post if (asked + number) % 10 == 0 else crowd.get for number in range(CONNECTIONS)]
+            await asyncio.gather(*(ask(Answers(), 0.0) for ask in kinds))
+            asked += CONNECTIONS
+        found.append((f"{asked:,}", f"{memory_mb(pid)} MB"))
+    crowd.close()
+    return found
+
+
 def processor_s(pid: int) -> float:
     """The processor time that the process has had so far, in its own code and in the system's for it."""
     fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
@@ -279,6 +298,7 @@ def claims(url: str) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=30_000, help="after which the door's memory is looked at")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long the steady load lasts")
     parser.add_argument("--posts", type=float, default=50.0, help="videos asked for in a second")
     parser.add_argument("--gets", type=float, default=500.0, help="looks in a second")
@@ -295,6 +315,7 @@ def main() -> None:
             asyncio.run(steady(port, 10, 50, 3))  # what is made once, is made before memory is looked at
             with taking(url):
                 post_ms, get_ms = asyncio.run(costs_ms(port, pid))
+                held = asyncio.run(memory_over(port, pid, asked.requests))
                 before_mb = memory_mb(pid)
                 ours_s, doors_s = time.process_time(), processor_s(pid)
                 posts, gets, lasted_s = asyncio.run(steady(port, asked.posts, asked.gets, asked.minutes * 60))
@@ -323,6 +344,7 @@ def main() -> None:
     text += f"took {doors_s / lasted_s:.0%} of a core, those who ask {ours_s / lasted_s:.0%}.\n"
     text += f"\nMemory of the door: {before_mb} MB before the steady load, {after_mb} MB after it ({left} then still "
     text += f"waited), {burst_mb} MB after the burst.\n\n"
+    text += table(("requests", "memory of the door"), held) + "\n"
     text += table(("a claim from", "median", "99 in 100 below", "slowest"), costs)
     record.keep(text)
 
