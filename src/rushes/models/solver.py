@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
 
 SCHEDULERS = {
     "UniPCMultistepScheduler": UniPCMultistepScheduler,
+    "DPMSolverMultistepScheduler": DPMSolverMultistepScheduler,
     "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
 }
+MULTISTEP = (UniPCMultistepScheduler, DPMSolverMultistepScheduler)
 LISTS = ("model_outputs", "timestep_list")
 
 
@@ -47,10 +49,10 @@ class Solver:
         """The latent after step `index` and what the next step has to know. `memory` and `latent` stay as they were."""
         scheduler = self._scheduler()
         scheduler._step_index = index
-        if isinstance(scheduler, UniPCMultistepScheduler):
+        if isinstance(scheduler, MULTISTEP):
             remember(scheduler, memory)
         moved = scheduler.step(velocity, self.timesteps[index], latent, return_dict=False)[0]
-        return moved, remembered(scheduler) if isinstance(scheduler, UniPCMultistepScheduler) else FRESH
+        return moved, remembered(scheduler) if isinstance(scheduler, MULTISTEP) else FRESH
 
     def _scheduler(self) -> Any:
         scheduler = SCHEDULERS[self._kind].from_config(self._config)
@@ -60,8 +62,8 @@ class Solver:
 
 
 def remember(scheduler: Any, memory: Memory) -> None:
-    """Give a fresh UniPC `scheduler` what `remembered` read of another."""
-    for name in LISTS:
+    """Give a fresh scheduler of several steps what `remembered` read of another."""
+    for name in _lists(scheduler):
         for place in range(len(getattr(scheduler, name))):
             getattr(scheduler, name)[place] = memory.tensors.get(f"{name}.{place}")
     scheduler.last_sample = memory.tensors.get("last_sample")
@@ -70,8 +72,14 @@ def remember(scheduler: Any, memory: Memory) -> None:
 
 
 def remembered(scheduler: Any) -> Memory:
-    """What a UniPC `scheduler` knows of the steps it took; nothing of it is written to later."""
-    tensors = {"last_sample": scheduler.last_sample}
-    for name in LISTS:
+    """What a scheduler of several steps knows of those it took; nothing of it is written to later."""
+    last = getattr(scheduler, "last_sample", None)
+    tensors = {} if last is None else {"last_sample": last}
+    for name in _lists(scheduler):
         tensors |= {f"{name}.{place}": held for place, held in enumerate(getattr(scheduler, name)) if held is not None}
-    return Memory(tensors, scheduler.lower_order_nums, scheduler.this_order)
+    return Memory(tensors, scheduler.lower_order_nums, getattr(scheduler, "this_order", 0))
+
+
+def _lists(scheduler: Any) -> tuple[str, ...]:
+    """DPM++ keeps what the model said; UniPC also when, and the sample before."""
+    return tuple(name for name in LISTS if hasattr(scheduler, name))

@@ -1,0 +1,225 @@
+"""Wan-Animate-2 segment by segment, and by the library's blocks in one call: the same film, bit for bit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_animate2
+import torch
+from diffusers.modular_pipelines.wan_animate_2 import denoise
+from diffusers.modular_pipelines.wan_animate_2.modular_blocks_wan_animate_2 import WanAnimate2Blocks
+from elsewhere import go_on_elsewhere, to_the_end
+from PIL import Image
+from small_requests import film, picture, small
+from tiny_animate2 import BASE, DISTILLED, OLD_ARRAYS, UNCOMPILED
+
+from rushes.catalogue.cards.animate2 import CARDS
+from rushes.contract.media import FrameImage, Media
+from rushes.diffusion.noise import noise
+from rushes.errors import WrongSetup
+from rushes.models.adapter import Frames, Inputs
+from rushes.models.animate2 import adapter as animate2
+from rushes.models.animate2.adapter import AnimateAdapter
+from rushes.models.animate2.given import there_and_back
+from rushes.models.animate2.layout import check
+from rushes.models.animate2.mask import mask
+
+pytestmark = [pytest.mark.filterwarnings(UNCOMPILED), pytest.mark.filterwarnings(OLD_ARRAYS)]
+
+MEDIA = Media(frame_images=(FrameImage("x", "first"),), source_video="x")
+CHARACTER, CLIP = picture(1), film(20, 24)
+SEGMENT = 17
+"""Frames: a film of 24 is made in two segments, the second of which is filled up behind the film's end."""
+
+
+@pytest.fixture(autouse=True)
+def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(animate2, "SEGMENT", SEGMENT)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    place, built = tmp_path_factory.mktemp("animate"), dict[str, Path]()
+
+    def folder(scheduler: str) -> Path:
+        if scheduler not in built:
+            built[scheduler] = tiny_animate2.built(place / scheduler, scheduler=scheduler)
+        return built[scheduler]
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adapters(folders: Callable[[str], Path]) -> Callable[[str], AnimateAdapter]:
+    made: dict[str, AnimateAdapter] = {}
+
+    def adapter(scheduler: str = "dpm") -> AnimateAdapter:
+        if scheduler not in made:
+            card = next(card for card in CARDS if card.weights is not None and card.weights.layout == BASE)
+            assert card.weights is not None
+            card = replace(card, weights=replace(card.weights, folder=str(folders(scheduler))))
+            made[scheduler] = AnimateAdapter(card)
+        return made[scheduler]
+
+    return adapter
+
+
+def begun(adapter: AnimateAdapter, *, character: Frames = CHARACTER, clip: Frames = CLIP, **asked: Any) -> Any:
+    request = small(adapter.describe(), media=MEDIA, **{"steps": 2, **asked})
+    inputs = Inputs(keyframes=((0, character),), source_THWC=clip)
+    return adapter.prepare(adapter.encode(request, inputs), request.seed)
+
+
+def finished(adapter: AnimateAdapter, state: Any) -> Frames:
+    while state.index < state.num_steps:
+        state = adapter.step(state, state.index)
+    return np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+
+
+def stock(adapter: AnimateAdapter, guidance: float, monkeypatch: pytest.MonkeyPatch) -> Frames:
+    """What the library's blocks make of the same parts and the same noise, all segments in one call."""
+    parts = adapter.parts
+    pipe = WanAnimate2Blocks().init_pipeline()
+    pipe.update_components(
+        tokenizer=parts.tokenizer,
+        text_encoder=parts.text_encoder,
+        image_encoder=parts.image_encoder,
+        transformer=parts.transformer,
+        vae=parts.vae,
+        scheduler=tiny_animate2.SCHEDULERS["dpm" if "DPM" in adapter._found.parts["scheduler"] else "euler"](),
+    )
+    pipe.update_components(guider=pipe.guider.new(guidance_scale=guidance))
+    segments: list[int] = []
+
+    def drawn(shape: Any, **how: Any) -> torch.Tensor:
+        segments.append(len(segments))
+        return torch.from_numpy(noise(7, shape, animate2.STREAM + segments[-1]))
+
+    monkeypatch.setattr(denoise, "randn_tensor", drawn)
+    made = pipe(
+        prompt="A penguin waddles",
+        negative_prompt="blurry, text",
+        image=Image.fromarray(CHARACTER),
+        driving_video=[Image.fromarray(frame) for frame in CLIP],
+        width=64,
+        height=64,
+        num_inference_steps=2,
+        segment_frame_length=SEGMENT,
+        output="videos",
+    )
+    assert segments == [0, 1]
+    frames: Frames = (np.asarray(made)[0] * 255).round().astype(np.uint8)
+    return frames
+
+
+@pytest.mark.parametrize(("scheduler", "guidance"), [("dpm", 3.0), ("dpm", 1.0), ("euler", 3.0)])
+def test_segment_by_segment_it_makes_what_the_librarys_blocks_make(
+    adapters: Callable[[str], AnimateAdapter], monkeypatch: pytest.MonkeyPatch, scheduler: str, guidance: float
+) -> None:
+    adapter = adapters(scheduler)
+    ours = finished(adapter, begun(adapter, guidance_scale=guidance))
+    theirs = stock(adapter, guidance, monkeypatch)
+    assert ours.shape == (24, 64, 64, 3)
+    assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
+
+
+def test_another_process_goes_on_between_and_inside_segments_to_the_same_bytes(
+    adapters: Callable[..., AnimateAdapter], tmp_path: Path
+) -> None:
+    adapter = adapters()
+    end, saved = to_the_end(adapter, begun(adapter), tmp_path)
+    assert [len(adapter.restore(path.read_bytes()).done) for path in saved] == [0, 0, 1, 1], "segments that are done"
+    go_on_elsewhere([(adapter.describe(), saved)])
+    assert [path.with_suffix(".end").read_bytes() == end for path in saved] == [True] * 4
+
+
+def test_two_films_that_take_turns_do_not_mix(adapters: Callable[..., AnimateAdapter]) -> None:
+    """What was read of one film's clip must not drive the other."""
+    adapter = adapters()
+    asked: list[dict[str, Any]] = [{}, {"clip": film(50, 24), "guidance_scale": 1.0}]
+    alone = [finished(adapter, begun(adapter, **one)) for one in asked]
+    states = [begun(adapter, **one) for one in asked]
+    for index in range(4):
+        before = [state.to_bytes() for state in states]
+        moved = [adapter.step(state, index) for state in states]
+        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
+        states = moved
+    for state, made in zip(states, alone, strict=True):
+        assert np.array_equal(finished(adapter, state), made)
+
+
+def test_a_segment_goes_on_from_the_one_before(adapters: Callable[..., AnimateAdapter]) -> None:
+    adapter = adapters()
+    state = begun(adapter, guidance_scale=1.0)
+    for index in range(2):
+        state = adapter.step(state, index)
+    known, mask = state.known[4:, 1:], state.known[:4, 1:]
+    assert mask[:, 0].eq(1).all() and mask[:, 1:].eq(0).all(), "the first frame alone is known"
+    assert not torch.equal(known, begun(adapter).known[4:, 1:]), "and it is the last of the segment before"
+
+
+def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[..., AnimateAdapter]) -> None:
+    adapter = adapters()
+    changes: list[dict[str, Any]] = [
+        {},
+        {"prompt": "A rocket flies"},
+        {"negative_prompt": "snow"},
+        {"guidance_scale": 2.0},
+        {"guidance_scale": 1.0},
+        {"steps": 1},
+        {"seed": 8},
+        {"character": picture(2)},
+        {"clip": film(50, 24)},
+    ]
+    films = {finished(adapter, begun(adapter, **change)).tobytes() for change in changes}
+    assert len(films) == len(changes)
+
+
+@pytest.mark.parametrize(("frames", "expected"), [(3, [0, 1, 2]), (5, [0, 1, 2, 2, 1]), (8, [0, 1, 2, 2, 1, 0, 0, 1])])
+def test_a_clip_that_is_too_short_runs_back_and_forth(frames: int, expected: list[int]) -> None:
+    assert there_and_back(np.arange(3), frames).tolist() == expected
+
+
+def test_each_token_looks_at_the_whole_film_and_at_its_own_moment_of_the_clip() -> None:
+    frames, places = 2, 3
+    looks = mask(frames, places, torch.device("cpu")).mask_mod
+    film_tokens, behind = (frames + 1) * places, 128
+    for query in range(film_tokens):
+        seen = [key for key in range(256) if looks(0, 0, torch.tensor(query), torch.tensor(key))]
+        moment = query // places - 1  # of the clip; the character's picture has none
+        own = [behind + moment * places + place for place in range(places)] if moment >= 0 else []
+        assert seen == [*range(film_tokens), *own]
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("transformer/config.json", {"log_scale": -1.3}, "log_scale, unknown here"),
+        ("scheduler/scheduler_config.json", {"algorithm_type": "sde-dpmsolver++"}, "draws no noise of its own"),
+        (
+            "modular_model_index.json",
+            {"scheduler": ["diffusers", "UniPCMultistepScheduler", {}]},
+            "scheduler is a UniPC",
+        ),
+        ("modular_model_index.json", {"image_encoder": [None, None, {}]}, "image_encoder is missing"),
+        ("modular_model_index.json", {"_class_name": DISTILLED}, f"names {DISTILLED}"),
+    ],
+)
+def test_a_folder_that_would_make_something_else_is_refused(
+    folders: Callable[[str], Path], tmp_path: Path, part: str, change: dict[str, Any], reason: str
+) -> None:
+    """The library would drop a number that it does not know from a configuration, and say so in a log."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(folders("dpm"), folder)
+    check(folder, BASE)
+    path = folder / part
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(WrongSetup, match=reason):
+        check(folder, BASE)
