@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 READING, PICTURES, STEPS, DECODING = "words", "pictures", "steps", "decoding"
+RAN_OUT = ("can't allocate memory", "bad_alloc", "can't start new thread")
+"""What a RuntimeError says where memory ran out on a CPU: torch's allocator, C++'s, and Python where there was no room
+for the stack of one of the threads that read a checkpoint."""
 
 
 class Work:
@@ -151,7 +154,7 @@ def ran_out(error: BaseException) -> bool:
             return True
         if torch is not None and isinstance(cause, torch.OutOfMemoryError):
             return True
-        if isinstance(cause, RuntimeError) and "can't allocate memory" in str(cause):  # torch's for the CPU
+        if isinstance(cause, RuntimeError) and any(words in str(cause) for words in RAN_OUT):
             return True
         cause = cause.__cause__
     return False
