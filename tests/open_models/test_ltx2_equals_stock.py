@@ -16,7 +16,7 @@ from diffusers.pipelines.ltx2 import LTX2VideoCondition
 from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
 from PIL import Image
 from small_requests import SIDE, film, picture, small
-from tiny_ltx2 import DISTILLED, FIRST, SECOND
+from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 
 from rushes.catalogue.card import Card
 from rushes.models.adapter import Chunk
@@ -158,10 +158,11 @@ def test_film_and_sound_with_what_is_given_are_the_stock_pipelines(
     held_together(LTX2ConditionPipeline, card, adapter.guidance(3.0), mine, conditions=conditions)
 
 
-def test_a_distilled_one_takes_its_fixed_steps_as_they_are(tiny_card: Callable[..., Card]) -> None:
+@pytest.mark.parametrize("kind", [SECOND, THIRD])
+def test_a_distilled_one_takes_its_fixed_steps_as_they_are(tiny_card: Callable[..., Card], kind: str) -> None:
     """The pipeline has to be told: its scheduler would move the noise levels, and its defaults guide all the same."""
     assert tuple(DISTILLED_SIGMA_VALUES) == DISTILLED_SIGMAS
-    card = tiny_card(SECOND + DISTILLED)
+    card = tiny_card(kind + DISTILLED)
     adapter, first, state = ours(card, None, steps=8, negative_prompt=None)
     assert state.num_steps == 8
 

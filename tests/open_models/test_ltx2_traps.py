@@ -17,7 +17,7 @@ from diffusers import LTX2Pipeline
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from safetensors.torch import load_file, save_file
 from small_requests import small
-from tiny_ltx2 import DISTILLED, FIRST, SECOND
+from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 
 from rushes.catalogue.card import Card
 from rushes.contract.events import Interrupted, Progress
@@ -186,7 +186,7 @@ def changed(card: Card, place: Path, part: str, **values: Any) -> Path:
     ("part", "values", "reason"),
     [
         ("transformer", {"cross_attn_mod": False}, "this one is of LTX-2"),
-        ("transformer", {"ff_bias": False}, "later than 2.3"),
+        ("transformer", {"ff_bias": False}, r"a text encoder of LTX-2\.5"),
         ("transformer", {"patch_size": 2}, "its configuration says otherwise"),
         ("vae", {"timestep_conditioning": True}, "its configuration says otherwise"),
         ("vae", {"latent_channels": "many"}, "lacks or garbles"),
@@ -200,11 +200,14 @@ def test_a_checkpoint_of_another_kind_is_not_added(
         check(folder, SECOND)
 
 
-def test_both_generations_are_told_apart(tiny_folder: Callable[..., Path]) -> None:
+def test_the_generations_are_told_apart(tiny_folder: Callable[..., Path]) -> None:
     check(tiny_folder(FIRST), FIRST)
     check(tiny_folder(SECOND), SECOND + DISTILLED)
+    check(tiny_folder(THIRD + DISTILLED), THIRD + DISTILLED)
     with pytest.raises(WrongSetup, match=r"this one is of LTX-2\.3"):
         check(tiny_folder(SECOND), FIRST)
+    with pytest.raises(WrongSetup, match=r"this one is of LTX-2\.5"):
+        check(tiny_folder(THIRD + DISTILLED), SECOND)
 
 
 def test_in_bfloat16_the_clip_and_its_decoders_stay_in_float32(tiny_card: Callable[..., Card]) -> None:

@@ -19,7 +19,7 @@ from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES, STAGE_2_DISTI
 from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from small_requests import SIDE, picture, small
-from tiny_ltx2 import DISTILLED, FIRST, SECOND
+from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Artifact
@@ -173,9 +173,11 @@ def test_both_stages_from_words_are_the_stock_pipelines_in_a_row(
     assert same(adapter, ended(adapter, first), *theirs)
 
 
+@pytest.mark.parametrize("kind", [SECOND, THIRD])
 def test_both_stages_with_what_is_given_are_the_stock_pipelines_in_a_row(
-    adapter: Ltx2Adapter, monkeypatch: pytest.MonkeyPatch
+    large_card: TinyCard, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    adapter = Ltx2Adapter(large_card(kind + DISTILLED))
     clip = np.stack([picture(3 + n, LARGE, LARGE) for n in range(9)])
     given = [(0, Held(0, clip, 0.8)), (3, Held(17, picture(1, LARGE, LARGE)[None], 0.6))]
     first = begun(adapter, tuple(held for _, held in given), generate_audio=True)

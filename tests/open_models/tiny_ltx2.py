@@ -24,11 +24,17 @@ from diffusers.pipelines.ltx2 import (
     LTX2VocoderWithBWE,
 )
 from tiny_text import byte_level
-from transformers import Gemma3Config, Gemma3ForConditionalGeneration, PreTrainedTokenizerFast
+from transformers import (
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
+    Gemma4UnifiedConfig,
+    Gemma4UnifiedForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
 
-FIRST, SECOND = "LTX-2", "LTX-2.3"
+FIRST, SECOND, THIRD = "LTX-2", "LTX-2.3", "LTX-2.5"
 DISTILLED = ", distilled"
-KINDS = (FIRST, SECOND)
+KINDS = (FIRST, SECOND, THIRD)
 
 TEXT_WIDTH, TEXT_LAYERS = 16, 2
 VIDEO_CHANNELS = 8
@@ -53,7 +59,7 @@ def pipeline(kind: str) -> LTX2Pipeline:
         scheduler=scheduler(),
         vae=vae(),
         audio_vae=audio_vae(),
-        text_encoder=text_encoder(),
+        text_encoder=newest_text_encoder() if kind == THIRD else text_encoder(),
         tokenizer=tokenizer(),
         connectors=connectors(kind),
         transformer=transformer(kind),
@@ -80,6 +86,8 @@ def transformer(kind: str) -> LTX2VideoTransformer3DModel:
             ("gated_attn", "cross_attn_mod", "audio_gated_attn", "audio_cross_attn_mod", "perturbed_attn"), True
         )
         newer["use_prompt_embeddings"] = False
+    if kind == THIRD:
+        newer |= {"ff_bias": False, "use_prompt_adaln_single": False, "use_keyframes_abs_pos_embedding": True}
     return LTX2VideoTransformer3DModel(
         in_channels=VIDEO_CHANNELS,
         out_channels=VIDEO_CHANNELS,
@@ -210,6 +218,26 @@ def text_encoder() -> Gemma3ForConditionalGeneration:
             image_token_index=511,
             boi_token_index=510,
             eoi_token_index=509,
+        )
+    ).eval()
+
+
+def newest_text_encoder() -> Gemma4UnifiedForConditionalGeneration:
+    return Gemma4UnifiedForConditionalGeneration(
+        Gemma4UnifiedConfig(
+            text_config={
+                "vocab_size": 512,
+                "hidden_size": TEXT_WIDTH,
+                "intermediate_size": 24,
+                "num_hidden_layers": TEXT_LAYERS,
+                "num_attention_heads": 2,
+                "num_key_value_heads": 1,
+                "head_dim": 8,
+                "sliding_window": 64,
+                "layer_types": ["sliding_attention", "full_attention"],
+            },
+            vision_config={"patch_size": 4, "mm_embed_dim": 8, "mm_posemb_size": 8, "output_proj_dims": 8},
+            audio_config={"audio_embed_dim": 8},
         )
     ).eval()
 

@@ -33,6 +33,7 @@ FIRST_CLASS = {
     "Wan-AI/Wan2.1-T2V-14B-Diffusers": "wan2.1-t2v-14b",
     "diffusers/LTX-2.3-Diffusers": "ltx-2.3",
     "diffusers/LTX-2.3-Distilled-Diffusers": "ltx-2.3-distilled",
+    "Lightricks/LTX-2.5-Diffusers": "ltx-2.5-distilled",
     "Wan-AI/Wan2.2-Animate-2-14B-Diffusers": "wan2.2-animate-2-14b",
     "Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers": "wan2.2-animate-2-14b-distilled",
     "nvidia/Cosmos3-Nano": "cosmos3-nano",

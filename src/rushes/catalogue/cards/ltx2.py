@@ -83,7 +83,7 @@ def _card(
     )
 
 
-JANUARY_2026, MARCH_2026 = 1_767_657_600, 1_772_668_800
+JANUARY_2026, MARCH_2026, JULY_2026 = 1_767_657_600, 1_772_668_800, 1_782_864_000
 
 CARDS = (
     _card(
@@ -125,5 +125,15 @@ CARDS = (
         "LTX-2.3, distilled",
         75,
         MARCH_2026,
+    ),
+    _card(
+        "ltx-2.5-distilled",
+        "LTX-2.5 22B Distilled",
+        "LTX-2.5 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
+        _DISTILLED,
+        "Lightricks/LTX-2.5-Diffusers",
+        "LTX-2.5, distilled",
+        75,
+        JULY_2026,
     ),
 )

@@ -14,12 +14,13 @@ from diffusers.pipelines.ltx2 import (
     LTX2Vocoder,
     LTX2VocoderWithBWE,
 )
-from transformers import AutoTokenizer, Gemma3ForConditionalGeneration
+from transformers import AutoTokenizer, Gemma3ForConditionalGeneration, Gemma4UnifiedForConditionalGeneration
 
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.ltx2.layout import UPSAMPLER, Layout
+from rushes.models.ltx2.layout import GEMMA_3, GEMMA_4, UPSAMPLER, Layout
 from rushes.models.parts import ATTENTION, Residency
 
+READERS = {GEMMA_3: Gemma3ForConditionalGeneration, GEMMA_4: Gemma4UnifiedForConditionalGeneration}
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
 """One of the two is in the file, and the other is the same tensor."""
@@ -41,7 +42,7 @@ class Components:
             device,
             residency,
             {
-                "text_encoder": Network(Gemma3ForConditionalGeneration, dtype, TIED),
+                "text_encoder": Network(READERS[layout.checkpoint.parts["text_encoder"]], dtype, TIED),
                 "connectors": Network(LTX2TextConnectors, dtype),
                 "transformer": Network(LTX2VideoTransformer3DModel, dtype),
                 "vae": Network(AutoencoderKLLTX2Video, torch.float32),

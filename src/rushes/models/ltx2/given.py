@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers.pipelines.ltx2.utils import DEFAULT_IMAGE_CRF, apply_image_conditioning_crf
+from diffusers.pipelines.ltx2.utils import apply_image_conditioning_crf
 from torch import Tensor
 
 from rushes.models.adapter import Frames, Inputs
@@ -60,7 +60,7 @@ def laid_out(given: Sequence[Held], numbers: Numbers, layout: Layout, parts: Com
     firm = torch.zeros(1, numbers.places, 1, device=parts.device)
     behind: list[tuple[Tensor, Tensor, Tensor]] = []
     for item in given:
-        latent = encoded(_pixels(item.frames_THWC, parts.device), parts.vae)
+        latent = encoded(_pixels(item.frames_THWC, layout.picture_crf, parts.device), parts.vae)
         row = tokens(latent)
         if item.at == 0:
             clean[:, : row.shape[1]], firm[:, : row.shape[1]] = row, item.strength
@@ -74,10 +74,10 @@ def laid_out(given: Sequence[Held], numbers: Numbers, layout: Layout, parts: Com
     return said
 
 
-def _pixels(frames_THWC: Frames, device: torch.device) -> Tensor:
+def _pixels(frames_THWC: Frames, crf: int, device: torch.device) -> Tensor:
     """(1, 3, T, H, W) in −1 … 1. A single picture is compressed first, as those that it was trained on were."""
     if len(frames_THWC) == 1:
-        frames_THWC = apply_image_conditioning_crf(frames_THWC[0], DEFAULT_IMAGE_CRF)[None]
+        frames_THWC = apply_image_conditioning_crf(frames_THWC[0], crf)[None]
     levels = torch.from_numpy(np.ascontiguousarray(frames_THWC)).to(torch.float32).permute(3, 0, 1, 2)[None].to(device)
     return levels / 127.5 - 1.0
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from rushes.weights.checkpoint import Checkpoint, looked_at, refused
 
-FIRST, SECOND = "LTX-2", "LTX-2.3"
+FIRST, SECOND, THIRD = "LTX-2", "LTX-2.3", "LTX-2.5"
 DISTILLED = ", distilled"
 """What a card's layout ends with where the checkpoint was distilled to a few fixed steps without guidance."""
 
+GEMMA_3, GEMMA_4 = "Gemma3ForConditionalGeneration", "Gemma4UnifiedForConditionalGeneration"
 CLASSES = {
     "tokenizer": ("GemmaTokenizerFast", "GemmaTokenizer", "TokenizersBackend", "PreTrainedTokenizerFast"),
-    "text_encoder": ("Gemma3ForConditionalGeneration",),
+    "text_encoder": (GEMMA_3, GEMMA_4),
     "connectors": ("LTX2TextConnectors",),
     "transformer": ("LTX2VideoTransformer3DModel",),
     "vae": ("AutoencoderKLLTX2Video",),
@@ -29,8 +30,10 @@ CLASSES = {
 UPSAMPLER, UPSAMPLER_CLASS = "latent_upsampler", "LTX2LatentUpsamplerModel"
 """The network that makes latents twice as large, each way. A checkpoint may do without: it then makes smaller films."""
 WITH_WEIGHTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
-GUIDED_BLOCK = {FIRST: 29, SECOND: 28}
-"""As the makers recommend, counted from 0."""
+GUIDED_BLOCK = {FIRST: 29, SECOND: 28, THIRD: 28}
+"""As the makers recommend, counted from 0; of the third they say nothing, and it is the library's own."""
+PICTURE_CRF = {FIRST: 33, SECOND: 33, THIRD: 18}
+"""How much the single pictures were compressed that each was trained on, as H.264's rate factor."""
 
 SOUND_SHRUNK = 4  # hops of the spectrogram to a latent of sound, and bins likewise; fixed in the library too
 
@@ -55,6 +58,10 @@ class Layout:
     @property
     def first(self) -> bool:
         return self.kind == FIRST
+
+    @property
+    def picture_crf(self) -> int:
+        return PICTURE_CRF[self.kind]
 
     @property
     def sound_width(self) -> int:
@@ -90,6 +97,7 @@ def read(folder: Path) -> Layout:
             "a transformer as wide as the latent": int(transformer["in_channels"]) == layout.channels,
             "a transformer as wide as the sound": int(transformer["audio_in_channels"]) == layout.sound_width,
             "a decoder that adds no noise": not vae.get("timestep_conditioning"),
+            f"a text encoder of {layout.kind}": found.parts["text_encoder"] == _reader(layout.kind),
             f"a {UPSAMPLER} that doubles both sides of this latent": _doubles(found, layout),
         }
     except (KeyError, TypeError, ValueError) as error:
@@ -122,9 +130,14 @@ def _check_parts(found: Checkpoint) -> None:
 
 
 def _kind(transformer: dict[str, Any]) -> str:
-    if transformer.get("ff_bias", True) is False:
-        raise ValueError("ff_bias, which only generations later than 2.3 are without")
-    return SECOND if transformer.get("cross_attn_mod") else FIRST
+    if not transformer.get("cross_attn_mod"):
+        return FIRST
+    return SECOND if transformer.get("ff_bias", True) else THIRD
+
+
+def _reader(kind: str) -> str:
+    """The class of its text encoder: the layers that the connectors read are that one's."""
+    return GEMMA_4 if kind == THIRD else GEMMA_3
 
 
 def _doubles(found: Checkpoint, layout: Layout) -> bool:
