@@ -8,9 +8,16 @@
 | what a file lacks is filled with chance | weights_that_lack_a_tensor, weights_of_another_shape |
 | a cast of the whole model rounds what must stay in float32 | in_bfloat16 |
 | a cache in the network carries one clip into another | no_cache_is_on; test_wan_plan: what_is_reused |
-| a cache that finds no layer does nothing, and says nothing | a_cache_of_the_librarys |
+| a cache that finds no layer does nothing, and says nothing | a_cache_of_the_librarys, a_cache_for_words |
 | sizes and lengths are snapped by a line in a log | what_is_snapped |
 | a scheduler holds one clip's history | test_wan_goes_on: two_clips_that_take_turns |
+| sound is stepped by a copy of the film's scheduler | test_cosmos3_equals_stock: two_clips_that_take_turns |
+| a guider is one for all clips | test_blocks_equal_stock: saved_after_any_step |
+| blocks write into the latents they are given | test_blocks_equal_stock: a_step_leaves_the_state |
+| blocks drop an input that they do not know | test_cosmos3_equals_stock: every_field_that_the_card_takes |
+| blocks that are handed latents leave the picture out | test_cosmos3_equals_stock: noise_is_ours_and_the_first |
+| a number of a configuration that is not known is dropped | test_animate2_equals_stock: a_folder_that_would_make |
+| of a clip shorter than a segment too little is read | test_animate2_equals_stock: a_clip_that_is_too_short |
 | compiled blocks stay compiled for the next job | test_wan_plan: compiled_blocks |
 | guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_two_passes |
 """
@@ -18,6 +25,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -156,6 +164,32 @@ def test_a_cache_of_the_librarys_that_finds_no_layer_says_nothing() -> None:
         for step in range(12):
             network(timestep=torch.tensor([900.0 - step]), **told)
     assert len(calls) == 12, "the trap is gone: it leaves work out now"
+
+
+def test_a_cache_for_words_does_nothing_to_a_network_of_films() -> None:
+    """It looks for the blocks of one network of pictures, finds none here, and says that it is on."""
+    from diffusers import TextKVCacheConfig
+
+    network = tiny_wan.transformer()
+    calls: list[int] = []
+    network.blocks[1].attn2.to_k.register_forward_pre_hook(lambda *given: calls.append(1))
+    network.enable_cache(TextKVCacheConfig())
+    assert network.is_cache_enabled
+    told = {"hidden_states": torch.zeros(1, 16, 2, 4, 4), "encoder_hidden_states": torch.zeros(1, 512, 32)}
+    with torch.no_grad(), network.cache_context("clip"):
+        for step in range(3):
+            network(timestep=torch.tensor([900.0 - step]), **told)
+    assert len(calls) == 3, "the trap is gone: words are read once now"
+
+
+def test_every_trap_of_the_table_is_held_by_tests_that_are_there() -> None:
+    rows = [line.split("|")[2].strip() for line in (__doc__ or "").splitlines() if line.startswith("| ")][2:]
+    assert len(rows) > 15
+    for row in rows:
+        for held in re.split(r"[;,] ", row):
+            file, _, name = held.rpartition(": ")
+            text = (Path(__file__).parent / f"{file or 'test_traps'}.py").read_text("utf-8")
+            assert re.search(rf"^def test_\w*{name}", text, re.MULTILINE), held
 
 
 @pytest.mark.parametrize(("width", "height", "seconds"), [(70, 64, 1.0), (100, 72, 1.2)])
