@@ -21,12 +21,14 @@ from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.lora import Loras
 from rushes.models.ltx2 import memory, sound, text
 from rushes.models.ltx2.components import Components
 from rushes.models.ltx2.film import decoded, latent_of
 from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
 from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
 from rushes.models.ltx2.layout import DISTILLED, read
+from rushes.models.ltx2.lora import networks
 from rushes.models.ltx2.refine import enlarged, halved, refining
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, REFINING_SIGMAS, scheduled
 from rushes.models.ltx2.shape import in_two_stages, native_shape
@@ -56,6 +58,7 @@ class Ltx2Adapter:
         self.layout = read_by(read, self._weights)
         self._residency = residency or Unbounded()
         self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
+        self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), self.device)
         distilled = self._weights.layout.endswith(DISTILLED)
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
         self._refines = distilled and self.layout.enlarges  # a second stage is the end of the distilled schedule
@@ -76,7 +79,7 @@ class Ltx2Adapter:
         self.parts.dress = dress
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
-        return memory.needs(
+        needs = memory.needs(
             self.layout,
             self.parts.kept.keys,
             self.parts.kept.sizes,
@@ -86,6 +89,7 @@ class Ltx2Adapter:
             rows=2 if self.guidance(request.guidance_scale).by_words else 1,
             number_bytes=int(self.parts.dtype.itemsize),
         )
+        return needs.more("steps", self._loras.size_bytes(request.loras, int(self.parts.dtype.itemsize)))
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
@@ -117,6 +121,7 @@ class Ltx2Adapter:
             steps=request.steps,
             guidance_scale=request.guidance_scale,
             audible=request.generate_audio and heard is None,
+            loras=request.loras,
         )
         prompts = [request.prompt]
         if self.guidance(request.guidance_scale).by_words:
@@ -154,7 +159,8 @@ class Ltx2Adapter:
         sigmas = REFINING_SIGMAS if numbers.before else self._sigmas
         solver = self._solver(numbers.steps, state.latent_BNC.shape[1], sigmas)
         at = index - numbers.before  # within the stage
-        clean, clean_sound = self._guided(state, solver, at)
+        with self._loras.worn(self.parts.transformer, "transformer", state.condition.numbers.loras):
+            clean, clean_sound = self._guided(state, solver, at)
         if "held" in given:
             clean = clean * (1 - given["held"]) + given["clean"] * given["held"]
         latent = _moved(state.latent_BNC, clean, solver, at)

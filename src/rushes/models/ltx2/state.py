@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from rushes.contract.request import Lora
 from rushes.models.ltx2.text import Words
 from rushes.models.saved import below, read, written
 
@@ -29,6 +30,12 @@ class Numbers:
     guidance_scale: float
     audible: bool  # whether the sound is asked for; it is made in any case, and the picture follows it
     before: int = 0  # steps of the stage before this one
+    loras: tuple[Lora, ...] = ()  # what the transformer is changed by while it makes this clip
+
+    def __post_init__(self) -> None:
+        # A checkpoint gives plain objects back.
+        loras = (lora if isinstance(lora, Lora) else Lora(**lora) for lora in self.loras)
+        object.__setattr__(self, "loras", tuple(loras))
 
     @property
     def places(self) -> int:
@@ -76,38 +83,33 @@ class Ltx2State:
         return condition.end if condition.next is None else condition.next.end
 
     def to_bytes(self) -> bytes:
-        tensors = {"latent": self.latent_BNC, "sound": self.sound_BNC}
-        said: dict[str, Any] = {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": []}
+        words = self.condition.words  # those of every stage
+        tensors = {
+            "latent": self.latent_BNC,
+            "sound": self.sound_BNC,
+            "words.picture": words.picture_RPW,
+            "words.sound": words.sound_RPW,
+            "words.counts": words.counts_RP,
+        }
+        stages: list[dict[str, Any]] = []
         condition: Ltx2Condition | None = self.condition
         while condition is not None:
-            prefix = f"{len(said['stages'])}."
-            tensors |= {f"{prefix}given.{name}": tensor for name, tensor in condition.given.items()}
-            if condition.words is not self.condition.words or condition is self.condition:
-                words = condition.words
-                rows = {"picture": words.picture_RPW, "sound": words.sound_RPW, "counts": words.counts_RP}
-                tensors |= {f"{prefix}words.{name}": tensor for name, tensor in rows.items()}
-            said["stages"].append(asdict(condition.numbers))
+            tensors |= {f"{len(stages)}.given.{name}": tensor for name, tensor in condition.given.items()}
+            stages.append(asdict(condition.numbers))
             condition = condition.next
-        return written(tensors, said)
+        return written(tensors, {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": stages})
 
 
 def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
     """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
     tensors, said = read(checkpoint, LAYOUT, device)
     try:
+        words = Words(tensors["words.picture"], tensors["words.sound"], tensors["words.counts"])
         condition: Ltx2Condition | None = None
-        shared = _words(tensors, "0.")
         for stage, numbers in reversed(list(enumerate(said["stages"]))):
-            # A stage without words of its own reads those of the first.
-            own = stage > 0 and f"{stage}.words.counts" in tensors
-            words = _words(tensors, f"{stage}.") if own else shared
             condition = Ltx2Condition(Numbers(**numbers), words, below(f"{stage}.given.", tensors), condition)
         if condition is None:
             raise KeyError("stages")
         return Ltx2State(condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]))
     except (KeyError, TypeError) as error:
         raise ValueError("these bytes are no checkpoint of an LTX-2 clip") from error
-
-
-def _words(tensors: Mapping[str, torch.Tensor], prefix: str) -> Words:
-    return Words(*(tensors[f"{prefix}words.{name}"] for name in ("picture", "sound", "counts")))
