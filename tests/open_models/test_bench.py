@@ -42,10 +42,13 @@ def test_both_make_the_same_film_and_the_section_says_what_each_took(monkeypatch
         "| rushes, exact",
         "| rushes, high",
         "| rushes, fast",
+        "| rushes, int8",
+        "| rushes, tiles",
     ]
     assert all("bit for bit" in row for row in rows[:3])
+    assert "(lossy)" in rows[4] and " dB, SSIM " in rows[4]
     assert "weights by chance (mid)" in written
-    assert len(told) == 4
+    assert len(told) == 6
 
 
 def test_a_size_that_nobody_published_is_refused(tmp_path: Path) -> None:

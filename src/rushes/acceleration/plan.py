@@ -48,6 +48,11 @@ LADDER = (
         {"apart": True},
     ),
     Rung(
+        Technique("int8", LOSSY, "the transformer's matrices in eight bits"),
+        frozenset({"steps"}),
+        {"int8": True},  # before blocks that visit: it costs a clip no time, and who asks for fast has little
+    ),
+    Rung(
         Technique("blocks", EXACT, "the transformer's blocks visit the device one at a time"),
         frozenset({"steps"}),
         {"apart": True, "blocks": True},

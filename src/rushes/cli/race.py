@@ -17,11 +17,11 @@ import torch
 from diffusers import WanPipeline
 from numpy.typing import NDArray
 
-from rushes.acceleration.plan import Plan, planned
+from rushes.acceleration.plan import LADDER, LOSSY, Plan, planned
 from rushes.acceleration.put_on import accelerate
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
-from rushes.contract.request import QUALITIES, ResolvedRequest
+from rushes.contract.request import EXACT_QUALITY, QUALITIES, ResolvedRequest
 from rushes.models.solver import SCHEDULERS
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.film import statistics
@@ -51,25 +51,27 @@ def race(
     adapter: WanAdapter, card: Card, request: ResolvedRequest, repeat: int, *, memory: bool, tell: Callable[[str], None]
 ) -> list[Runner]:
     """Stock first, then each quality, `repeat` times in turns. With `memory`, one more run each that counts bytes."""
-    plans = {quality: planned(card, adapter.device_kind, quality) for quality in QUALITIES}
+    plans = plans_of(card, adapter.device_kind)
     runners = [Runner(STOCK, "the reference")]
-    runners += [Runner(f"rushes, {quality}", plan.exactness) for quality, plan in plans.items() if plan is not None]
+    runners += [Runner(f"rushes, {name}", plan.exactness) for name, plan in plans.items()]
     pipe = stock_pipeline(adapter)
     state = adapter.prepare(adapter.encode(request), request.seed)
 
     def run(runner: Runner, watch: Watch) -> None:
-        quality = runner.name.removeprefix("rushes, ")
         if runner.name == STOCK:
-            accelerate(adapter, plans["exact"] or _none())
             adapter.parts.expert("transformer")  # plain blocks and torch's own attention here too
             by_stock(runner, adapter, pipe, request, state, watch)
         else:
-            accelerate(adapter, plans[quality] or _none())
-            by_rushes(runner, adapter, replace(request, quality=quality), watch)
+            by_rushes(runner, adapter, request, watch)
+
+    def dressed(runner: Runner) -> None:
+        accelerate(adapter, plans["exact" if runner.name == STOCK else runner.name.removeprefix("rushes, ")])
+        adapter.parts.expert("transformer")  # loading it is no part of the race
 
     for number in range(repeat):
         for runner in runners:
             tell(f"{runner.name}, {number + 1} of {repeat}")
+            dressed(runner)
             watch = Watch(adapter.device)
             with _passes(adapter, runner), torch.no_grad():
                 run(runner, watch)
@@ -79,14 +81,22 @@ def race(
     if memory and adapter.device.type != "cuda":
         for runner in runners:
             tell(f"{runner.name}, counting bytes")
+            dressed(runner)
             with TensorBytes() as counted, torch.no_grad():
                 run(runner, Watch(adapter.device))
             runner.peak_bytes = counted.most
     return runners
 
 
-def _none() -> Plan:
-    raise ValueError("a model without weights of its own has no plan")
+def plans_of(card: Card, device: str) -> dict[str, Plan]:
+    """By name: the plan of each quality, and the exact one with each lossy way to need less memory by itself."""
+    plans = {quality: plan for quality in QUALITIES if (plan := planned(card, device, quality)) is not None}
+    exact = plans[EXACT_QUALITY]
+    for rung in LADDER:
+        if rung.technique.exactness == LOSSY and device in rung.devices:
+            techniques = (*exact.techniques, rung.technique)
+            plans[rung.technique.name] = replace(exact, how=replace(exact.how, **rung.change), techniques=techniques)
+    return plans
 
 
 class Watch:

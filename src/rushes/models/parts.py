@@ -16,6 +16,9 @@ from rushes.contract.request import ResolvedRequest
 ATTENTION = "native"
 """Torch's own kernel, by name: the library's default is one for the whole process, which another model may move."""
 
+BLOCKS = ("blocks.", "vace_blocks.")
+"""What the names of a denoiser's repeated blocks begin with."""
+
 
 @dataclass(frozen=True, slots=True)
 class How:
@@ -28,6 +31,7 @@ class How:
     blocks     of a denoiser, one block at a time is on the device
     tiles      the decoder works tile by tile
     pieces     attention and feed-forward work through the tokens in so many pieces, to hold less at a time
+    int8       a denoiser's blocks keep their matrices in eight bits
     """
 
     attention: str = ATTENTION
@@ -37,6 +41,7 @@ class How:
     blocks: bool = False
     tiles: bool = False
     pieces: int = 1
+    int8: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def test_a_plan_says_how_its_own_family_works_and_not_how_another_does(card) -> 
     plan = planned(card, "cpu")
     assert plan is not None and card.weights is not None
     assert [technique.said for technique in plan.techniques if technique.name == "family"] == list(card.weights.exactly)
-    assert ("streamed" in plan.said()) == card.id.startswith("wan")
+    assert ("streamed" in plan.said()) == card.adapter.startswith("rushes.models.wan.")
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ class WanAdapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress = how, dress
+        self.how, self.parts.dress, self.parts.int8 = how, dress, how.int8
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         numbers = self._numbers(request, len(request.media.reference_images))
@@ -164,7 +164,7 @@ class WanAdapter:
         return restored(checkpoint, self.device)
 
     def state_format(self) -> str:
-        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}"
+        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
         return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}"
 
     @property

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,23 +80,25 @@ class RandomComponents(Components):
 
     def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(layout, device, dtype, Unbounded())
-        self._made: dict[str, Any] = {}
 
-    @property
+    @cached_property
     def tokenizer(self) -> Any:
-        return self._made.setdefault("tokenizer", _bytes_tokenizer())
+        return _bytes_tokenizer()
 
-    def _network(self, name: str) -> Any:
-        if name not in self._made:
-            kind, config = KINDS[self.layout.checkpoint.parts[name]], self.layout.checkpoint.config(name)
-            torch.manual_seed(0)
-            with _default(self._dtype(name)), torch.device(self.device):
-                network = kind(UMT5Config(**config)) if name == "text_encoder" else kind.from_config(config)
-            for path, parameter in network.named_parameters():
-                if name.startswith("transformer") and any(part in KEPT_IN_FLOAT32 for part in path.split(".")):
-                    parameter.data = parameter.data.float()
-            self._made[name] = network.eval().requires_grad_(False)
-        return self._made[name]
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        return {name: name for name, kind in self.layout.checkpoint.parts.items() if kind in KINDS}
+
+    def _loaded(self, name: str, device: torch.device) -> Any:
+        kind, config = KINDS[self.layout.checkpoint.parts[name]], self.layout.checkpoint.config(name)
+        torch.manual_seed(0)
+        # On its own device, whatever is asked: another one would draw other numbers.
+        with _default(self._dtype(name)), torch.device(self.device):
+            network = kind(UMT5Config(**config)) if name == "text_encoder" else kind.from_config(config)
+        for path, parameter in network.named_parameters():
+            if name.startswith("transformer") and any(part in KEPT_IN_FLOAT32 for part in path.split(".")):
+                parameter.data = parameter.data.float()
+        return network.eval().requires_grad_(False)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
 from transformers import AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
 
+from rushes.models.int8 import shrunk
 from rushes.models.loading import Folder
 from rushes.models.parts import Residency
 from rushes.models.wan.layout import Layout
@@ -40,6 +41,8 @@ class Components:
         self.residency = residency
         self.dress: Callable[[Any], None] = lambda network: None
         """Shown each expert before it works: whoever accelerates it sets this."""
+        self.int8 = False
+        """Whether experts work in eight bits; set likewise."""
         self._folder = Folder(layout.checkpoint.folder, device)
 
     @cached_property
@@ -64,8 +67,8 @@ class Components:
         return tuple(self.expert(name) for name in self.layout.experts)
 
     def expert(self, name: str) -> Any:
-        """A transformer, dressed for work."""
-        network = self._network(name)
+        """A transformer, dressed for work. In eight bits it is a part of its own: the plain one stays what it is."""
+        network = self._in_eight_bits(name) if self.int8 else self._network(name)
         self.dress(network)
         return network
 
@@ -76,11 +79,21 @@ class Components:
         return {name: f"{self.residency.key(self._files(name))} {self._dtype(name)}" for name in networks}
 
     def _network(self, name: str) -> Any:
-        kind, tied = KINDS[self.layout.checkpoint.parts[name]], TIED if name == "text_encoder" else frozenset()
-        size_bytes = part_bytes(self.layout, name, torch.finfo(self.dtype).bits // 8)
+        size_bytes = part_bytes(self.layout, name, self.dtype.itemsize)
+        return self.residency.part(self.keys[name], size_bytes, lambda: self._loaded(name, self.device))
+
+    def _in_eight_bits(self, name: str) -> Any:
+        size_bytes = part_bytes(self.layout, name, self.dtype.itemsize, int8=True)
+        # Rounded in the host's memory, where there is room for all of it.
         return self.residency.part(
-            self.keys[name], size_bytes, lambda: self._folder.network(name, kind, self._dtype(name), tied)
+            f"{self.keys[name]} int8",
+            size_bytes,
+            lambda: shrunk(self._loaded(name, torch.device("cpu"))).to(self.device),
         )
+
+    def _loaded(self, name: str, device: torch.device) -> Any:
+        kind, tied = KINDS[self.layout.checkpoint.parts[name]], TIED if name == "text_encoder" else frozenset()
+        return Folder(self.layout.checkpoint.folder, device).network(name, kind, self._dtype(name), tied)
 
     def _files(self, name: str) -> list[Any]:
         return [path for path in self.layout.checkpoint.files if path.parent.name == name]
