@@ -17,6 +17,7 @@ GB = 10**9
 
 ADAPTER = "rushes.models.ltx2.adapter:Ltx2Adapter"
 CHECK = "rushes.models.ltx2.layout:check"
+LORAS = "rushes.models.ltx2.lora:networks"
 LICENCE = "LTX-2 Community License (restricts uses; paid from US$ 10 million of yearly revenue)"
 AREA = 1280 * 768
 
@@ -75,6 +76,7 @@ def _card(
             fps=24,
             max_area=AREA,
             size_bytes=size_gb * GB,
+            loras=LORAS,
             exactly=(
                 "both prompts in one pass of one clip, other guidance in passes of its own",
                 "decoding of the whole film at once",
