@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import difflib
 import subprocess
 import sys
 
@@ -85,3 +86,12 @@ def test_splitting_keeps_hyphens_and_apostrophes_inside_words():
 def test_reading_words_needs_no_numpy():
     code = "import sys, rushes.models.mini.text, rushes.models.mini.config; print('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("length", [*range(1, 30), 500])
+def test_the_word_that_is_named_for_an_unknown_one_is_the_nearest_of_all(length: int) -> None:
+    for letters in ("penguinx", "wadling", "xyz", "ice-creamice-cream"):
+        word = (letters * 80)[:length].rstrip("-")
+        for what, nearest in TOKENIZER.understood(word).unknown:
+            close = difflib.get_close_matches(what, [known for known in WORDS if known[0].isalnum()], n=1)
+            assert nearest == (close[0] if close else None)

@@ -10,11 +10,13 @@ import difflib
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 PAD, UNKNOWN = 0, 1
 TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]|_")
 SHORTEST_STEM = 3
+ALIKE = 0.6  # from 0 to 1, of two words as difflib compares them
 FUNCTION_WORDS = frozenset(
     "a an the this that of in on at to from with and or by for is are be it its as into over under while there".split()  # noqa: SIM905
 )
@@ -42,6 +44,10 @@ class Tokenizer:
         self._words = [word for word in vocabulary[UNKNOWN + 1 :] if word[0].isalnum()]
         self._id_of = {word: index for index, word in enumerate(vocabulary)}
         self._id_of_stem: dict[str, int] = {}
+        longest = max(map(len, self._words), default=0)
+        self._longest_alike = longest * (2 - ALIKE) / ALIKE  # the letters of a longer one are too many for any of ours
+        # To compare a word with all of ours is half of what a door does for a video, and people use the same words.
+        self._nearest = lru_cache(maxsize=2048)(self._compared)
         for index, word in enumerate(vocabulary):
             for stem in stems(word):
                 self._id_of_stem.setdefault(stem, index)
@@ -58,7 +64,7 @@ class Tokenizer:
         unread = tuple(word for word in tokens[self.max_words :] if word[0].isalnum())
         known = tuple(word for word in read if self._find(word) != UNKNOWN)
         unknown = (word for word in read if self._find(word) == UNKNOWN and word not in FUNCTION_WORDS)
-        return Understood(known, tuple((word, self._nearest(word)) for word in unknown), unread)
+        return Understood(known, tuple((word, self._like(word)) for word in unknown), unread)
 
     def _find(self, word: str) -> int:
         if word in self._id_of:
@@ -66,8 +72,11 @@ class Tokenizer:
         found = (self._id_of_stem[stem] for stem in stems(word) if stem in self._id_of_stem)
         return next(found, UNKNOWN)
 
-    def _nearest(self, word: str) -> str | None:
-        return next(iter(difflib.get_close_matches(word, self._words, n=1)), None)
+    def _like(self, word: str) -> str | None:
+        return self._nearest(word) if len(word) <= self._longest_alike else None
+
+    def _compared(self, word: str) -> str | None:
+        return next(iter(difflib.get_close_matches(word, self._words, n=1, cutoff=ALIKE)), None)
 
 
 def split(prompt: str) -> list[str]:
