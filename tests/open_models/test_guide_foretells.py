@@ -25,7 +25,7 @@ from rushes.models.wan.adapter import WanAdapter
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
 HEADS = ("model, default video", "all loaded", "a part at a time", "8 GB", "16 GB", "24 GB", "80 GB")
 SIZES = (8, 16, 24, 80)
-WORDS = {"apart": "parts", "blocks": "blocks", "tiles": "tiles", "pieces": "pieces"}
+NAMES = {"apart": "parts", "int8": "8 bits"}
 
 
 def lines(folder: Path) -> list[str]:
@@ -58,7 +58,7 @@ def _plan(card: Card, adapter: WanAdapter, request: object, memory_bytes: int) -
         except OutOfMemory:
             continue
         assert work.plan is not None
-        names = {rung.technique: WORDS[rung.technique.name] for rung in LADDER}
+        names = {rung.technique: NAMES.get(rung.technique.name, rung.technique.name) for rung in LADDER}
         tried = ", ".join(names[technique] for technique in work.plan.tried) or "all loaded"
         return tried if quality == EXACT_QUALITY else f"`fast`: {tried}"
     return "no"
