@@ -165,6 +165,19 @@ def test_a_segment_goes_on_from_the_one_before(adapters: Callable[..., AnimateAd
     assert not torch.equal(known, begun(adapter).known[4:, 1:]), "and it is the last of the segment before"
 
 
+def test_a_look_at_a_film_shows_the_first_frame_of_the_segment_that_is_made(
+    adapters: Callable[..., AnimateAdapter],
+) -> None:
+    adapter = adapters("euler")
+    state = begun(adapter, guidance_scale=1.0)
+    for index in range(2):
+        (look,) = adapter.decode(adapter.foreseen(state))
+        assert look.frames_THWC.shape == (1, 64, 64, 3)
+        state = adapter.step(state, index)
+    assert state.heading is not None
+    assert torch.allclose(state.heading, state.done[0], atol=1e-4), "of the last step it is what comes out"
+
+
 def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[..., AnimateAdapter]) -> None:
     adapter = adapters()
     changes: list[dict[str, Any]] = [

@@ -103,7 +103,8 @@ class AnimateAdapter:
         solver = self._solver(numbers.steps)
         velocity = self._velocity(state, segment, solver.timesteps[at])
         moved, memory = solver.step(velocity[None], at, state.latent[None], state.memory)
-        state = replace(state, latent=moved[0], memory=memory, index=index + 1)
+        heading = state.latent - solver.timesteps[at].item() / solver.train_timesteps * velocity
+        state = replace(state, latent=moved[0], memory=memory, index=index + 1, heading=heading)
         if at + 1 < numbers.steps:
             return state
         self._driven = None  # some gigabytes of what was read of the clip
@@ -120,6 +121,11 @@ class AnimateAdapter:
             values = (run * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()
             made += len(values)
             yield from chunks(film(values, len(values), numbers.width, numbers.height))
+
+    def foreseen(self, state: AnimateState) -> AnimateState:
+        """A look at the segment that is made: its first frame, as the last step saw it."""
+        newest = state.latent if state.heading is None else state.heading
+        return replace(state, done=(newest[:, :2],))
 
     def restore(self, checkpoint: bytes) -> AnimateState:
         return restored(checkpoint, self.device)

@@ -56,7 +56,8 @@ class AnimateCondition:
 @dataclass(frozen=True, slots=True, eq=False)
 class AnimateState:
     """latent  (16, 1 + T, h, w) of the segment that is made; `known` what stands of it: (20, 1 + T, h, w).
-    done    latents of the finished segments, in order.
+    done     latents of the finished segments, in order.
+    heading  where the segment was heading at the last step, for those who watch; not saved.
     """
 
     condition: AnimateCondition
@@ -65,6 +66,7 @@ class AnimateState:
     done: tuple[Tensor, ...] = ()
     memory: Memory = FRESH
     index: int = 0
+    heading: Tensor | None = None
 
     @property
     def num_steps(self) -> int:
