@@ -17,7 +17,7 @@ from rushes.contract.request import ResolvedRequest
 from rushes.engine.checkpoint import Journal, format_of
 from rushes.engine.preview import Preview
 from rushes.engine.residency import KeptParts
-from rushes.engine.work import READING, STEPS, Work
+from rushes.engine.work import READING, STEPS, Work, check_parts
 from rushes.errors import Incomplete
 from rushes.failpoints import failpoint
 from rushes.models.adapter import NO_INPUTS, AnyAdapter, Chunk, Inputs
@@ -191,5 +191,6 @@ def _load(card: Card, residency: KeptParts) -> AnyAdapter:
         adapter = build.resident(card, residency)
     else:
         residency.drop_all()
+        check_parts(card, residency)
         adapter = build(card)
     return adapter

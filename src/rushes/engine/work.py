@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from rushes.acceleration.plan import ALLOWED, LADDER, Plan
 from rushes.acceleration.put_on import accelerate
+from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
 from rushes.engine.residency import KeptParts, collect
 from rushes.errors import OutOfMemory
@@ -133,6 +134,20 @@ class Work:
         smaller = "ask for a smaller or shorter video"
         return OutOfMemory(
             f"{OutOfMemory.summary}: {said}. Hint: {smaller}{', or for another quality' if kept_back else ''}"
+        )
+
+
+def check_parts(card: Card, residency: KeptParts) -> None:
+    """Refuse a model that gives up none of its parts, where not even they fit. Errors  OutOfMemory with the numbers."""
+    if card.weights is None or card.weights.folder is None:
+        return
+    from rushes.models.kept import least_bytes
+
+    needed_bytes, free_bytes = least_bytes(card), residency.budget_bytes()
+    if needed_bytes > free_bytes:
+        raise OutOfMemory(
+            f"{OutOfMemory.summary}: the parts of {card.id} take {_gb(needed_bytes)} and are loaded all at once; "
+            f"{_gb(free_bytes)} are there. Hint: ask for another model"
         )
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 
-from rushes.models.loading import Folder
+from rushes.catalogue.card import Card
+from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
 from rushes.models.parts import Residency
 from rushes.weights import header
-from rushes.weights.checkpoint import Checkpoint
+from rushes.weights.checkpoint import Checkpoint, looked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +71,12 @@ def stored_bytes(files: list[Path], number_bytes: int) -> int:
     """What the tensors in `files` take in numbers of so many bytes."""
     weights = (path for path in files if path.suffix == ".safetensors")
     return sum(prod(tensor.shape) * number_bytes for path in weights for tensor in header.tensors(path).values())
+
+
+def least_bytes(card: Card) -> int:
+    """What all parts of `card` take in the usual numbers, by the headers of their files.
+
+    Errors  GenerationFailed where they are not there.
+    """
+    weights = weights_of(card)
+    return stored_bytes(list(read_by(looked_at, weights).files), usual_dtype(usual_device()).itemsize)

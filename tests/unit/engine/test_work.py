@@ -76,7 +76,7 @@ def test_what_fits_whole_is_left_whole():
 
 @pytest.mark.parametrize(
     ("memory_bytes", "rungs"),
-    [(154, ["apart"]), (65, ["apart"]), (60, ["apart", "tiles"]), (55, ["apart", "tiles", "pieces"])],
+    [(154, ["apart"]), (65, ["apart"]), (60, ["apart", "tiles"]), (55, ["apart", "int8", "tiles", "pieces"])],
 )
 def test_the_plan_goes_down_as_far_as_the_foretold_needs(memory_bytes: int, rungs: list[str]):
     model = Model()
@@ -96,7 +96,7 @@ def test_what_cannot_fit_is_refused_with_the_numbers_before_anything_is_loaded()
 
 
 def test_what_may_fit_within_the_stated_error_is_tried():
-    assert names(work(Model(), 50)) == ["apart", "tiles", "pieces"]
+    assert names(work(Model(), 50)) == ["apart", "int8", "tiles", "pieces"]
 
 
 def test_an_exact_request_is_not_made_lossy_to_fit():
@@ -105,16 +105,16 @@ def test_an_exact_request_is_not_made_lossy_to_fit():
     assert names(work(Model(), 65, quality="exact")) == ["apart"]
 
 
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("times", [1, 2, 3])
 def test_where_memory_runs_out_all_the_same_the_verb_is_called_again_one_rung_lower(times: int):
     model = Model(runs_out=times)
     at_work = work(model, 1000)
     assert at_work.do(STEPS, model.verb) == "done"
-    assert names(at_work) == ["apart", "pieces"][:times]
+    assert names(at_work) == ["apart", "int8", "pieces"][:times]
 
 
 def test_where_no_rung_is_left_the_job_fails_with_what_was_tried_and_the_next_one_runs():
-    model = Model(runs_out=3)
+    model = Model(runs_out=4)
     with pytest.raises(OutOfMemory, match=r"memory ran out in steps; tried: .*one at a time.*pieces"):
         work(model, 1000).do(STEPS, model.verb)
     assert work(model, 1000).do(STEPS, model.verb) == "done"
