@@ -1,7 +1,7 @@
 """A denoiser whose blocks keep their matrices in eight bits: half the memory of bfloat16, and other numbers.
 
 Each row of a matrix is rounded to 255 steps of its largest number, and made numbers of the layer's own kind again while
-it is multiplied with. That is what torchao's weight-only int8 computes; why it is not torchao: docs/decisions/0016.
+it is multiplied with. Why it is not torchao's weight-only int8: docs/decisions/0016.
 """
 
 from __future__ import annotations
