@@ -362,3 +362,15 @@ def test_blocks_that_were_compiled_without_it_are_not_run_as_they_were(
     for loras in ((), (added,), (replace(added, weight=0.5),), ()):
         ends = [end(adapter, card, *loras, steps=1) for adapter in (plain, compiled)]
         assert (ends[1] - ends[0]).abs().max() < 1e-4
+
+
+def test_matrices_in_eight_bits_take_one_too_and_are_left_as_they_were(lora: Callable[..., tuple[Card, Lora]]) -> None:
+    card, added = lora()
+    adapter = WanAdapter(card)
+    plain = end(adapter, card, added)
+    adapter.accelerate(How(int8=True), Dress(How(int8=True)))
+    before, with_it, after = (end(adapter, card, *loras) for loras in ((), (added,), ()))
+    assert torch.equal(before, after)
+    assert not torch.equal(before, with_it)
+    near, far = (with_it - plain).abs().mean(), (before - plain).abs().mean()
+    assert near < far / 4, "what is added is not rounded with the matrix"
