@@ -75,7 +75,7 @@ def test_with_json_stdout_is_one_object_with_the_file_the_facts_and_every_settle
     said = json.loads(done.stdout)
     assert said["file"] == "clip.mp4"
     assert said["artifact"]["size_bytes"] == (tmp_path / "clip.mp4").stat().st_size
-    assert said["artifact"]["native"] == {"width": 64, "height": 36, "fps": 8, "num_frames": 8}
+    assert said["artifact"]["native"] == {"width": 64, "height": 36, "fps": 8, "num_frames": 8, "how": ""}
     assert said["request"]["seed"] == 7
     assert said["request"]["steps"] == 20
     assert {note["field"] for note in said["notes"]} >= {"steps", "guidance_scale"}
@@ -163,10 +163,9 @@ def test_every_field_of_the_contract_is_a_flag_of_the_same_name(tmp_path: Path) 
     said = rushes(tmp_path, "generate", "--help").stdout
     said_by_the_door = {"metadata", "warnings", "media", "prompt"}
     of_a_server = {"reuse", "webhook_url"}  # there is nobody to call and nothing kept to copy
-    singular = {"frame_images", "frame_videos", "reference_images", "reference_videos", "audio_inputs"}
-    for name in {field.name for field in fields(VideoRequest)} - said_by_the_door - of_a_server:
-        assert f"--{name.replace('_', '-')} " in said
-    for name in (field.name for field in fields(Media)):
+    singular = {"frame_images", "frame_videos", "reference_images", "reference_videos", "audio_inputs", "loras"}
+    names = {field.name for field in (*fields(VideoRequest), *fields(Media))} - said_by_the_door - of_a_server
+    for name in names:
         flag = (name.removesuffix("s") if name in singular else name).replace("_", "-")
         assert re.search(rf"--{flag}[ ,]", said), flag
 
