@@ -31,7 +31,7 @@ from rushes.models.mini.config import PACKAGED_WEIGHTS
 from training.autoencoder import Autoencoder
 from training.checkpoint import averaged, from_parts
 from training.enlarge import Painter
-from training.network import Encoder, Transformer, positions
+from training.network import KINDS, Encoder, Transformer, positions
 from training.plan import PLANS, Plan
 from training.world import FRAMES_PER_LATENT, POCKET, tier
 
@@ -199,7 +199,7 @@ def export_transformer(trained: Trained, target: Path) -> None:
         "sigma": torch.rand(1, count),
         "position": positions(plan.window, rows, cols)[None],
         "words": torch.randint(1, len(trained.words), (1, plan.max_words)),
-        "kind": torch.randint(plan.kinds, (1, count)),
+        "kind": torch.randint(KINDS, (1, count)),
     }
     tokens = {name: {0: "B", 1: "N"} for name in ("latent", "sigma", "position", "kind", "clean")}
     full = target / "transformer.fp32.onnx"

@@ -10,6 +10,7 @@ what the same measure says of renders, and beside what chance or doing nothing g
 from __future__ import annotations
 
 import argparse
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -178,12 +179,27 @@ def heights(film: Film, frames: int) -> Tensor:
     return pose(film, ground, torch.arange(frames) / FPS).y
 
 
+def drummed(film: Film) -> Tensor:
+    """A drum where the film's jumper comes down, and nothing else: mono at `RATE`."""
+    samples = torch.zeros(SECONDS * RATE)
+    time_s = torch.arange(RATE // 4) / RATE
+    stroke = 0.6 * torch.sin(2 * torch.pi * (50 * time_s + 4 * (1 - torch.exp(-20 * time_s)))) * torch.exp(-12 * time_s)
+    contacts = pocket.gait(film)
+    first = math.ceil(contacts * film.phase)
+    moments = ((count - contacts * film.phase) / (contacts * film.speed) for count in range(first, first + 60))
+    for start in (round(moment * RATE) for moment in moments if moment < SECONDS):
+        part = samples[start : start + len(stroke)]
+        part += stroke[: len(part)]
+    return samples
+
+
 def onsets(studio: Studio, clips: int) -> str:
     """Whether who jumps comes down when the given sound says so."""
     finder = finders.load(FINDER)
     frames = SECONDS * FPS
     jumpers = (film for film in chosen(SEED + 2, motion=("jump",), camera=("static",)) if pocket.gait(film) > 0)
-    found: dict[str, list[float]] = {name: [] for name in ("renders", "made to it", "made without it", "another's")}
+    ways = ("renders", "made to it", "drummed", "made without it", "another's")
+    found: dict[str, list[float]] = {name: [] for name in ways}
     films = [next(jumpers) for _ in range(clips)]
     made_tracks = []
     for number, film in enumerate(films):
@@ -193,12 +209,15 @@ def onsets(studio: Studio, clips: int) -> str:
         made_tracks.append(tracked(finder, studio.made(request, Inputs(sound=sound))).y)
         found["renders"].append(alike(tracked(finder, drawn(film, frames)).y, true))
         found["made to it"].append(alike(made_tracks[-1], true))
+        drum = studio.made(request, Inputs(sound=as_sound(drummed(film))))
+        found["drummed"].append(alike(tracked(finder, drum).y, true))
         found["made without it"].append(alike(tracked(finder, studio.made(request)).y, true))
     for number, track in enumerate(made_tracks):
         found["another's"].append(alike(track, heights(films[(number + 1) % clips], frames)))
     said_of = {
         "renders": "renders, found by the finder",
         "made to it": "**clips made to the sound**",
+        "drummed": "the same made to a drum at the same moments, which training never heard",
         "made without it": "the same prompts and seeds without sound",
         "another's": "clips made to the sound, against another film's jumps",
     }

@@ -5,6 +5,8 @@
 Instead of the run's autoencoder.pt, training/kept/encoder.safetensors will do. Shards are written whole and named by
 number, so that many workers and many runs share one folder, and a trainer may read while it grows. Every film is kept
 twice, the second time turned left to right, with words to match. `references.pt` holds latents of each subject alone.
+With `--landing` only films in which somebody jumps and lands are drawn: what `train --follow` learns to keep to a given
+sound from. Give those shards numbers of their own (`--first`).
 """
 
 from __future__ import annotations
@@ -62,13 +64,18 @@ class Thrown:
     turned: bool
 
 
-def thrown(number: int) -> Iterator[Thrown]:
-    """The films of a shard, the same ones for its number."""
+def lands(film: Film) -> bool:
+    """Whether the ground is heard each time that somebody comes down."""
+    return MOTIONS[film.motion] == "jump" and gait(film) > 0
+
+
+def thrown(number: int, *, landing: bool = False) -> Iterator[Thrown]:
+    """The films of a shard, the same ones for its number; `landing` leaves out those in which nobody lands."""
     rng = torch.Generator().manual_seed(number)
     count = 0
     while count < 2 * SHARD_FILMS:
         film = draw_film(rng)
-        if held_out(*film.key):
+        if held_out(*film.key) or (landing and not lands(film)):
             continue
         start_s = 0.0 if float(torch.rand((), generator=rng)) < 0.5 else float(torch.rand((), generator=rng)) * 4
         for shown, turned in ((film, False), (film.mirrored(), True)):
@@ -88,10 +95,10 @@ def sounds(films: list[Thrown]) -> Tensor:
     return hops.half()[torch.cumsum(~turned, 0) - 1]
 
 
-def shard(number: int, encoder: Encoder, sprites: list[Tensor]) -> dict[str, object]:
+def shard(number: int, encoder: Encoder, sprites: list[Tensor], *, landing: bool = False) -> dict[str, object]:
     names = [name for name, share in RATIO_SHARE.items() for _ in range(share)]
     rows, cols = GRIDS[names[number % len(names)]]
-    films = list(thrown(number))
+    films = list(thrown(number, landing=landing))
     latents: list[Tensor] = []
     weights: list[Tensor] = []
     shown: tuple[Tensor, Tensor] | None = None
@@ -109,7 +116,7 @@ def shard(number: int, encoder: Encoder, sprites: list[Tensor]) -> dict[str, obj
         "sound": sounds(films),
         "captions": [each.captions for each in films],
         "subjects": [each.film.subject for each in films],
-        "lands": torch.tensor([MOTIONS[each.film.motion] == "jump" and gait(each.film) > 0 for each in films]),
+        "lands": torch.tensor([lands(each.film) for each in films]),
     }
 
 
@@ -130,6 +137,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--films", type=int, default=20000)
     parser.add_argument("--first", type=int, default=0, help="this worker's first shard")
+    parser.add_argument("--landing", action="store_true", help="only films in which somebody jumps and lands")
     parser.add_argument("--every", type=int, default=1, help="this worker takes every n-th shard")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
@@ -147,7 +155,7 @@ def main() -> None:
         path = arguments.folder / f"shard-{number:05d}.pt"
         if not path.exists():
             beside = path.with_suffix(".new")
-            torch.save(shard(number, encoder, sprites), beside)
+            torch.save(shard(number, encoder, sprites, landing=arguments.landing), beside)
             beside.replace(path)
             print(f"shard {number}", flush=True)
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field
+from typing import Any
 
 from rushes.models.mini.config import HOPS_PER_SECOND
 from rushes.models.mini.text import PAD, UNKNOWN, Tokenizer
 from training import world
 from training.network import FULL as FULL_CODEC
 from training.network import POCKET as POCKET_CODEC
-from training.network import REFERENCE, SOUND, Codec
+from training.network import Codec
 
 REFERENCE_APART_S = 4.0  # how long before the film a reference stands, so that no frame of the film is as near
 
@@ -42,10 +43,6 @@ class Plan:
     rates: dict[str, float] = field(default_factory=lambda: {"matrices": 2.5e-3, "others": 1e-3, "autoencoder": 8e-4})
 
     @property
-    def kinds(self) -> int:
-        return 1 + max(REFERENCE, SOUND)
-
-    @property
     def seconds_per_latent(self) -> float:
         return self.codec.frames / self.fps
 
@@ -70,7 +67,7 @@ class Plan:
         said = " ".join(name.split()[-1] for subject in where.SUBJECTS for name in (subject.name, *subject.words))
         return frozenset(Tokenizer(self.vocabulary(), max_words=len(said)).encode(said)) - {PAD, UNKNOWN}
 
-    def shape(self, vocabulary: list[str]) -> dict[str, int]:
+    def shape(self, vocabulary: list[str]) -> dict[str, Any]:
         """What this tier's transformer is made with."""
         return {
             "vocabulary": len(vocabulary),
@@ -78,7 +75,8 @@ class Plan:
             "depth": self.depth,
             "heads": self.heads,
             "channels": self.codec.channels,
-            "kinds": self.kinds,
+            "sounds": self.sounds,
+            "seconds": self.seconds_per_latent,
         }
 
 

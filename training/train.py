@@ -26,6 +26,7 @@ from torch import Tensor, distributed, multiprocessing, nn
 from rushes.models.mini.config import HOPS_PER_SECOND
 from rushes.models.mini.text import Tokenizer
 from training.checkpoint import from_parts, resume, save
+from training.latents import LENGTH
 from training.network import SOUND, VIDEO, Transformer
 from training.plan import POCKET
 from training.sequence import MUTE, REFERENCES, Material, thrown
@@ -54,29 +55,59 @@ class Shards:
         return sum(len(shard["latents"]) for shard in self.shards)
 
     def batch(self, size: int, follow: float) -> Material:
-        """`size` clips, of which a share of `follow` is made to a given sound in which somebody lands."""
-        shard = random.choice(self.shards)
-        latents, weights, sound, ids = (shard[name] for name in ("latents", "weights", "sound", "ids"))
-        start = random.randrange(latents.shape[1] - POCKET.window + 1)
-        shown = slice(start, start + POCKET.window)
-        hops = round(HOPS_PER_SECOND * POCKET.seconds_per_latent)
-        pick = torch.randint(len(latents), (size,))
-        landing = shard["lands"].nonzero().squeeze(1)
-        follows = (torch.rand(size) < follow) & (len(landing) > 0)
-        if len(landing):
-            pick = torch.where(follows, landing[torch.randint(len(landing), (size,))], pick)
-        mute = not follow and random.random() < MUTE
+        """`size` clips, of which a share of `follow` lands to a sound that is given."""
+        shard = random.choice([one for one in self.shards if not _landing(one)])
+        mute = random.random() < MUTE
+        follows = (torch.rand(size) < follow) & (not mute)
+        landing = [one for one in self.shards if _landing(one) and _alike(one, shard)]
+        start = random.randrange(LENGTH - POCKET.window + 1)
         given = random.choice(REFERENCES)
-        subjects = [shard["subjects"][index] for index in pick.tolist()]
-        references = [random.choice(self.references[subject][given == 2]) for subject in subjects] if given else None
+        clips = self._clips(shard, size, start, given)
+        if landing and bool(follows.any()):
+            others = self._clips(random.choice(landing), size, start, given)
+            clips = {name: torch.where(_wide(follows, clips[name]), others[name], clips[name]) for name in clips}
+        else:
+            follows = torch.zeros(size, dtype=torch.bool)
         return Material(
-            video=latents[pick, shown].float(),
-            emphasis=(weights[pick, shown].float() / 255).flatten(1),
-            words=ids[pick, torch.randint(ids.shape[1], (size,))].long(),
-            sound=None if mute else sound[pick, start * hops : shown.stop * hops].float(),
-            references=torch.stack(references).float() if references else None,
+            video=clips["video"],
+            emphasis=clips["emphasis"],
+            words=clips["words"],
+            sound=None if mute else clips["sound"],
+            references=clips.get("references"),
             follows=follows,
         )
+
+    def _clips(self, shard: dict[str, Any], size: int, start: int, given: int) -> dict[str, Tensor]:
+        """Any `size` clips of `shard` from the latent frame `start` on, with `given` latent frames of a reference."""
+        shown = slice(start, start + POCKET.window)
+        hops = round(HOPS_PER_SECOND * POCKET.seconds_per_latent)
+        pick = torch.randint(len(shard["latents"]), (size,))
+        ids = shard["ids"]
+        clips = {
+            "video": shard["latents"][pick, shown].float(),
+            "emphasis": (shard["weights"][pick, shown].float() / 255).flatten(1),
+            "words": ids[pick, torch.randint(ids.shape[1], (size,))].long(),
+            "sound": shard["sound"][pick, start * hops : shown.stop * hops].float(),
+        }
+        if given:
+            subjects = [shard["subjects"][index] for index in pick.tolist()]
+            chosen = [random.choice(self.references[subject][given == 2]) for subject in subjects]
+            clips["references"] = torch.stack(chosen).float()
+        return clips
+
+
+def _landing(shard: dict[str, Any]) -> bool:
+    """Whether it was drawn by `latents --landing`: of these only `follow` takes, or half of all clips would jump."""
+    return bool(shard["lands"].all())
+
+
+def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether the pictures of two shards have one shape."""
+    return bool(one["latents"].shape[3:] == other["latents"].shape[3:])
+
+
+def _wide(mask: Tensor, values: Tensor) -> Tensor:
+    return mask.view(-1, *[1] * (values.ndim - 1))
 
 
 def optimizers_of(model: Transformer, *, fused: bool) -> list[torch.optim.Optimizer]:

@@ -26,7 +26,7 @@ CARD = Card(
     display_name="Rushes mini",
     adapter="rushes.models.mini.adapter:MiniAdapter",
     remarks="rushes.models.mini.remarks:remarks",
-    revision="pocket-b36fcac3c53a",
+    revision="pocket-e6b87468c555",
     licence="Apache-2.0",
     description=(
         "A small video model that comes with the package and runs on a CPU: from words, keyframes, a reference, sound, "
