@@ -9,6 +9,7 @@ import argparse
 import base64
 import io
 import tempfile
+import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks._making import frames_of, loaded_engine, make, settled
 from benchmarks._record import Record, add_switches, table
 from benchmarks._sheet import Row, save, sheet
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from rushes.catalogue.cards.mini import CARD
 from rushes.contract.artifact import Native
@@ -34,6 +35,8 @@ PENGUIN, SUNSET = "a penguin walks in the snow, sunny day", "a penguin walks on 
 SOMEBODY = "a character dances on the beach, sunny day"
 SPRITES = Path(__file__).parents[1] / "training" / "data" / "sprites"
 ROBOT = "a robot walks in the snow at night"
+JUMPER = "a robot jumps in the meadow, sunny day"
+STROKES_S, BETWEEN_S, RATE = (0.4, 1.3, 2.2), 0.45, 48_000
 COLUMNS, CELL_WIDTH = 7, 160
 HALF_SECOND = 12  # output frames: what the model decodes at once
 
@@ -48,7 +51,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(loaded_engine(record.weights), Path(folder), asked.steps)
         figures, rows = bench.keyframes()
-        for measure in (bench.continuation, bench.edit, bench.references):
+        for measure in (bench.continuation, bench.edit, bench.references, bench.sound):
             more, shown = measure()
             figures += more
             rows += shown
@@ -132,6 +135,32 @@ class _Bench:
             ("`reference_images`", "two films of one prompt and seed, to each other", _db(*films.values()), "–")
         ], rows
 
+    def sound(self) -> tuple[list[tuple[str, ...]], list[Row]]:
+        """A drum to jump to: where the subject is at its strokes, and half way between them."""
+        drum = _drum()
+        film, _ = self._film(prompt=JUMPER, seed=15, media=Media(audio_inputs=(_wav(drum),)))
+        alone, _ = self._film(prompt=JUMPER, seed=15)
+        moments = [round(24 * moment) for stroke in STROKES_S for moment in (stroke, stroke + BETWEEN_S)]
+
+        def rise(of: Frames) -> str:
+            heights = [_height(of[at], np.median(of, 0)) for at in moments]
+            return f"{np.mean(heights[1::2]) - np.mean(heights[::2]):.0f} %"
+
+        figures = [
+            (
+                "`audio_inputs`",
+                "height between a drum's strokes, above that at them",
+                rise(film),
+                f"{rise(alone)} without",
+            )
+        ]
+        return figures, [
+            Row(
+                f"audio_inputs: a drum.  At a stroke, between two …  {JUMPER}",
+                [_wave(drum), *(film[at] for at in moments)],
+            )
+        ]
+
     def _film(self, **fields: Any) -> tuple[Frames, bytes]:
         request = settled(seconds=3.0, fps=24, steps=self._steps, output_quality=10, **SIZE, **fields)
         path = make(request, self._engine, self._folder / "film.mp4").path
@@ -156,6 +185,41 @@ class _Bench:
         latent = adapter._encoder.run(frames=np.repeat(small[None], 6, axis=0)[None])
         frame = adapter._decoder.run(latent=latent)[0, 0]
         return Resize(native.width, native.height, width, height)(frame)
+
+
+def _height(frame: NDArray[Any], still: NDArray[Any]) -> float:
+    """How high what moves stands, in percent of the picture."""
+    moving = np.abs(frame - still).sum(-1) ** 2
+    rows = np.arange(len(frame))[::-1]
+    return float(100 * (moving.sum(1) * rows).sum() / moving.sum() / len(frame))
+
+
+def _drum() -> NDArray[np.float64]:
+    """Three seconds with a stroke at each of `STROKES_S`, `RATE` samples a second, -1 to 1."""
+    time_s = np.arange(RATE // 4) / RATE
+    stroke = 0.6 * np.sin(2 * np.pi * (50 * time_s + 4 * (1 - np.exp(-20 * time_s)))) * np.exp(-12 * time_s)
+    samples = np.zeros(3 * RATE)
+    for start in (round(moment * RATE) for moment in STROKES_S):
+        samples[start : start + len(stroke)] += stroke
+    return samples
+
+
+def _wav(samples: NDArray[np.float64]) -> str:
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setparams((1, 2, RATE, len(samples), "NONE", "not compressed"))
+        written.writeframes((samples * 32_767).astype("<i2").tobytes())
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _wave(samples: NDArray[np.float64]) -> Frames:
+    """The sound drawn as a line."""
+    picture = Image.new("RGB", (SIZE["width"], SIZE["height"]), "#d8d8e0")
+    draw, middle = ImageDraw.Draw(picture), SIZE["height"] // 2
+    for column, part in enumerate(np.array_split(samples, SIZE["width"])):
+        reach = 2 + float(np.abs(part).max()) * middle
+        draw.line((column, middle - reach, column, middle + reach), "#3050a0")
+    return np.asarray(picture)
 
 
 def _psnr(one: Frames, other: Frames) -> float:
