@@ -8,6 +8,7 @@ import signal
 import socket
 import sqlite3
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -53,7 +54,8 @@ def test_killed_while_a_body_arrives_nothing_is_accepted(doors: Doors) -> None:
         connection.sendall(head.encode() + body[: len(body) // 2])
         assert served.is_ready(), "it waits for the other half"
         doors.kill()
-        assert connection.recv(1000) == b""
+        with suppress(ConnectionResetError):  # what it had not read when it died; an end without an answer too
+            assert connection.recv(1000) == b""
     doors.open()
     doors.ready()
     assert doors.ids() == []
