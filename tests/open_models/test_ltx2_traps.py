@@ -97,7 +97,7 @@ def test_guidance_by_attention_costs_nothing_where_the_network_ignores_it(tiny_c
     """Without `perturbed_attn` the network takes the numbers of blocks, and predicts what it would without."""
     first = Ltx2Adapter(tiny_card(FIRST))
     state = first.prepare(first.encode(small(first.describe())), 7)
-    solver = first._solver(state.num_steps, state.latent_BNC.shape[1])
+    solver = first._solver(state.num_steps, state.latent_BNC.shape[1], first._sigmas)
     words = state.condition.words.last()
     plain = first._predicted(state, solver, 0, words)
     skipping = first._predicted(state, solver, 0, words, spatio_temporal_guidance_blocks=list(range(30)))
