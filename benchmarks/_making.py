@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,17 @@ def digests(requests: Sequence[ResolvedRequest], weights: Path | None, *, one_co
         [sys.executable, *words], input=json.dumps(asked), stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT
     )
     return done.stdout.split()
+
+
+def drummed(strokes_s: Iterable[float], seconds: int, rate_hz: int) -> NDArray[np.float64]:
+    """A drum struck at each of these moments, and nothing else: mono, -1 to 1."""
+    time_s = np.arange(rate_hz // 4) / rate_hz
+    stroke = 0.6 * np.sin(2 * np.pi * (50 * time_s + 4 * (1 - np.exp(-20 * time_s)))) * np.exp(-12 * time_s)
+    samples = np.zeros(seconds * rate_hz)
+    for start in (round(moment * rate_hz) for moment in strokes_s):
+        part = samples[start : start + len(stroke)]
+        part += stroke[: len(part)]
+    return samples
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks._making import frames_of, loaded_engine, make, settled
+from benchmarks._making import drummed, frames_of, loaded_engine, make, settled
 from benchmarks._record import Record, add_switches, table
 from benchmarks._sheet import Row, save, sheet
 from numpy.typing import NDArray
@@ -137,7 +137,7 @@ class _Bench:
 
     def sound(self) -> tuple[list[tuple[str, ...]], list[Row]]:
         """A drum to jump to: where the subject is at its strokes, and half way between them."""
-        drum = _drum()
+        drum = drummed(STROKES_S, 3, RATE)
         film, _ = self._film(prompt=JUMPER, seed=15, media=Media(audio_inputs=(_wav(drum),)))
         alone, _ = self._film(prompt=JUMPER, seed=15)
         moments = [round(24 * moment) for stroke in STROKES_S for moment in (stroke, stroke + BETWEEN_S)]
@@ -192,16 +192,6 @@ def _height(frame: NDArray[Any], still: NDArray[Any]) -> float:
     moving = np.abs(frame - still).sum(-1) ** 2
     rows = np.arange(len(frame))[::-1]
     return float(100 * (moving.sum(1) * rows).sum() / moving.sum() / len(frame))
-
-
-def _drum() -> NDArray[np.float64]:
-    """Three seconds with a stroke at each of `STROKES_S`, `RATE` samples a second, -1 to 1."""
-    time_s = np.arange(RATE // 4) / RATE
-    stroke = 0.6 * np.sin(2 * np.pi * (50 * time_s + 4 * (1 - np.exp(-20 * time_s)))) * np.exp(-12 * time_s)
-    samples = np.zeros(3 * RATE)
-    for start in (round(moment * RATE) for moment in STROKES_S):
-        samples[start : start + len(stroke)] += stroke
-    return samples
 
 
 def _wav(samples: NDArray[np.float64]) -> str:

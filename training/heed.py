@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from benchmarks._making import drummed
 from benchmarks._record import Record, add_switches, table
 from torch import Tensor
 
@@ -179,18 +180,12 @@ def heights(film: Film, frames: int) -> Tensor:
     return pose(film, ground, torch.arange(frames) / FPS).y
 
 
-def drummed(film: Film) -> Tensor:
-    """A drum where the film's jumper comes down, and nothing else: mono at `RATE`."""
-    samples = torch.zeros(SECONDS * RATE)
-    time_s = torch.arange(RATE // 4) / RATE
-    stroke = 0.6 * torch.sin(2 * torch.pi * (50 * time_s + 4 * (1 - torch.exp(-20 * time_s)))) * torch.exp(-12 * time_s)
+def landings(film: Film) -> Iterator[float]:
+    """When the film's jumper comes down, in seconds."""
     contacts = pocket.gait(film)
     first = math.ceil(contacts * film.phase)
     moments = ((count - contacts * film.phase) / (contacts * film.speed) for count in range(first, first + 60))
-    for start in (round(moment * RATE) for moment in moments if moment < SECONDS):
-        part = samples[start : start + len(stroke)]
-        part += stroke[: len(part)]
-    return samples
+    return (moment for moment in moments if moment < SECONDS)
 
 
 def onsets(studio: Studio, clips: int) -> str:
@@ -209,7 +204,7 @@ def onsets(studio: Studio, clips: int) -> str:
         made_tracks.append(tracked(finder, studio.made(request, Inputs(sound=sound))).y)
         found["renders"].append(alike(tracked(finder, drawn(film, frames)).y, true))
         found["made to it"].append(alike(made_tracks[-1], true))
-        drum = studio.made(request, Inputs(sound=as_sound(drummed(film))))
+        drum = studio.made(request, Inputs(sound=as_sound(torch.from_numpy(drummed(landings(film), SECONDS, RATE)))))
         found["drummed"].append(alike(tracked(finder, drum).y, true))
         found["made without it"].append(alike(tracked(finder, studio.made(request)).y, true))
     for number, track in enumerate(made_tracks):

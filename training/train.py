@@ -39,6 +39,7 @@ class Shards:
         self.folder, self.tokenizer = folder, tokenizer
         self.seen: set[str] = set()
         self.shards: list[dict[str, Any]] = []
+        self.landing: list[dict[str, Any]] = []  # drawn by `latents --landing`: for `follow` alone, or half would jump
         self.references: dict[int, tuple[Tensor, Tensor]] = torch.load(folder / "references.pt", weights_only=True)
 
     def refresh(self) -> int:
@@ -50,16 +51,16 @@ class Shards:
             shard["ids"] = torch.tensor(
                 [[self.tokenizer.encode(text) for text in texts] for texts in shard["captions"]], dtype=torch.int16
             )
-            self.shards.append(shard)
+            (self.landing if bool(shard["lands"].all()) else self.shards).append(shard)
             self.seen.add(path.name)
-        return sum(len(shard["latents"]) for shard in self.shards)
+        return sum(len(shard["latents"]) for shard in (*self.shards, *self.landing))
 
     def batch(self, size: int, follow: float) -> Material:
         """`size` clips, of which a share of `follow` lands to a sound that is given."""
-        shard = random.choice([one for one in self.shards if not _landing(one)])
+        shard = random.choice(self.shards)
         mute = random.random() < MUTE
         follows = (torch.rand(size) < follow) & (not mute)
-        landing = [one for one in self.shards if _landing(one) and _alike(one, shard)]
+        landing = [one for one in self.landing if _alike(one, shard)]
         start = random.randrange(LENGTH - POCKET.window + 1)
         given = random.choice(REFERENCES)
         clips = self._clips(shard, size, start, given)
@@ -94,11 +95,6 @@ class Shards:
             chosen = [random.choice(self.references[subject][given == 2]) for subject in subjects]
             clips["references"] = torch.stack(chosen).float()
         return clips
-
-
-def _landing(shard: dict[str, Any]) -> bool:
-    """Whether it was drawn by `latents --landing`: of these only `follow` takes, or half of all clips would jump."""
-    return bool(shard["lands"].all())
 
 
 def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:

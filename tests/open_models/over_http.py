@@ -21,6 +21,15 @@ from served import REAL, Server, serving
 LOADING_S = 300
 """The first clip waits for a worker that imports torch, on whatever machine this is."""
 
+SMALLEST: dict[str, Any] = {
+    "prompt": "A penguin waddles across the snow",
+    "width": 64,
+    "height": 64,
+    "seconds": "1",
+    "steps": 2,
+    "seed": 7,
+}
+
 Made = tuple[dict[str, Any], bytes]
 
 

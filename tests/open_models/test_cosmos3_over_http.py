@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tiny_cosmos3
 from generations import Client
-from over_http import Made, added, changes_said, facts, png, refused, video, warm
+from over_http import SMALLEST, Made, added, changes_said, facts, png, refused, video, warm
 from served import Server
 from small_requests import picture
 from tiny_cosmos3 import OLD_NORM
@@ -21,12 +21,7 @@ pytestmark = pytest.mark.filterwarnings(OLD_NORM)
 MODEL = "cosmos3-nano"
 ASKED: dict[str, Any] = {
     "model": MODEL,
-    "prompt": "A penguin waddles across the snow",
-    "width": 64,
-    "height": 64,
-    "seconds": "1",
-    "steps": 2,
-    "seed": 7,
+    **SMALLEST,
 }
 FIRST, OTHER = ({"frame_images": [{"input_image": png(picture(n)), "frame": "first"}]} for n in (1, 2))
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from generations import Client
-from over_http import LOADING_S, Made, added, changes_said, refused, video, warm
+from over_http import LOADING_S, SMALLEST, Made, added, changes_said, refused, video, warm
 from served import REAL, Server
 from tiny_lora import linears, saved, tensors
 from tiny_wan import TEXT
@@ -25,12 +25,7 @@ from rushes.models.wan.adapter import WanAdapter
 ID, OTHER = "wan2.1-t2v-1.3b", "studio/plain"
 ASKED: dict[str, Any] = {
     "model": ID,
-    "prompt": "A penguin waddles across the snow",
-    "width": 64,
-    "height": 64,
-    "seconds": "1",
-    "steps": 2,
-    "seed": 7,
+    **SMALLEST,
     "guidance_scale": 5,
 }
 PENGUINS = [{"name": "penguins", "weight": 0.5}]

@@ -15,19 +15,14 @@ import pytest
 import tiny_ltx2
 from generations import Client
 from numpy.typing import NDArray
-from over_http import Made, added, changes_said, facts, png, refused, video, warm
+from over_http import SMALLEST, Made, added, changes_said, facts, png, refused, video, warm
 from served import Server
 from small_requests import picture
 from tiny_ltx2 import SECOND
 
 MODEL, DISTILLED = "ltx-2.3", "ltx-2.3-distilled"
 ASKED: dict[str, Any] = {
-    "prompt": "A penguin waddles across the snow",
-    "width": 64,
-    "height": 64,
-    "seconds": "1",
-    "steps": 2,
-    "seed": 7,
+    **SMALLEST,
     "guidance_scale": 3,
 }
 

@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 from generations import Client
-from over_http import LOADING_S, Made, added, changes_said, facts, png, refused, video, warm
+from over_http import LOADING_S, SMALLEST, Made, added, changes_said, facts, png, refused, video, warm
 from served import REAL, Server
 from small_requests import picture
 from tiny_wan import ANY, EXPERTS, FIRST_AND_LAST, TEXT, TEXT_OR_FIRST
@@ -28,12 +28,7 @@ SERVED = {
 }
 SPOILT = "studio/spoilt"
 ASKED: dict[str, Any] = {
-    "prompt": "A penguin waddles across the snow",
-    "width": 64,
-    "height": 64,
-    "seconds": "1",
-    "steps": 2,
-    "seed": 7,
+    **SMALLEST,
     "guidance_scale": 5,
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny_whole
 from generations import Client
-from over_http import Made, added, changes_said, refused, video, warm
+from over_http import SMALLEST, Made, added, changes_said, refused, video, warm
 from served import Server
 from tiny_whole import COGVIDEOX, HUNYUAN, LTX, MOCHI
 
@@ -22,12 +22,7 @@ PICTURE = base64.b64encode(b"\x89PNG: refused before it is opened").decode()
 MODEL = "studio/penguins"
 ASKED: dict[str, Any] = {
     "model": MODEL,
-    "prompt": "A penguin waddles across the snow",
-    "width": 64,
-    "height": 64,
-    "seconds": "1",
-    "steps": 2,
-    "seed": 7,
+    **SMALLEST,
 }
 
 

@@ -193,19 +193,22 @@ def upsampler(**how: Any) -> LTX2LatentUpsamplerModel:
     return LTX2LatentUpsamplerModel(in_channels=VIDEO_CHANNELS, mid_channels=32, num_blocks_per_stage=1, **how)
 
 
+READER: dict[str, Any] = {
+    "vocab_size": 512,
+    "hidden_size": TEXT_WIDTH,
+    "intermediate_size": 24,
+    "num_hidden_layers": TEXT_LAYERS,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+    "sliding_window": 64,
+}
+
+
 def text_encoder() -> Gemma3ForConditionalGeneration:
     return Gemma3ForConditionalGeneration(
         Gemma3Config(
-            text_config={
-                "vocab_size": 512,
-                "hidden_size": TEXT_WIDTH,
-                "intermediate_size": 24,
-                "num_hidden_layers": TEXT_LAYERS,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 1,
-                "head_dim": 8,
-                "sliding_window": 64,
-            },
+            text_config={**READER},
             vision_config={
                 "hidden_size": 8,
                 "intermediate_size": 8,
@@ -226,14 +229,7 @@ def newest_text_encoder() -> Gemma4UnifiedForConditionalGeneration:
     return Gemma4UnifiedForConditionalGeneration(
         Gemma4UnifiedConfig(
             text_config={
-                "vocab_size": 512,
-                "hidden_size": TEXT_WIDTH,
-                "intermediate_size": 24,
-                "num_hidden_layers": TEXT_LAYERS,
-                "num_attention_heads": 2,
-                "num_key_value_heads": 1,
-                "head_dim": 8,
-                "sliding_window": 64,
+                **READER,
                 "layer_types": ["sliding_attention", "full_attention"],
             },
             vision_config={"patch_size": 4, "mm_embed_dim": 8, "mm_posemb_size": 8, "output_proj_dims": 8},

@@ -179,6 +179,23 @@ class Rules:
     """Field paths of which at least one must be given, e.g. ("prompt", "media.frame_images")."""
     advised: Advised | None = None
 
+    def distilled(self, steps: int) -> Rules:
+        """The same of a model that was taught to do with `steps`, no more and no fewer, and without guidance."""
+        return replace(
+            self,
+            negative_prompt=Text("refused"),
+            steps=Choice((steps,), steps),
+            guidance_scale=Choice((1,), 1),
+            advised=Advised(
+                guidance_low=1,
+                guidance_high=1,
+                production_steps=steps,
+                fine_steps=steps,
+                most_steps=steps,
+                prompt_chars=(self.advised or Advised()).prompt_chars,
+            ),
+        )
+
     def takes(self, field: str) -> bool:
         """Whether the model takes `field` (a path such as "media.frame_images") at all."""
         if field.startswith("media."):

@@ -20,6 +20,11 @@ BLOCKS = ("blocks.", "vace_blocks.")
 """What the names of a denoiser's repeated blocks begin with."""
 
 
+def here_by_turns(num_layers: int) -> float:
+    """The share of a denoiser that is on the device where its blocks take turns: two, with what is no block."""
+    return min(1.0, 3.0 / num_layers)
+
+
 @dataclass(frozen=True, slots=True)
 class How:
     """How a clip is computed, of all the ways there are; what each costs in exactness is the plan's to say.

@@ -58,6 +58,13 @@ class Checkpoint:
                 return _json(self.folder / part / name, self.folder)
         return {}
 
+    def check_weights(self, parts: Iterable[str]) -> None:
+        """Refuse a folder in which one of `parts` has no weights. Errors  WrongSetup."""
+        there = {path.parent.name for path in self.files if path.suffix == ".safetensors"}
+        for part in parts:
+            if part not in there:
+                raise refused(self.folder, "weights as .safetensors", f"{part}/ has none")
+
     @property
     def size_bytes(self) -> int:
         return sum(path.stat().st_size for path in self.files)

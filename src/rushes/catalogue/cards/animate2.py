@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 
 MIB = 1 << 20
@@ -36,15 +34,7 @@ _RULES = Rules(
     advised=Advised(guidance_low=1.0, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=1_800),
 )
 
-_DISTILLED = replace(
-    _RULES,
-    negative_prompt=Text("refused"),
-    steps=Choice((10,), 10),
-    guidance_scale=Choice((1,), 1),
-    advised=Advised(
-        guidance_low=1, guidance_high=1, production_steps=10, fine_steps=10, most_steps=10, prompt_chars=1_800
-    ),
-)
+_DISTILLED = _RULES.distilled(10)
 
 
 def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: str) -> Card:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 
 MIB = 1 << 20
@@ -46,15 +46,7 @@ _FULL = Rules(
     advised=Advised(guidance_low=2.0, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=4_000),
 )
 
-_DISTILLED = replace(
-    _FULL,
-    negative_prompt=Text("refused"),
-    steps=Choice((8,), 8),
-    guidance_scale=Choice((1,), 1),
-    advised=Advised(
-        guidance_low=1, guidance_high=1, production_steps=8, fine_steps=8, most_steps=8, prompt_chars=4_000
-    ),
-)
+_DISTILLED = _FULL.distilled(8)
 
 
 def _card(

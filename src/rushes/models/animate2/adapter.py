@@ -20,6 +20,7 @@ from torch import Tensor
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
+from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
@@ -151,7 +152,8 @@ class AnimateAdapter:
         if not numbers.guided:
             return predicted
         without = self._pass(state, segment, t, given["negative"], negative=True)
-        return without + numbers.guidance_scale * (predicted - without)
+        velocity: Tensor = guided(predicted, without, numbers.guidance_scale)
+        return velocity
 
     def _pass(self, state: AnimateState, segment: int, t: Tensor, words: Tensor, *, negative: bool) -> Tensor:
         numbers, given, dtype = state.condition.numbers, state.condition.given, self.parts.transformer.dtype

@@ -36,9 +36,7 @@ def read(folder: Path) -> Checkpoint:
         if found.parts.get(part) not in kinds:
             said = f"is a {found.parts[part]}" if part in found.parts else "is missing"
             raise refused(folder, f"its {part} as {' or '.join(kinds)}", f"{part} {said}")
-    for part in NETWORKS:
-        if not any(path.suffix == ".safetensors" and path.parent.name == part for path in found.files):
-            raise refused(folder, "weights as .safetensors", f"{part}/ has none")
+    found.check_weights(NETWORKS)
     more = sorted(name for name in found.config("transformer") if name not in KNOWN and not name.startswith("_"))
     if more:
         raise refused(

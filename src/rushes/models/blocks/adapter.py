@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class BlocksAdapter:
         self._dtype = dtype or usual_dtype(self.device)
         found = read_by(read, self._weights)
         self._blocks = blocks_of(found.pipeline)
+        self._way = lru_cache(maxsize=4)(self._build_way)
         self.pipe = self._blocks.init_pipeline()
         settings = {name: value for name, value in found.settings.items() if name in self.pipe._config_specs}
         self.pipe.update_components(**parts_of(found, self.device, self._dtype), **settings)
@@ -173,12 +175,11 @@ class BlocksAdapter:
         return tuple(STREAMS) if numbers.sound else ("latents",)
 
     def _order(self, numbers: Numbers) -> Order:
+        return self._way(picture=numbers.picture, sound=numbers.sound)
+
+    def _build_way(self, *, picture: bool, sound: bool) -> Order:
         """The way through the blocks for such a clip: they ask what is given, some of it by what others made."""
-        given = {
-            "image": numbers.picture or None,
-            "enable_sound": numbers.sound,
-            "sound_latents": numbers.sound or None,
-        }
+        given = {"image": picture or None, "enable_sound": sound, "sound_latents": sound or None}
         return taken_apart(self._blocks, given)
 
     def _led(self, numbers: Numbers) -> None:

@@ -60,9 +60,7 @@ def read(folder: Path) -> Checkpoint:
         raise refused(
             folder, f"a scheduler of the kind {family.scheduler}", f"its scheduler is {found.parts['scheduler']}"
         )
-    for part in family.networks:
-        if not any(path.suffix == ".safetensors" and path.parent.name == part for path in found.files):
-            raise refused(folder, "weights as .safetensors", f"{part}/ has none")
+    found.check_weights(family.networks)
     if found.config("scheduler").get("stochastic_sampling"):
         raise refused(folder, "a scheduler that draws no noise of its own", "stochastic_sampling is on")
     if found.config("vae").get("timestep_conditioning"):

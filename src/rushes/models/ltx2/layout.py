@@ -123,10 +123,7 @@ def _check_parts(found: Checkpoint) -> None:
             raise refused(found.folder, "an LTX-2 checkpoint", f"its {part} is a {found.parts[part]}")
     if found.parts.get(UPSAMPLER, UPSAMPLER_CLASS) != UPSAMPLER_CLASS:
         raise refused(found.folder, "an LTX-2 checkpoint", f"its {UPSAMPLER} is a {found.parts[UPSAMPLER]}")
-    with_weights = {path.parent.name for path in found.files if path.suffix == ".safetensors"}
-    for part in (*WITH_WEIGHTS, UPSAMPLER):
-        if part in found.parts and part not in with_weights:
-            raise refused(found.folder, "weights as .safetensors", f"{part}/ has none")
+    found.check_weights(part for part in (*WITH_WEIGHTS, UPSAMPLER) if part in found.parts)
 
 
 def _kind(transformer: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.ltx2.layout import UPSAMPLER, Layout
-from rushes.models.parts import How, Needs, Stage
+from rushes.models.parts import How, Needs, Stage, here_by_turns
 
 ERROR = 0.2
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_ltx2_memory.py); not measured on a
@@ -45,8 +45,7 @@ def needs(
     number_bytes: int,
 ) -> Needs:
     """What a clip needs, of which a pass reads `rows` prompts. `keys` and `sizes` of its parts, by name."""
-    # Of blocks that take turns two are there at once, with what is no block.
-    share = min(1.0, 3.0 / int(layout.checkpoint.config("transformer")["num_layers"])) if how.blocks else 1.0
+    share = here_by_turns(int(layout.checkpoint.config("transformer")["num_layers"])) if how.blocks else 1.0
 
     def stage(name: str, part: str, activation_bytes: float) -> Stage:
         here = int(sizes[part] * (share if part == "transformer" else 1.0))

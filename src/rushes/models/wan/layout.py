@@ -102,11 +102,8 @@ def _check_parts(found: Checkpoint) -> None:
     for part, kind in found.parts.items():
         if kind not in CLASSES.get(part, ()):
             raise refused(found.folder, "a checkpoint of the Wan family", f"its {part} is a {kind}")
-    for part in ("text_encoder", "transformer", "transformer_2", "vae", "image_encoder"):
-        if part in found.parts and not any(
-            path.suffix == ".safetensors" and path.parent.name == part for path in found.files
-        ):
-            raise refused(found.folder, "weights as .safetensors", f"{part}/ has none")
+    networks = ("text_encoder", "transformer", "transformer_2", "vae", "image_encoder")
+    found.check_weights(part for part in networks if part in found.parts)
 
 
 def _kind(found: Checkpoint, transformer: dict[str, Any], z_dim: int) -> str:

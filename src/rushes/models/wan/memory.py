@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import prod
 from pathlib import Path
 
-from rushes.models.parts import BLOCKS, How, Needs, Stage
+from rushes.models.parts import BLOCKS, How, Needs, Stage, here_by_turns
 from rushes.models.wan.layout import Layout
 from rushes.weights import header
 
@@ -89,10 +89,10 @@ def needs(
 
 
 def _share_here(layout: Layout, part: str, how: How) -> float:
-    """The share of a part that is on the device at once: of blocks that take turns, two, with what is no block."""
+    """The share of a part that is on the device at once."""
     if not (how.blocks and part.startswith("transformer")):
         return 1.0
-    return min(1.0, 3.0 / int(layout.checkpoint.config(part)["num_layers"]))
+    return here_by_turns(int(layout.checkpoint.config(part)["num_layers"]))
 
 
 def pass_bytes(layout: Layout, how: How, *, frames: int, rows: int, cols: int, number_bytes: int) -> float:
