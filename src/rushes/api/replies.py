@@ -66,7 +66,9 @@ class VideoReply(BaseModel):
     error: VideoError | None = Field(description="Null unless failed; a cancelled job has the code `cancelled`.")
     progress: int = Field(ge=0, le=100, description="Percent.")
     stage: str = Field(description="queued, paused, loading, encoding, denoising, decoding, storing or done.")
-    queue_position: int | None = Field(description="How many waiting videos go before this one; null unless it waits.")
+    queue_position: int | None = Field(
+        description="How many waiting videos go before this one, beyond 200 as of a second ago; null unless it waits."
+    )
     step: int
     steps: int
     time_left_s: int | None = Field(

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, and_, case, func, or_, select, union_
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import JobState
 from rushes.contract.request import ResolvedRequest
+from rushes.jobs.line import AHEAD
 from rushes.jobs.rows import QUEUED, RUNNING, SUCCEEDED, hash_of, in_state, owned
 from rushes.jobs.tables import job_events, job_inputs, jobs
 
@@ -119,10 +120,10 @@ def listed(
         return query.order_by(jobs.c.id.desc() if newest else jobs.c.id.asc()).limit(limit)
 
     if states is None and model is None:
-        return page(select(jobs).where(jobs.c.owner == owner))
+        return page(select(jobs, AHEAD).where(jobs.c.owner == owner))
     picked = [] if model is None else [or_(jobs.c.model == model, jobs.c.asked_model == model)]
     walks = [
         select(page(select(jobs.c.id).where(jobs.c.owner == owner, in_state(state), *picked)).subquery().c.id)
         for state in (JobState if states is None else states)
     ]
-    return page(select(jobs).where(jobs.c.id.in_(union_all(*walks) if walks else ())))
+    return page(select(jobs, AHEAD).where(jobs.c.id.in_(union_all(*walks) if walks else ())))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -17,14 +16,10 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
-    and_,
-    case,
     delete,
-    func,
     insert,
     literal_column,
     select,
-    tuple_,
     update,
 )
 
@@ -54,47 +49,13 @@ def owned(by: str | ColumnElement[str], table: FromClause = jobs) -> ColumnEleme
     return (table.c.owner + "") == by
 
 
-_other = jobs.alias("other")
-
-WAITING_AHEAD = case(
-    (
-        and_(jobs.c.state == QUEUED, jobs.c.held.is_(False)),
-        select(func.count())
-        .select_from(_other)
-        .where(
-            _other.c.state == QUEUED,
-            _other.c.held.is_(False),
-            tuple_(_other.c.priority, _other.c.queued_at, _other.c.id)
-            < tuple_(jobs.c.priority, jobs.c.queued_at, jobs.c.id),
-        )
-        .correlate(jobs)
-        .scalar_subquery(),
-    )
-).label("waiting_ahead")
-"""A column for queries of one row of `jobs`: how many waiting jobs are before this one by priority and time.
-
-It is what people mean by their place in the queue. `claim` may take a later one first, of an owner who has had less.
-It walks the index of the waiting rows up to this one: 3 ms behind ten thousand.
-"""
-
-
-def places(connection: Connection, ids: Collection[str]) -> dict[str, int]:
-    """What `WAITING_AHEAD` says, for many jobs in one walk; those that do not wait are left out."""
-    if not ids:
-        return {}
-    order = func.row_number().over(order_by=(jobs.c.priority, jobs.c.queued_at, jobs.c.id))
-    waiting = select(jobs.c.id, order.label("place")).where(jobs.c.state == QUEUED, jobs.c.held.is_(False)).subquery()
-    query = select(waiting.c.id, (waiting.c.place - 1).label("ahead")).where(waiting.c.id.in_(ids))
-    return {row.id: row.ahead for row in connection.execute(query)}
-
-
 def locked(connection: Connection, where: Where) -> Row[Any] | None:
     """The row, which nobody else can change before this transaction ends."""
     return connection.execute(select(jobs).where(*where).with_for_update()).one_or_none()
 
 
-def job_from(row: Row[Any]) -> Job:
-    """The job a whole row of `jobs` stands for, with `WAITING_AHEAD` or without."""
+def job_from(row: Row[Any], waiting_ahead: int | None = None) -> Job:
+    """The job that a whole row of `jobs` stands for, at this place in the queue."""
     return Job(
         id=row.id,
         owner=row.owner,
@@ -112,7 +73,7 @@ def job_from(row: Row[Any]) -> Job:
         cancel_requested=row.cancel_at is not None,
         artifact=None if row.artifact is None else Artifact.from_json(row.artifact),
         error=None if row.error is None else JobError(**row.error),
-        waiting_ahead=getattr(row, WAITING_AHEAD.name, None),  # a row that a change gave back has no such column
+        waiting_ahead=waiting_ahead,
         priority=row.priority,
         held=row.held,
         crashes=row.crashes,

@@ -42,17 +42,16 @@ from rushes.jobs.history import JobEvent as JobEvent
 from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
 from rushes.jobs.limits import Idempotency, QueueLimits, count_use, earlier_use, remember_use, require_place
+from rushes.jobs.line import AHEAD, Line
 from rushes.jobs.rescue import Rescued, rescue_dead
 from rushes.jobs.rows import (
     RUNNING,
-    WAITING_AHEAD,
     Where,
     end,
     hash_of,
     job_from,
     locked,
     move,
-    places,
     requeued,
     write_event,
 )
@@ -78,6 +77,7 @@ class JobStore:
         self._database = Database(url, patience_s=patience_s, disk=disk)
         self._limits = limits
         self._disk = disk
+        self._line = Line()
         self.keys = Keys(self._database)
         self.deliveries = Deliveries(self._database)
 
@@ -111,7 +111,7 @@ class JobStore:
             if idempotency is not None:
                 earlier = earlier_use(connection, now, owner, idempotency)
                 if earlier is not None:
-                    return replace(job_from(_found(_row(connection, earlier), earlier)), replayed=True)
+                    return replace(self._job(connection, earlier), replayed=True)
             if self._disk is not None:
                 self._disk.require_room()
             if reuse is None:
@@ -142,7 +142,7 @@ class JobStore:
             if reuse is not None:
                 _end_with(connection, now, row, reuse)
             failpoint("accepting")
-            return job_from(_found(_row(connection, row.id), row.id))
+            return self._job(connection, row.id)
 
         job = self._database.write_together(work)
         failpoint("accepted")
@@ -150,7 +150,7 @@ class JobStore:
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""
-        return job_from(_found(self._database.read(lambda c: _row(c, id, owner)), id))
+        return self._database.read(lambda c: self._job(c, id, owner))
 
     def list(
         self,
@@ -169,9 +169,7 @@ class JobStore:
         query = listed(owner, limit=limit, after=after, newest=newest, states=states, model=model)
 
         def work(connection: Connection) -> tuple[Job, ...]:
-            page = [job_from(row) for row in connection.execute(query)]
-            ahead = places(connection, [job.id for job in page if job.state is JobState.QUEUED and not job.held])
-            return tuple(replace(job, waiting_ahead=ahead.get(job.id)) for job in page)
+            return tuple(job_from(row, self._line.place(connection, row)) for row in connection.execute(query).all())
 
         return self._database.read(work)
 
@@ -286,7 +284,7 @@ class JobStore:
                     return ended
             if row.state == JobState.RUNNING and row.cancel_at is None:
                 move(connection, now, this, "cancel_requested", {}, cancel_at=now)
-            return job_from(_found(_row(connection, id), id))
+            return self._job(connection, id)
 
         return self._database.write(work)
 
@@ -354,14 +352,20 @@ class JobStore:
         now = self._database.now
         this = (jobs.c.id == id,)
 
-        def work(connection: Connection) -> Row[Any]:
+        def work(connection: Connection) -> Job:
             row = _found(locked(connection, _is(id, owner)), id)
             event = events.get(JobState(row.state))
             if event is not None and row.held != hold:
                 move(connection, now, this, event, {}, held=hold)
-            return _found(_row(connection, id), id)
+            return self._job(connection, id)
 
-        return job_from(self._database.write(work))
+        return self._database.write(work)
+
+    def _job(self, connection: Connection, id: str, owner: str | None = None) -> Job:
+        """The job as it stands; see `get`."""
+        query, given = (_ANYBODYS, {"id": id}) if owner is None else (_OWN, {"id": id, "owner": owner})
+        row = _found(connection.execute(query, given).one_or_none(), id)
+        return job_from(row, self._line.place(connection, row))
 
 
 def _end_with(connection: Connection, now: ColumnElement[float], row: Row[Any], reuse: Reuse) -> None:
@@ -375,18 +379,13 @@ def _is(id: str, owner: str | None) -> Where:
 
 
 # What every request asks is built once: to build a statement and to find it compiled costs more than to run it.
-_ANYBODYS = select(jobs, WAITING_AHEAD).where(jobs.c.id == bindparam("id"))
+_ANYBODYS = select(jobs, AHEAD).where(jobs.c.id == bindparam("id"))
 _OWN = _ANYBODYS.where(jobs.c.owner == bindparam("owner"))
 
 
 @lru_cache(maxsize=4)
 def _adding(now: ColumnElement[float]) -> ReturningInsert[Any]:
     return insert(jobs).values(queued_at=now, created_at=now).returning(jobs)
-
-
-def _row(connection: Connection, id: str, owner: str | None = None) -> Row[Any] | None:
-    query, given = (_ANYBODYS, {"id": id}) if owner is None else (_OWN, {"id": id, "owner": owner})
-    return connection.execute(query, given).one_or_none()
 
 
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:

@@ -78,6 +78,13 @@ def test_a_whole_list_is_walked_in_its_order(sqlite: JobStore) -> None:
     assert "TEMP B-TREE FOR ORDER" not in plan
 
 
+def test_a_place_is_counted_along_the_index_of_those_that_wait(sqlite: JobStore) -> None:
+    job = sqlite.add("ann", asked())
+    plan = plans(sqlite, lambda: sqlite.get(job.id))
+    assert "SEARCH other USING COVERING INDEX jobs_waiting_in_order (priority<?)" in plan, plan
+    assert "SCAN jobs" not in plan, plan
+
+
 def test_what_a_claim_looks_at_is_found_in_the_indexes_of_the_few_rows_that_wait_or_run(sqlite: JobStore) -> None:
     sqlite.add("ann", asked())
     plan = plans(sqlite, lambda: sqlite.claim("w1", [MODEL], loaded=[MODEL]))
