@@ -33,6 +33,9 @@ REUSE_NEEDS_SEED = Note(
     "warning", "reuse", "reuse: without a seed every request is another video; this one is made anew", "send a seed"
 )
 
+COUNTED_S = 1.0
+"""For so long the number of workers is believed: a list of twenty would count them twenty times."""
+
 
 class Videos:
     """The videos of this server. An owner sees their own; another's is `JobNotFound`, as if it were not there.
@@ -58,6 +61,7 @@ class Videos:
         self._egress = egress
         self._previews = previews
         self._history = History(store.durations)
+        self._at_work = 0, 0.0
 
     def create(self, owner: str, request: VideoRequest, idempotency: Idempotency | None = None) -> Job:
         """Accept the request, or refuse it with field, given and allowed. The job is durable when this returns.
@@ -144,7 +148,10 @@ class Videos:
 
     def _wait_s(self, num_ahead: int, typical_s: float, own_s: float) -> float | None:
         """Until a waiting job is done: half a video until some worker is free, those ahead, and the job itself."""
-        num_workers = self._store.num_running()  # all there are, or this job would not wait
+        num_workers, until = self._at_work
+        if num_workers == 0 or time.monotonic() >= until:
+            num_workers = self._store.num_running()  # all there are, or this job would not wait
+            self._at_work = num_workers, time.monotonic() + COUNTED_S
         return None if num_workers == 0 else typical_s * (0.5 + num_ahead / num_workers) + own_s
 
     def cancel(self, owner: str, id: str) -> Job:
