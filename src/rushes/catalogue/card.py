@@ -9,6 +9,7 @@ from typing import Any
 
 from rushes.catalogue.sizes import Sizes
 from rushes.catalogue.wording import listed, number
+from rushes.contract.media import Media
 
 SEED_HIGH = 2**31 - 1
 MAX_PROMPT_CHARS = 32_000
@@ -94,6 +95,8 @@ class MediaRule:
     `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number); `needed` are those of
     "first" and "last" without which the model makes nothing.
     `max_bytes` of one file, and `max_seconds` of one clip or sound; None is whatever this server opens at most.
+    `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. Else
+    pictures and clips of whom the film is about are squares, and a sound is the film's own.
     """
 
     max_items: int = 0
@@ -101,17 +104,24 @@ class MediaRule:
     needed: tuple[str, ...] = ()
     max_bytes: int | None = None
     max_seconds: float | None = None
+    whole: bool = False
 
     def filled_by(self, other: MediaRule) -> MediaRule:
         """This rule with the sizes that it leaves open taken from `other`."""
         return replace(
-            self, max_bytes=self.max_bytes or other.max_bytes, max_seconds=self.max_seconds or other.max_seconds
+            self,
+            max_bytes=self.max_bytes or other.max_bytes,
+            max_seconds=self.max_seconds or other.max_seconds,
+            whole=other.whole,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class MediaRules:
-    """One rule per member of `contract.media.Media`, same names; `apart` are pairs that do not go together."""
+    """One rule per member of `contract.media.Media`, same names; `apart` are pairs that do not go together.
+
+    `beside` are members that go only with one of others: (member, others). `most` items of all members together.
+    """
 
     frame_images: MediaRule = MediaRule()
     frame_videos: MediaRule = MediaRule()
@@ -120,13 +130,15 @@ class MediaRules:
     source_video: MediaRule = MediaRule()
     audio_inputs: MediaRule = MediaRule()
     apart: tuple[tuple[str, str], ...] = ()
+    beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    most: int | None = None
 
     def of(self, name: str) -> MediaRule:
         rule: MediaRule = getattr(self, name)
         return rule
 
     def taken(self) -> tuple[str, ...]:
-        return tuple(f.name for f in fields(self) if f.name != "apart" and self.of(f.name).max_items)
+        return tuple(f.name for f in fields(Media) if self.of(f.name).max_items)
 
     def filled_by(self, other: MediaRules) -> MediaRules:
         """These rules with the sizes that they leave open taken from `other`."""
@@ -240,6 +252,7 @@ class Weights:
     loras     what its family calls the layers that a LoRA may change: the dotted name of a function
               `(folder) -> dict[str, Layers]` (`weights.lora`); None where none is taken. Imports no tensor library.
     exactly   how its family works where others may work otherwise, for the plan to say; none of it costs exactness.
+    precision  of its numbers on an accelerator, for the plan to say; on a CPU it is float32.
     """
 
     hub: str
@@ -250,6 +263,7 @@ class Weights:
     size_bytes: int  # of the download, about
     experts_guidance: float = 1.0
     exactly: tuple[str, ...] = ()
+    precision: str = "bfloat16, the autoencoder in float32"
     loras: str | None = None
     folder: str | None = None
 

@@ -66,20 +66,32 @@ def check_media(media: Media, rules: Rules, model: str, taken: Sequence[str]) ->
     _check_together(media, rules, model)
 
 
-REFERENCES = ("reference_images", "reference_videos")
+FRAMES, REFERENCES = ("frame_images", "frame_videos", "source_video"), ("reference_images", "reference_videos")
 
 
 def _check_together(media: Media, rules: Rules, model: str) -> None:
-    """Refuse what says twice how the video begins, or who it is about."""
+    """Refuse what says twice how the video begins or who it is about, what lacks its company, and too many of all."""
+    given = media.given()
     for one, other in rules.media.apart:
-        if one in media.given() and other in media.given():
+        if one in given and other in given:
+            hint = "a video is made from one or from the other"
+            for members, said in ((REFERENCES, "who the video is about"), (FRAMES, "how the video begins")):
+                if one in members and other in members:
+                    hint = f"each says {said}"
             raise InvalidValue(
-                field=f"media.{one}",
-                given=f"beside media.{other}",
-                allowed="one of them",
-                model=model,
-                hint=f"each says {'who the video is about' if one in REFERENCES else 'how the video begins'}",
+                field=f"media.{one}", given=f"beside media.{other}", allowed="one of them", model=model, hint=hint
             )
+    for one, others in rules.media.beside:
+        if one in given and not any(other in given for other in others):
+            raise MissingField(
+                field=f"media.{others[0]}",
+                allowed=listed([f"media.{other}" for other in others]),
+                model=model,
+                hint=f"media.{one} is heard beside one of them, not alone",
+            )
+    items, most = sum(1 for _ in media.items()), rules.media.most
+    if most is not None and items > most:
+        raise InvalidValue(field="media", given=counted(items, "item"), allowed=f"at most {most} together", model=model)
 
 
 def place_keyframes(media: Media, num_frames: int) -> tuple[Media, tuple[Note, ...]]:

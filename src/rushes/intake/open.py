@@ -26,6 +26,8 @@ from rushes.media.source import inline, is_url
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.storage.base import Storage
 
+Samples = NDArray[np.float32]
+
 FETCH_S = 60.0  # for one file of up to 200 MB, connection and redirects included
 
 
@@ -55,8 +57,9 @@ def opened(
     notes: list[Note] = []
     opening = _Opening(request, rules, native, inputs, policy, notes)
     keyframes: list[tuple[int, Frames]] = []
-    references: list[Frames] = []
-    lead_in = source = sound = None
+    references: list[tuple[Frames, Samples | None]] = []
+    sounds: list[Samples] = []
+    lead_in = source = None
     for member, path, where in request.media.items():
         observe(Progress("encoding"))
         with _named(path):
@@ -68,11 +71,11 @@ def opened(
             elif member == "source_video":
                 source = opening.clip(member, path, where)
             elif member == "reference_images":
-                references.append(opening.picture(member, path, where, square=True)[None])
+                references.append((opening.picture(member, path, where, square=True)[None], None))
             elif member == "reference_videos":
-                references.append(opening.clip(member, path, where, square=True))
+                references.append(opening.reference(member, path, where))
             elif member == "audio_inputs":
-                sound = opening.sound(member, path, where)
+                sounds.append(opening.sound(member, path, where))
             else:
                 raise GenerationFailed(f"{path} was accepted, but nothing here opens it")
     if lead_in is not None:
@@ -81,7 +84,17 @@ def opened(
     if source is not None:
         notes += _ending(source, request, native)
         source = source[: native.num_frames]
-    return Opened(Inputs(tuple(keyframes), lead_in, source, tuple(references), sound), tuple(notes))
+    whole = rules.audio_inputs.whole
+    given = Inputs(
+        tuple(keyframes),
+        lead_in,
+        source,
+        tuple(frames for frames, _ in references),
+        sounds[-1] if sounds and not whole else None,
+        heard=tuple(heard for _, heard in references),
+        voices=tuple(sounds) if whole else (),
+    )
+    return Opened(given, tuple(notes))
 
 
 class _Opening:
@@ -102,12 +115,14 @@ class _Opening:
         self._notes = notes
 
     def picture(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
-        """(native height, native width, 3), or a square of the shorter of both."""
+        """(native height, native width, 3), or a square of the shorter of both, or as it is where taken whole."""
         rule = self._rules.of(member)
         limits = ImageLimits()
         if rule.max_bytes is not None:
             limits = replace(limits, max_bytes=rule.max_bytes)
         given = decode_image(self._bytes(where, path, limits.max_bytes), limits).rgb_HWC
+        if rule.whole:
+            return given
         return self._cover(given, path, square)(given)
 
     def clip(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
@@ -120,7 +135,27 @@ class _Opening:
         covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
         return np.stack([covered[index] for index in shown.tolist()])
 
-    def sound(self, member: str, path: str, where: str) -> NDArray[np.float32]:
+    def reference(self, member: str, path: str, where: str) -> tuple[Frames, Samples | None]:
+        """A clip of whom the film is about: squares; where taken whole, as it is, with its sound if it has one.
+
+        Of the second as much as the film lasts, and pixels that come to about those of the model's own frame.
+        """
+        rule, native = self._rules.of(member), self._native
+        if not rule.whole:
+            return self.clip(member, path, where, square=True), None
+        limits = replace(_video_limits(rule, native), grid=(native.width // 2, native.height // 2), sound=True)
+        given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
+        shown = shown_at(given.times_s, native.fps, native_count(given.times_s, native.fps))
+        lasts_s, film_s = len(shown) / native.fps, native.num_frames / native.fps
+        if lasts_s > film_s:
+            self._notes.append(Note("made", path, f"of its {lasts_s:.3g} s the first {film_s:.3g} are looked at"))
+        frames: Frames = given.frames_THWC[shown[: native.num_frames]]
+        if given.audio is None:
+            return frames, None
+        heard = resampled(given.audio.samples, given.audio.rate_hz, AUDIO_RATE_HZ)
+        return frames, heard[: round(film_s * AUDIO_RATE_HZ)]
+
+    def sound(self, member: str, path: str, where: str) -> Samples:
         """(samples, 2) at the rate of a film's sound."""
         limits = AudioLimits()
         rule = self._rules.of(member)
@@ -132,7 +167,7 @@ class _Opening:
             self._notes.append(
                 Note("made", path, f"of its {lasts_s:.3g} s the first {self._request.seconds:g} are heard")
             )
-        elif lasts_s < self._request.seconds:
+        elif lasts_s < self._request.seconds and not rule.whole:
             self._notes.append(Note("made", path, f"it ends after {lasts_s:.3g} s; the rest is silent"))
         return resampled(given.samples, given.rate_hz, AUDIO_RATE_HZ)
 

@@ -41,9 +41,12 @@ class Inputs:
     keyframes: tuple[tuple[int, Frames], ...] = ()  # (native frame, picture), no frame twice
     lead_in_THWC: Frames | None = None  # the clip to continue: the film begins with it, T below its native frames
     source_THWC: Frames | None = None  # the clip to edit, from the film's first frame on; it may be shorter
-    references: tuple[Frames, ...] = ()  # whom the film is about: squares (T, side, side, 3) at the native rate, T ≥ 1
+    # Whom the film is about, at the native rate, T ≥ 1: squares (T, side, side, 3), or any shape where taken whole.
+    references: tuple[Frames, ...] = ()
     sound: NDArray[np.float32] | None = None  # the film's sound from its beginning on: (samples, 2) at 48 kHz
     source_mask_THW: Frames | None = None  # where the clip to edit is made anew: above 127; None is everywhere
+    heard: tuple[NDArray[np.float32] | None, ...] = ()  # beside each of `references` what sounds with it, like `sound`
+    voices: tuple[NDArray[np.float32], ...] = ()  # what the film is to sound like: each like `sound`
 
     def __bool__(self) -> bool:
         clips = (self.lead_in_THWC, self.source_THWC, self.sound)
