@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +41,19 @@ class Folder:
         model, said = self.part(name, kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
         _check_whole(name, said, tied)
         return model.eval().requires_grad_(False).to(self._device)
+
+    def outline(self, name: str, kind: Any) -> Any:
+        """The network `name` without weights and without memory. None where it makes sums of them while it is built."""
+        folder = self._folder / name
+        diffusers_own = hasattr(kind, "load_config")
+
+        said = _loaded(name, partial(kind.load_config if diffusers_own else kind.config_class.from_pretrained, folder))
+        try:
+            with _quiet(), torch.device("meta"):
+                return (kind.from_config(said) if diffusers_own else kind(said)).eval()
+        except (NotImplementedError, RuntimeError) as error:  # of tensors that hold nothing
+            log.info("%s cannot be had without weights: %s", name, error)
+            return None
 
 
 def weights_of(card: Card) -> Weights:
