@@ -117,7 +117,7 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: b
     if card.weights is None:
         return None
     how = How()
-    precision = "float32" if device == "cpu" else "bfloat16, the autoencoder in float32"
+    precision = "float32" if device == "cpu" else card.weights.precision
     techniques = [
         Technique("attention", EXACT, f"attention by torch's own kernel ({how.attention}), set on every network"),
         Technique("precision", EXACT, f"computed in {precision}, as published"),

@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import DPMSolverMultistepScheduler, FlowMatchEulerDiscreteScheduler, UniPCMultistepScheduler
+from diffusers import (
+    DPMSolverMultistepScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    PiflowScheduler,
+    UniPCMultistepScheduler,
+)
 
 SCHEDULERS = {
     "UniPCMultistepScheduler": UniPCMultistepScheduler,
     "DPMSolverMultistepScheduler": DPMSolverMultistepScheduler,
     "FlowMatchEulerDiscreteScheduler": FlowMatchEulerDiscreteScheduler,
+    "PiflowScheduler": PiflowScheduler,
 }
 MULTISTEP = (UniPCMultistepScheduler, DPMSolverMultistepScheduler)
 LISTS = ("model_outputs", "timestep_list")

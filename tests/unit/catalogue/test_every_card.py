@@ -36,6 +36,10 @@ FIRST_CLASS = {
     "Lightricks/LTX-2.5-Diffusers": "ltx-2.5-distilled",
     "Wan-AI/Wan2.2-Animate-2-14B-Diffusers": "wan2.2-animate-2-14b",
     "Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers": "wan2.2-animate-2-14b-distilled",
+    "kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers": "kandinsky-6-lite",
+    "kandinskylab/Kandinsky-6.0-Lite-distill-5s-Diffusers": "kandinsky-6-lite-distilled",
+    "kandinskylab/Kandinsky-6.0-Pro-5s-Diffusers": "kandinsky-6-pro",
+    "kandinskylab/Kandinsky-6.0-Pro-distill-5s-Diffusers": "kandinsky-6-pro-distilled",
     "nvidia/Cosmos3-Nano": "cosmos3-nano",
 }
 

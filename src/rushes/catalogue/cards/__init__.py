@@ -5,7 +5,7 @@ A new family is a new file here and one line below. `CARDS` are models that are 
 `OPEN` are here once somebody adds their weights.
 """
 
-from rushes.catalogue.cards import animate2, blocks, ltx2, mini, wan
+from rushes.catalogue.cards import animate2, blocks, h3, kandinsky6, ltx2, mini, wan
 
 CARDS = (mini.CARD,)
-OPEN = (*wan.CARDS, *animate2.CARDS, *ltx2.CARDS, *blocks.CARDS)
+OPEN = (*wan.CARDS, *animate2.CARDS, *ltx2.CARDS, *kandinsky6.CARDS, *blocks.CARDS, *h3.CARDS)

@@ -1,0 +1,94 @@
+"""Kandinsky 6's published checkpoints: limits and defaults as their makers state them.
+
+Licence, steps and sizes of the downloads are what others read of the makers' pages in October 2026 (MIT on the page of
+each; 10 steps for the distilled ones, though the library's own comments still say 16). The large one is given out after
+its page was agreed to on the hub.
+"""
+
+from __future__ import annotations
+
+from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+
+MIB = 1 << 20
+
+ADAPTER = "rushes.models.kandinsky6.adapter:KandinskyAdapter"
+CHECK = "rushes.models.kandinsky6.layout:check"
+PLAIN, DISTILLED = "Kandinsky 6", "Kandinsky 6, distilled"
+SMALL, LARGE = "3 billion weights", "29 billion weights"
+
+OCTOBER_2026 = 1_791_244_800
+
+_RULES = Rules(
+    prompt=Text("required"),
+    negative_prompt=Text("optional"),
+    sizes=Sizes(
+        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
+        tiers=OPEN_TIERS,
+        default=Size(864, 480),
+    ),
+    seconds=Span(1, 5, 5),  # trained on 121 frames at 24 a second
+    fps=Span(8, 60, 24),  # of the rate it is told by the length of the sound alone: others are retimed
+    steps=Span(1, 100, 50),
+    guidance_scale=Span(1, 20, 5.0),  # 1 is none: one pass a step instead of two
+    generate_audio=True,
+    media=MediaRules(frame_images=MediaRule(1, ("first",), max_bytes=30 * MIB)),
+    needs=("prompt",),
+    # 1,024 pieces of text are read, about four characters each in English; the rest is cut off.
+    advised=Advised(guidance_low=3.0, guidance_high=7.0, guidance_too_much=10.0, prompt_chars=4_000),
+)
+
+
+def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: str, size_bytes: int) -> Card:
+    return Card(
+        id=id,
+        display_name=name,
+        adapter=ADAPTER,
+        revision="not here",  # what is added has the revision of its files
+        licence="MIT",
+        description=description,
+        created=OCTOBER_2026,
+        rules=rules,
+        weights=Weights(
+            hub=hub,
+            layout=layout,
+            check=CHECK,
+            fps=24,
+            max_area=864 * 480,
+            size_bytes=size_bytes,
+            exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
+            precision="bfloat16, sound's decoders in float32",
+        ),
+    )
+
+
+def _full(tier: str, weights: str, hub: str, size_bytes: int) -> Card:
+    return _card(
+        f"kandinsky-6-{tier.lower()}",
+        f"Kandinsky 6 {tier}",
+        f"From words, with or without a first frame, with or without sound (speech in step with lips), by {weights}.",
+        _RULES,
+        hub,
+        PLAIN,
+        size_bytes,
+    )
+
+
+def _distilled(tier: str, hub: str, size_bytes: int) -> Card:
+    return _card(
+        f"kandinsky-6-{tier.lower()}-distilled",
+        f"Kandinsky 6 {tier} Distilled",
+        f"Kandinsky 6 {tier} in ten fixed steps, without guidance or a negative prompt.",
+        _RULES.distilled(10),
+        hub,
+        DISTILLED,
+        size_bytes,
+    )
+
+
+CARDS = (
+    _full("Lite", SMALL, "kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers", 27_800_000_000),
+    _distilled("Lite", "kandinskylab/Kandinsky-6.0-Lite-distill-5s-Diffusers", 26_700_000_000),
+    _full("Pro", LARGE, "kandinskylab/Kandinsky-6.0-Pro-5s-Diffusers", 90_000_000_000),
+    _distilled("Pro", "kandinskylab/Kandinsky-6.0-Pro-distill-5s-Diffusers", 80_600_000_000),
+)

@@ -1,0 +1,195 @@
+"""Kandinsky 6 behind the adapter's verbs: a film and its sound in one pass; diffusers' networks, our own step.
+
+What is computed is what the library's own pipeline computes, bit for bit (tests/open_models holds the two together).
+What is ours besides: a state that can be saved after any step, both streams of it, and the same noise on every device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from rushes.catalogue.card import Card
+from rushes.contract.artifact import Native
+from rushes.contract.request import ResolvedRequest
+from rushes.diffusion.guidance import guided
+from rushes.diffusion.noise import noise
+from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.kandinsky6 import memory, sound, text
+from rushes.models.kandinsky6.components import Components
+from rushes.models.kandinsky6.film import decoded, drawn, pictured
+from rushes.models.kandinsky6.layout import read
+from rushes.models.kandinsky6.state import LAYOUT, KandinskyCondition, KandinskyState, Numbers, restored
+from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.parts import How, Needs, Residency, Unbounded
+from rushes.models.shape import native_of
+from rushes.models.solver import FRESH, Solver
+
+PICTURE_STREAM = 1 << 34
+"""Of the seed's noise, for the latent of a first frame: the encoder gives a mean and a spread to draw it from."""
+FORESEEN = 2  # latent frames that a look at a half-made clip shows
+
+
+class KandinskyAdapter:
+    """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
+
+    def __init__(
+        self,
+        card: Card,
+        device: torch.device | None = None,
+        dtype: torch.dtype | None = None,
+        residency: Residency | None = None,
+    ) -> None:
+        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
+
+        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
+        """
+        self._card, self._weights = card, weights_of(card)
+        self.device = device or usual_device()
+        self.layout = read_by(read, self._weights)
+        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), residency or Unbounded())
+        self.how = How()
+        self._solver = lru_cache(maxsize=8)(self._build_solver)
+
+    @classmethod
+    def resident(cls, card: Card, residency: Residency) -> Self:
+        return cls(card, residency=residency)
+
+    def describe(self) -> Card:
+        return self._card
+
+    @property
+    def device_kind(self) -> str:
+        return str(self.device.type)
+
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        self.how, self.parts.dress = how, dress
+
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        kept, size = self.parts.kept, int(self.parts.dtype.itemsize)
+        return memory.needs(self.layout, kept.keys, kept.sizes, how, request, self._numbers(request), number_bytes=size)
+
+    def native(self, request: ResolvedRequest) -> Native:
+        layout, weights = self.layout, self._weights
+        return native_of(
+            request, multiple=layout.multiple, time=layout.time, fps=weights.fps, max_area=weights.max_area
+        )
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> KandinskyCondition:
+        numbers = self._numbers(request)
+        given = text.read(request.prompt, self.parts, "prompt")
+        if numbers.guided:
+            given |= text.read(request.negative_prompt, self.parts, "negative")
+        picture = next((picture for at, picture in inputs.keyframes if at == 0), None)
+        if picture is not None:
+            given["first.mean"], given["first.spread"] = pictured(picture, self.parts.vae, self.device)
+        return KandinskyCondition(numbers, given)
+
+    def prepare(self, condition: KandinskyCondition, seed: int) -> KandinskyState:
+        numbers, layout, given = condition.numbers, self.layout, condition.given
+        # Time before places: a longer clip begins with the noise of a shorter one.
+        latent = self._noise(seed, (1, numbers.frames, numbers.rows, numbers.cols, layout.channels))
+        heard = first = None
+        if numbers.sounds:
+            heard = self._noise(seed, (1, numbers.sounds, layout.sound_channels), sound.STREAM)
+        if "first.mean" in given:
+            mean, spread = given["first.mean"], given["first.spread"]
+            first = drawn(mean, spread, self._noise(seed, mean.shape, PICTURE_STREAM), self.parts.vae)
+        return KandinskyState(condition, latent, heard, first)
+
+    @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
+    def step(self, state: KandinskyState, index: int) -> KandinskyState:
+        numbers = state.condition.numbers
+        solver = self._solver(numbers.steps)
+        velocity = self._predicted(state, solver.timesteps[index], "prompt")
+        if numbers.guided:
+            without = self._predicted(state, solver.timesteps[index], "negative")
+            scale = numbers.guidance_scale
+            velocity = tuple(guided(plain, other, scale) for plain, other in zip(velocity, without, strict=True))
+        latent, _ = solver.step(velocity[0], index, state.latent_BTHWC, FRESH)
+        heard = state.sound_BLC
+        if heard is not None:
+            heard, _ = solver.step(velocity[1], index, heard, FRESH)
+        # A distilled one predicts the whole stretch to the next step, its end first.
+        heading = state.latent_BTHWC - solver.sigmas[index] * velocity[0][..., : self.layout.channels]
+        return replace(state, latent_BTHWC=latent, sound_BLC=heard, index=index + 1, heading_BTHWC=heading)
+
+    def decode(self, state: KandinskyState) -> Iterator[Chunk]:
+        numbers, done = state.condition.numbers, 0
+        heard = None
+        if state.sound_BLC is not None:
+            samples = round(numbers.num_frames * sound.FILM_HZ / numbers.fps)
+            heard = sound.sounded(state.sound_BLC, samples, self.layout, self.parts)
+        for frames_THWC in decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles):
+            start, done = done, done + len(frames_THWC)
+            first, last = (round(frame * sound.FILM_HZ / numbers.fps) for frame in (start, done))
+            yield Chunk(frames_THWC, None if heard is None else heard[first:last])
+
+    def foreseen(self, state: KandinskyState) -> KandinskyState:
+        """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end."""
+        newest = state.latent_BTHWC if state.heading_BTHWC is None else state.heading_BTHWC
+        return replace(state, latent_BTHWC=newest[:, :FORESEEN], sound_BLC=None)
+
+    def restore(self, checkpoint: bytes) -> KandinskyState:
+        return restored(checkpoint, self.device)
+
+    def state_format(self) -> str:
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
+
+    def _numbers(self, request: ResolvedRequest) -> Numbers:
+        native, layout = self.native(request), self.layout
+        return Numbers(
+            frames=1 + (native.num_frames - 1) // layout.time,
+            rows=native.height // layout.space,
+            cols=native.width // layout.space,
+            sounds=sound.latents_for(native.num_frames, native.fps, layout) if request.generate_audio else 0,
+            num_frames=native.num_frames,
+            fps=native.fps,
+            steps=request.steps,
+            guidance_scale=request.guidance_scale,
+        )
+
+    def _noise(self, seed: int, shape: Any, stream: int = 0) -> Tensor:
+        return torch.from_numpy(noise(seed, shape, stream)).to(self.device)
+
+    def _predicted(self, state: KandinskyState, t: Tensor, words: str) -> tuple[Tensor, ...]:
+        """Where film and sound move at time `t`, as a pass with these words sees it; of a silent film one of the two.
+
+        A first frame stands behind the film's own, and is told to be at its beginning.
+        """
+        given, dtype, latent, first = state.condition.given, self.parts.dtype, state.latent_BTHWC, state.first_BTHWC
+        about: dict[str, Any] = {}
+        if first is not None:
+            frames, rows, cols = latent.shape[1], latent.shape[2], latent.shape[3]
+            latent = torch.cat([latent, first], dim=1)
+            counted = torch.arange(frames + 1, device=self.device)
+            times = torch.cat([counted[:-1], counted[:1]])
+            places = (torch.arange(side // self.layout.patch, device=self.device) for side in (rows, cols))
+            about["visual_rope_pos"] = (times, *places)
+            about["visual_token_type_ids"] = (counted == frames).long()[None]
+        known = torch.zeros_like(latent[..., :1])
+        if first is not None:
+            known[:, -1] = 1
+        heard = state.sound_BLC
+        made = self.parts.transformer(
+            hidden_states=torch.cat([latent, torch.zeros_like(latent), known], dim=-1).to(dtype),
+            audio_hidden_states=None if heard is None else heard.to(dtype),
+            encoder_hidden_states=given[words],
+            pooled_projections=given[f"{words}.whole"],
+            encoder_attention_mask=given.get(f"{words}.counts"),
+            timestep=t.expand(1),
+            return_dict=False,
+            **about,
+        )
+        film, *rest = (velocity.float() for velocity in made)
+        return (film[:, : state.latent_BTHWC.shape[1]], *rest)
+
+    def _build_solver(self, steps: int) -> Solver:
+        found = self.layout.checkpoint
+        return Solver(found.parts["scheduler"], found.config("scheduler"), steps, self.device)

@@ -1,0 +1,83 @@
+"""A clip between two steps, film and sound, and the bytes it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from rushes.models.saved import below, read, written
+
+LAYOUT = "kandinsky6 1"
+"""Counts up when a state is written otherwise, or a step computes otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """`frames`, `rows` and `cols` in latent places; `sounds` latents of sound, 0 of a silent film."""
+
+    frames: int
+    rows: int
+    cols: int
+    sounds: int
+    num_frames: int
+    fps: float
+    steps: int
+    guidance_scale: float
+
+    @property
+    def guided(self) -> bool:
+        return self.guidance_scale > 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KandinskyCondition:
+    """What was given, as tensors by name: "prompt" and, with guidance, "negative" (`text.read`); "first.mean" and
+    "first.spread" of the first frame's latent, (1, rows, cols, channels), where there is one.
+    """
+
+    numbers: Numbers
+    given: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KandinskyState:
+    """latent_BTHWC   of the film, float32, never written to in place.
+    sound_BLC      of the sound, likewise; None of a silent film.
+    first_BTHWC    the first frame's latent, which stands behind the film's own at every step; None without one.
+    heading_BTHWC  the film without its noise, as the last step saw it; for those who watch, and not saved.
+    """
+
+    condition: KandinskyCondition
+    latent_BTHWC: Tensor
+    sound_BLC: Tensor | None = None
+    first_BTHWC: Tensor | None = None
+    index: int = 0
+    heading_BTHWC: Tensor | None = None
+
+    @property
+    def num_steps(self) -> int:
+        return self.condition.numbers.steps
+
+    def to_bytes(self) -> bytes:
+        tensors = {f"given.{name}": tensor for name, tensor in self.condition.given.items()}
+        tensors["latent"] = self.latent_BTHWC
+        if self.sound_BLC is not None:
+            tensors["sound"] = self.sound_BLC
+        if self.first_BTHWC is not None:
+            tensors["first"] = self.first_BTHWC
+        return written(tensors, {"layout": LAYOUT, "numbers": asdict(self.condition.numbers), "index": self.index})
+
+
+def restored(checkpoint: bytes, device: torch.device) -> KandinskyState:
+    """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
+    tensors, said = read(checkpoint, LAYOUT, device)
+    try:
+        condition = KandinskyCondition(Numbers(**said["numbers"]), below("given.", tensors))
+        return KandinskyState(
+            condition, tensors["latent"], tensors.get("sound"), tensors.get("first"), int(said["index"])
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError("these bytes are no checkpoint of a Kandinsky 6 clip") from error

@@ -1,0 +1,301 @@
+"""Kandinsky 6 step by step and by its stock pipeline: the same film and sound, bit for bit, from any saved step on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_kandinsky6
+import torch
+from diffusers import Kandinsky6TI2VAPipeline
+from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
+from elsewhere import go_on_elsewhere, to_the_end
+from PIL import Image
+from small_requests import picture, small
+from tiny_kandinsky6 import DISTILLED, KANDINSKY_6
+
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards.kandinsky6 import CARDS
+from rushes.contract.media import FrameImage, Media
+from rushes.diffusion.noise import noise
+from rushes.errors import WrongSetup
+from rushes.media.resample import resampled
+from rushes.models.adapter import NO_INPUTS, Frames, Inputs
+from rushes.models.kandinsky6 import sound
+from rushes.models.kandinsky6.adapter import PICTURE_STREAM, KandinskyAdapter
+from rushes.models.kandinsky6.film import decoded
+from rushes.models.kandinsky6.layout import check
+from rushes.models.solver import SCHEDULERS
+
+FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
+FRAMES = 25  # what a second takes: seven latent frames, which the decoder works through in three stretches
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
+    place, built = tmp_path_factory.mktemp("kandinsky"), dict[str, Card]()
+
+    def card(kind: str) -> Card:
+        if kind not in built:
+            folder = tiny_kandinsky6.built(place / str(len(built)), kind)
+            found = next(card for card in CARDS if card.weights is not None and card.weights.layout == kind)
+            assert found.weights is not None
+            built[kind] = replace(found, weights=replace(found.weights, folder=str(folder)))
+        return built[kind]
+
+    return card
+
+
+@pytest.fixture(scope="module")
+def adapters(cards: Callable[[str], Card]) -> Callable[..., KandinskyAdapter]:
+    """One of each kind for all tests: what a clip leaves on it, another would show."""
+    made: dict[str, KandinskyAdapter] = {}
+
+    def adapter(kind: str = KANDINSKY_6) -> KandinskyAdapter:
+        if kind not in made:
+            made[kind] = KandinskyAdapter(cards(kind))
+        return made[kind]
+
+    return adapter
+
+
+def begun(adapter: KandinskyAdapter, *, first: Frames | None = None, **asked: Any) -> Any:
+    inputs = NO_INPUTS if first is None else Inputs(keyframes=((0, first),))
+    media = {} if first is None else {"media": FROM_PICTURE}
+    if adapter.layout.distilled:
+        asked = {"negative_prompt": None, "steps": 10, **asked}
+    request = small(adapter.describe(), **media, **{"steps": 3, **asked})
+    return adapter.prepare(adapter.encode(request, inputs), request.seed)
+
+
+def finished(adapter: KandinskyAdapter, state: Any) -> tuple[Frames, Any]:
+    """Frames, and the sound or None."""
+    while state.index < state.num_steps:
+        state = adapter.step(state, state.index)
+    made = list(adapter.decode(state))
+    sounds = [chunk.audio for chunk in made if chunk.audio is not None]
+    return np.concatenate([chunk.frames_THWC for chunk in made]), np.concatenate(sounds) if sounds else None
+
+
+class TextsAlone:
+    """In the place of the processor that is published, which wants torchvision for films; it reads texts alike."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __call__(self, text: list[str], images: None, videos: None, **how: Any) -> Any:
+        return self._tokenizer(text, **how)
+
+
+def stock(adapter: KandinskyAdapter, state: Any, **asked: Any) -> Any:
+    """What the library's pipeline makes of the same parts, from the same noise."""
+    parts, found = adapter.parts, adapter.layout.checkpoint
+    pipe = Kandinsky6TI2VAPipeline(
+        transformer=parts.transformer,
+        vae=parts.vae,
+        text_encoder=parts.text_encoder,
+        tokenizer=TextsAlone(parts.tokenizer),  # type: ignore[arg-type]
+        text_encoder_2=parts.text_encoder_2,
+        tokenizer_2=parts.tokenizer_2,
+        scheduler=SCHEDULERS[found.parts["scheduler"]].from_config(found.config("scheduler")),
+        audio_vae=parts.audio_vae,
+        vocoder=parts.vocoder,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    heard = state.sound_BLC
+    return pipe(
+        prompt="A penguin waddles",
+        width=64,
+        height=64,
+        num_frames=FRAMES,
+        frame_rate=24.0,
+        sample_audio=heard is not None,
+        latents=state.latent_BTHWC.permute(0, 4, 1, 2, 3),
+        audio_latents=None if heard is None else heard.permute(0, 2, 1),
+        output_type="np",
+        **asked,
+    )
+
+
+@pytest.mark.parametrize(("kind", "guidance"), [(KANDINSKY_6, 5.0), (KANDINSKY_6, 1.0), (DISTILLED, 1.0)])
+@pytest.mark.parametrize("pictured", [False, True], ids=["words", "picture"])
+@pytest.mark.parametrize("audible", [False, True], ids=["silent", "sound"])
+def test_our_loop_makes_what_the_stock_pipeline_makes(
+    adapters: Callable[..., KandinskyAdapter],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    guidance: float,
+    pictured: bool,
+    audible: bool,
+) -> None:
+    adapter, first = adapters(kind), picture(1) if pictured else None
+    state = begun(adapter, first=first, generate_audio=audible, guidance_scale=guidance)
+    film, heard = finished(adapter, state)
+
+    def picked(self: DiagonalGaussianDistribution, generator: Any = None) -> torch.Tensor:
+        """By our noise, of which the pipeline has another: a generator's."""
+        drawn = torch.from_numpy(noise(7, (1, *self.mean.shape[3:], self.mean.shape[1]), PICTURE_STREAM))
+        return self.mean + self.std * drawn.permute(0, 3, 1, 2)[:, :, None]
+
+    monkeypatch.setattr(DiagonalGaussianDistribution, "sample", picked)
+    theirs = stock(
+        adapter,
+        state,
+        negative_prompt="blurry, text",
+        image=None if first is None else Image.fromarray(first),
+        num_inference_steps=state.num_steps,
+        guidance_scale=guidance,
+    )
+    assert film.shape == (FRAMES, 64, 64, 3)
+    expected = (np.asarray(theirs.frames[0]) * 255).round().astype(np.uint8)
+    assert np.array_equal(film, expected), np.abs(film.astype(int) - expected).max()
+    if audible:
+        samples = round(FRAMES / 24 * 48_000)
+        assert heard.shape == (samples, 2)
+        assert np.array_equal(heard, np.repeat(resampled(theirs.audio[0][:, None], 44_100, 48_000), 2, 1)[:samples])
+        assert np.abs(heard).max() > 1e-3
+    else:
+        assert heard is None and theirs.audio is None
+
+
+def test_noise_is_ours_and_a_longer_clip_begins_with_that_of_a_shorter_one(
+    adapters: Callable[..., KandinskyAdapter],
+) -> None:
+    adapter = adapters()
+    state, longer = (begun(adapter, generate_audio=True, seconds=seconds) for seconds in (1, 2))
+    assert torch.equal(state.latent_BTHWC, torch.from_numpy(noise(7, state.latent_BTHWC.shape)))
+    assert torch.equal(state.sound_BLC, torch.from_numpy(noise(7, state.sound_BLC.shape, sound.STREAM)))
+    assert torch.equal(longer.latent_BTHWC[:, :7], state.latent_BTHWC)
+    assert torch.equal(longer.sound_BLC[:, : state.sound_BLC.shape[1]], state.sound_BLC)
+
+
+def test_the_first_frames_latent_is_drawn_by_the_seed(adapters: Callable[..., KandinskyAdapter]) -> None:
+    firsts = [begun(adapters(), first=picture(1), seed=seed).first_BTHWC for seed in (7, 7, 8)]
+    assert torch.equal(firsts[0], firsts[1]) and not torch.equal(firsts[0], firsts[2])
+
+
+def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[..., KandinskyAdapter]) -> None:
+    adapter = adapters()
+    changes: list[dict[str, Any]] = [
+        {},
+        {"prompt": "A rocket flies"},
+        {"negative_prompt": "snow"},
+        {"guidance_scale": 2.0},
+        {"guidance_scale": 1.0},
+        {"steps": 1},
+        {"seed": 8},
+        {"generate_audio": True},
+        {"first": picture(1)},
+        {"first": picture(2)},
+    ]
+    films = {finished(adapter, begun(adapter, **{"steps": 2, **change}))[0].tobytes() for change in changes}
+    assert len(films) == len(changes)
+
+
+def test_two_clips_that_take_turns_do_not_mix(adapters: Callable[..., KandinskyAdapter]) -> None:
+    adapter = adapters()
+    asked: list[dict[str, Any]] = [
+        {"generate_audio": True, "first": picture(1)},
+        {"seed": 8, "guidance_scale": 2.0},
+    ]
+    alone = [finished(adapter, begun(adapter, **one))[0] for one in asked]
+    states = [begun(adapter, **one) for one in asked]
+    for index in range(3):
+        before = [state.to_bytes() for state in states]
+        moved = [adapter.step(state, index) for state in states]
+        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
+        states = moved
+    for state, film in zip(states, alone, strict=True):
+        assert np.array_equal(finished(adapter, state)[0], film)
+
+
+def test_another_process_goes_on_from_any_step_to_the_same_bytes(
+    adapters: Callable[..., KandinskyAdapter], tmp_path: Path
+) -> None:
+    clips = []
+    for kind in (KANDINSKY_6, DISTILLED):
+        adapter, place = adapters(kind), tmp_path / str(len(clips))
+        place.mkdir()
+        end, saved = to_the_end(adapter, begun(adapter, first=picture(1), generate_audio=True), place)
+        clips.append((adapter.describe(), saved, end))
+    go_on_elsewhere([(card, saved) for card, saved, _ in clips])
+    assert [len(saved) for _, saved, _ in clips] == [3, 10]
+    for _, saved, end in clips:
+        assert [path.with_suffix(".end").read_bytes() == end for path in saved] == [True] * len(saved)
+
+
+def test_frames_that_come_stretch_by_stretch_are_those_of_a_film_decoded_at_once(
+    adapters: Callable[..., KandinskyAdapter],
+) -> None:
+    vae = adapters().parts.vae
+    for frames in (1, 3, 4, 5, 7, 10):
+        latent = torch.from_numpy(noise(frames, (1, frames, 4, 4, tiny_kandinsky6.CHANNELS)))
+        with torch.no_grad():
+            whole = vae.decode(latent.permute(0, 4, 1, 2, 3) / vae.config.scaling_factor).sample[0]
+        pixels = ((whole * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0) * 255).round().to(torch.uint8).numpy()
+        runs = list(decoded(latent, vae))
+        assert np.array_equal(np.concatenate(runs), pixels), frames
+    assert len(runs) > 1, "not all of them at the end"
+
+
+def off(latent: torch.Tensor, end: Any) -> float:
+    return float((latent - end.latent_BTHWC).square().mean().sqrt())
+
+
+@pytest.mark.parametrize("kind", [KANDINSKY_6, DISTILLED])
+def test_a_look_at_a_clip_is_silent_and_where_it_is_heading(
+    adapters: Callable[..., KandinskyAdapter], kind: str
+) -> None:
+    adapter = adapters(kind)
+    state = begun(adapter, generate_audio=True, guidance_scale=1.0)
+    noisy, seen = [], []
+    for index in range(state.num_steps):
+        (look,) = adapter.decode(adapter.foreseen(state))
+        assert look.frames_THWC.shape == (5, 64, 64, 3) and look.audio is None
+        noisy.append(state.latent_BTHWC)
+        state = adapter.step(state, index)
+        seen.append(state.heading_BTHWC)
+    if kind == KANDINSKY_6:  # of chance weights, what a distilled one predicts at once has nothing in common
+        for before, heading in zip(noisy[:-1], seen[:-1], strict=True):
+            assert off(heading, state) < 0.7 * off(before, state), "nearer to what comes out than what is still noise"
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "reason"),
+    [
+        ("scheduler/scheduler_config.json", {"use_dynamic_shifting": True}, "a fixed schedule"),
+        ("scheduler/scheduler_config.json", {"stochastic_sampling": True}, "no noise of its own"),
+        ("transformer/config.json", {"visual_token_type_num_embeddings": 0}, "takes a first frame"),
+        ("transformer/config.json", {"out_visual_dim": 16}, "says what its scheduler reads"),
+        ("transformer/config.json", {"patch_size": [2, 2, 2]}, "tokens of one latent frame"),
+        ("vae/config.json", {"latent_channels": 16}, "as wide as the latent"),
+        ("model_index.json", {"vocoder": [None, None]}, "vocoder is missing"),
+        ("model_index.json", {"scheduler": ["diffusers", "UniPCMultistepScheduler"]}, "scheduler is a UniPC"),
+    ],
+)
+def test_a_folder_that_would_make_something_else_is_refused(
+    cards: Callable[[str], Card], tmp_path: Path, part: str, change: dict[str, Any], reason: str
+) -> None:
+    weights, folder = cards(KANDINSKY_6).weights, tmp_path / "tiny"
+    assert weights is not None
+    shutil.copytree(weights.folder or "", folder)
+    check(folder, KANDINSKY_6)
+    path = folder / part
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(WrongSetup, match=reason):
+        check(folder, KANDINSKY_6)
+
+
+def test_a_distilled_one_is_told_from_a_full_one(cards: Callable[[str], Card]) -> None:
+    for kind, other in ((KANDINSKY_6, DISTILLED), (DISTILLED, KANDINSKY_6)):
+        weights = cards(kind).weights
+        assert weights is not None
+        check(Path(weights.folder or ""), kind)
+        with pytest.raises(WrongSetup, match=f"this one is of {kind}"):
+            check(Path(weights.folder or ""), other)

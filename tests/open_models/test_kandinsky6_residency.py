@@ -1,0 +1,147 @@
+"""Kandinsky 6's memory: foretold, held to counted bytes; parts given up and loaded again, bit for bit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_kandinsky6
+import torch
+from small_requests import picture, small
+from tiny_kandinsky6 import KANDINSKY_6
+
+from rushes.acceleration.tensors import TensorBytes
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards.kandinsky6 import CARDS
+from rushes.contract.media import FrameImage, Media
+from rushes.engine.engine import Engine
+from rushes.engine.residency import KeptParts, tensor_bytes
+from rushes.errors import OutOfMemory
+from rushes.models.adapter import NO_INPUTS, Inputs
+from rushes.models.kandinsky6 import memory
+from rushes.models.kandinsky6.adapter import KandinskyAdapter
+from rushes.models.kandinsky6.film import decoded, pictured
+from rushes.models.parts import How
+
+PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae", "audio_vae", "vocoder")
+FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
+
+
+def with_folder(folder: Path) -> Card:
+    found = next(card for card in CARDS if card.weights is not None and card.weights.layout == KANDINSKY_6)
+    assert found.weights is not None
+    return replace(found, weights=replace(found.weights, folder=str(folder)))
+
+
+@pytest.fixture(scope="module")
+def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    return with_folder(tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "tiny"))
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Card:
+    """Wide enough that no constant hides the rest, in the published proportions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny_kandinsky6, "WIDTH", 128)
+        patch.setattr(tiny_kandinsky6, "INNER", 512)
+        patch.setattr(tiny_kandinsky6, "AXES", (8, 12, 12))
+        patch.setattr(tiny_kandinsky6, "TEXT_WIDTH", 64)
+        patch.setattr(tiny_kandinsky6, "PIXELS_WIDTH", 16)
+        return with_folder(tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "wide"))
+
+
+def asked(card: Card, **more: Any) -> Any:
+    return small(card, **{"steps": 2, "guidance_scale": 1, "generate_audio": True, **more})
+
+
+def film(engine: Engine, card: Card, **more: Any) -> tuple[Any, Any]:
+    _, chunks = engine.generate(asked(card, **more), card, lambda progress: None)
+    made = list(chunks)
+    return tuple(np.concatenate(parts) for parts in zip(*((c.frames_THWC, c.audio) for c in made), strict=True))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_parts_take_what_their_headers_say(wide: Card, dtype: torch.dtype) -> None:
+    parts = KandinskyAdapter(wide, dtype=dtype).parts
+    for name in PARTS:
+        size_bytes = tensor_bytes(getattr(parts, name))
+        assert parts.kept.sizes[name] == pytest.approx(size_bytes, rel=0.12), name
+
+
+@pytest.mark.parametrize("pictured", [False, True], ids=["words", "picture"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_step_makes_what_is_foretold(wide: Card, dtype: torch.dtype, pictured: bool) -> None:
+    adapter = KandinskyAdapter(wide, dtype=dtype)
+    for side, guidance in ((640, 5), (64, 1)):
+        media = {"media": FROM_PICTURE} if pictured else {}
+        request = asked(wide, width=side, height=side, guidance_scale=guidance, **media)
+        inputs = Inputs(keyframes=((0, picture(1, side, side)),)) if pictured else NO_INPUTS
+        state = adapter.prepare(adapter.encode(request, inputs), 7)
+        adapter.parts.kept.get("transformer")  # loaded before it is counted
+        with TensorBytes() as counted:
+            adapter.step(state, 0)
+        foretold = memory.step_bytes(adapter.layout, state.condition.numbers, dtype.itemsize, pictured=pictured)
+        assert counted.most == pytest.approx(foretold, rel=memory.ERROR), side
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_words_pictures_film_and_sound_make_what_is_foretold(wide: Card, dtype: torch.dtype) -> None:
+    adapter = KandinskyAdapter(wide, dtype=dtype)
+    layout, parts, size = adapter.layout, adapter.parts, dtype.itemsize
+    state = adapter.prepare(adapter.encode(asked(wide, width=320, height=320)), 7)
+    numbers, vae, vocoder = state.condition.numbers, parts.vae, parts.vocoder
+    with TensorBytes() as counted:
+        adapter.encode(asked(wide))
+    assert counted.most == pytest.approx(memory.words_bytes(layout, size), rel=memory.ERROR)
+    with TensorBytes() as counted:
+        pictured(picture(1, 320, 320), vae, adapter.device)
+    assert counted.most == pytest.approx(memory.encoding_bytes(layout, numbers, size), rel=memory.ERROR)
+    for tiles in (False, True):
+        with TensorBytes() as counted:
+            list(decoded(state.latent_BTHWC, vae, tiles=tiles))
+        foretold = memory.decoding_bytes(layout, numbers, size, tiles=tiles)
+        assert counted.most == pytest.approx(foretold, rel=memory.ERROR)
+    with TensorBytes() as counted, torch.no_grad():
+        vocoder(torch.randn(1, tiny_kandinsky6.MELS, 2 * numbers.sounds))
+    assert counted.most == pytest.approx(memory.wave_bytes(layout, numbers), rel=memory.ERROR)
+
+
+def test_a_larger_clip_needs_more_and_a_silent_one_less(card: Card) -> None:
+    adapter = KandinskyAdapter(card)
+    plain = adapter.needs(asked(card), How())
+    assert [stage.name for stage in plain.stages] == ["words", "words", "steps", "decoding", "decoding", "decoding"]
+    silent = adapter.needs(asked(card, generate_audio=False), How())
+    assert len(silent.stages) == len(plain.stages) - 2
+    first = adapter.needs(asked(card, media=FROM_PICTURE), How())
+    assert [stage.name for stage in first.stages].count("pictures") == 1
+    for more in ({"width": 640, "height": 384}, {"seconds": 4}):
+        larger = adapter.needs(asked(card, **more), How())
+        assert sum(s.size_bytes for s in larger.stages) > sum(s.size_bytes for s in plain.stages), more
+
+
+def test_under_a_budget_parts_take_turns_and_no_bit_of_film_or_sound_changes(card: Card) -> None:
+    roomy = Engine(residency=KeptParts(1 << 40))
+    whole = film(roomy, card)
+    adapter: Any = roomy.adapter(card)
+    engine = Engine(residency=KeptParts(int(adapter.needs(asked(card), How()).size_bytes(apart=True) * 1.02)))
+    for _ in range(2):
+        assert all(map(np.array_equal, film(engine, card), whole))
+    plan = engine.plan(card)
+    assert plan is not None
+    assert [technique.name for technique in plan.tried] == ["apart"]
+    assert "decoding in stretches of time that overlap" in plan.said()
+
+
+def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card) -> None:
+    adapter: Any = Engine().adapter(card)
+    kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=False))
+    engine = Engine(residency=kept)
+    with pytest.raises(OutOfMemory, match=r"1280x720 and 5 seconds need about .* most of it for (decoding|steps)"):
+        film(engine, card, width=1280, height=720, seconds=5)
+    assert kept.keys == ()
+    frames, samples = film(engine, card)
+    assert frames.shape[1:] == (64, 64, 3)
+    assert len(samples) > 0
