@@ -14,7 +14,7 @@ from typing import Any
 
 import av
 import httpx
-from test_restart import Served, eventually
+from test_restart import Served, eventually, nothing_runs_for
 
 from rushes.jobs.store import JobStore
 
@@ -42,6 +42,11 @@ class Doors:
     def _end(self, number: signal.Signals) -> None:
         if self.now is not None and not self.now.log.closed:
             self.now.end(number)  # also where it has ended by itself: its log and its connections are closed
+
+    def leave(self) -> None:
+        """Kill the server where it runs, and see that after all of them no process is left."""
+        self.kill()
+        nothing_runs_for(self.data)
 
     @contextmanager
     def kept_open(self, **environment: str) -> Iterator[None]:

@@ -54,7 +54,7 @@ def clock(tmp_path: Path) -> Clock:
 def doors(tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 @pytest.mark.parametrize("jump", ["+2h", "+5s", "-10s", "-1d"])

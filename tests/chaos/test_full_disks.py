@@ -82,7 +82,7 @@ def doors(tmp_path: Path) -> Iterator[Doors]:
         pytest.skip("no mount of one's own is allowed here, or there is no unshare")
     made = SeenThroughProc(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 def fill(path: Path) -> None:

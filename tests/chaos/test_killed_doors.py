@@ -24,7 +24,7 @@ LARGE = {**QUICK, "width": 640, "height": 480, "seconds": "4", "fps": 30, "outpu
 def doors(tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 @pytest.mark.parametrize("place", ["accepting", "accepted"])

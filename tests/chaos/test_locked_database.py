@@ -24,7 +24,7 @@ RUNNING = {**QUICK, "prompt": "slow 0.3"}
 def doors(tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 @pytest.mark.parametrize("held_s", HELD_S)

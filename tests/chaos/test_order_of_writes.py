@@ -51,7 +51,7 @@ def calls_in(log: Path) -> list[Call]:
 def doors(tracing: None, tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 def test_what_is_spoken_of_is_durable(doors: Doors, tmp_path: Path, figure: Callable[[str, object], None]) -> None:

@@ -41,7 +41,7 @@ def refused(pids: list[int], call: str, error: str, when: str, log: Path) -> Ite
 def doors(tracing: None, tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 def insist_on_envelope(reply: httpx.Response) -> None:

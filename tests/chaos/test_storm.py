@@ -26,7 +26,7 @@ STOP_S = (1.0, 7.0)  # to both sides of a lease of 3 s
 def doors(tmp_path: Path) -> Iterator[Doors]:
     made = Doors(tmp_path / "data")
     yield made
-    made.kill()
+    made.leave()
 
 
 class Storm:

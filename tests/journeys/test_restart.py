@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from rushes.storage.scratch import BOOT_ID
 HERE = Path(__file__).parent
 QUICK = {"model": "test/tiny", "prompt": "a fox runs", "width": 96, "height": 64, "seconds": "1", "steps": 10}
 SLOW = {**QUICK, "prompt": "slow 0.3"}
+MARK = "STARTED_FOR"
+"""A variable that every process below a server inherits: the data that it works on."""
 
 
 class Served:
@@ -36,7 +39,7 @@ class Served:
         self.log = data.with_suffix(".log").open("a")
         self.process = subprocess.Popen(
             [*argv, "--no-auth"],
-            env={**os.environ, "PYTHONPATH": paths, **environment},
+            env={**os.environ, "PYTHONPATH": paths, MARK: str(data), **environment},
             stdout=self.log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -89,6 +92,21 @@ def eventually(holds: Callable[[], Any], within_s: float = 60.0) -> Any:
     raise AssertionError(f"did not happen within {within_s} s")
 
 
+def running_for(data: Path) -> list[int]:
+    """Every process that was started, by whomever of them, for these data and has not ended."""
+    mark, found = f"{MARK}={data}".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # another's, or gone meanwhile; of a zombie nothing is left to read
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
+
+
+def nothing_runs_for(data: Path) -> None:
+    """Whatever ended the server, and be it SIGKILL: its workers, and what they started, see it and go."""
+    eventually(lambda: not running_for(data), 30)
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
@@ -106,6 +124,7 @@ def serve(data: Path) -> Iterator[Callable[..., Served]]:
     for served in started:
         if served.process.poll() is None:
             served.end(signal.SIGKILL)
+    nothing_runs_for(data)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -128,6 +147,17 @@ def test_stopped_and_started_again_finished_videos_are_there_and_waiting_ones_ar
         done = second.completed(id)
         assert hashlib.sha256(second.file_of(id)).hexdigest() == done["made"]["sha256"]
     second.end(number)
+
+
+def test_killed_alone_it_leaves_no_process_behind(serve: Callable[..., Served], data: Path) -> None:
+    served = serve(RUSHES_WORKERS="2").ready()
+    running = served.ask(SLOW)
+    eventually(lambda: served.video(running)["step"] >= 1)
+    below_it = below(served.process.pid)
+    assert {served.process.pid, *below_it} == set(running_for(data))
+    assert len(below_it) >= 2
+    served.end(signal.SIGKILL)
+    nothing_runs_for(data)
 
 
 def test_killed_with_its_worker_a_running_video_is_made_after_the_restart(
