@@ -8,6 +8,10 @@ from typing import Any
 from rushes.acceleration.pieces import in_pieces, whole
 from rushes.models.parts import How
 
+VARIANTS = 64
+"""Of a block's code, which all blocks share: a pass of one prompt or two, held tokens or none, sizes that change. Torch
+stops at eight of its own, with an error; a worker that makes LTX-2 clips of all kinds needs about twice that."""
+
 
 class Dress:
     """What each denoiser is shown before it works. Costs nothing where it already wears what `how` says."""
@@ -41,7 +45,7 @@ def _compile(network: Any, wanted: bool) -> None:
     for block in repeated(network):
         compiled = getattr(block, "kept_compiled", None)
         if wanted and compiled is None:
-            block.compile(fullgraph=True)
+            block.compile(fullgraph=True, recompile_limit=VARIANTS)
             object.__setattr__(block, "kept_compiled", block._compiled_call_impl)
         else:
             block._compiled_call_impl = compiled if wanted else None

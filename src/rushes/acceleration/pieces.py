@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-BY_TOKEN = ("ffn", "norm1", "norm2", "norm3", "norm_q", "norm_k")
+BY_TOKEN = ("ffn", "ff", "norm1", "norm2", "norm3", "norm_q", "norm_k")
 """Parts of a block whose output for a token depends on that token alone."""
 
 

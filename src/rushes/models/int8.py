@@ -15,6 +15,7 @@ from torch.nn.functional import linear
 from rushes.models.parts import BLOCKS
 
 STEPS = 127
+SCALE_BYTES = 4  # to a row
 
 
 class Int8Linear(nn.Module):  # type: ignore[misc, unused-ignore]

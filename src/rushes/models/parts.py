@@ -16,7 +16,7 @@ from rushes.contract.request import ResolvedRequest
 ATTENTION = "native"
 """Torch's own kernel, by name: the library's default is one for the whole process, which another model may move."""
 
-BLOCKS = ("blocks.", "vace_blocks.")
+BLOCKS = ("blocks.", "vace_blocks.", "transformer_blocks.")
 """What the names of a denoiser's repeated blocks begin with."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
 GB = 10**9
@@ -42,6 +43,7 @@ _FULL = Rules(
         audio_inputs=MediaRule(1, max_bytes=30 * MIB, max_seconds=60),
     ),
     needs=("prompt",),
+    qualities=QUALITIES,
     # 1,024 pieces of text are read, about four characters each in English; the rest is cut off.
     advised=Advised(guidance_low=2.0, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=4_000),
 )

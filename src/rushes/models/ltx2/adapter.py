@@ -8,6 +8,7 @@ pictures and clips at any frame; and a film to a sound that is given, which the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Self
@@ -19,12 +20,13 @@ from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
+from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
 from rushes.models.lora import Loras
 from rushes.models.ltx2 import memory, sound, text
 from rushes.models.ltx2.components import Components
-from rushes.models.ltx2.film import decoded, latent_of
+from rushes.models.ltx2.film import decoded, decoded_in_tiles, latent_of
 from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
 from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
 from rushes.models.ltx2.layout import DISTILLED, read
@@ -62,6 +64,7 @@ class Ltx2Adapter:
         distilled = self._weights.layout.endswith(DISTILLED)
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
         self._refines = distilled and self.layout.enlarges  # a second stage is the end of the distilled schedule
+        self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
     @classmethod
@@ -76,13 +79,12 @@ class Ltx2Adapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.parts.dress = dress
+        self.how, self.parts.dress, self.parts.int8 = how, dress, how.int8
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         needs = memory.needs(
             self.layout,
-            self.parts.kept.keys,
-            self.parts.kept.sizes,
+            self.parts.kept,
             how,
             request,
             self.native(request),
@@ -122,6 +124,7 @@ class Ltx2Adapter:
             guidance_scale=request.guidance_scale,
             audible=request.generate_audio and heard is None,
             loras=request.loras,
+            reuse=self.how.reuse,
         )
         prompts = [request.prompt]
         if self.guidance(request.guidance_scale).by_words:
@@ -155,17 +158,30 @@ class Ltx2Adapter:
     def step(self, state: Ltx2State, index: int) -> Ltx2State:
         if state.condition.next is not None and index == state.condition.end:
             state = enlarged(state, self._noise, self.parts)
-        numbers, given = state.condition.numbers, state.condition.given
+        numbers = state.condition.numbers
         sigmas = REFINING_SIGMAS if numbers.before else self._sigmas
         solver = self._solver(numbers.steps, state.latent_BNC.shape[1], sigmas)
         at = index - numbers.before  # within the stage
-        with self._loras.worn(self.parts.transformer, "transformer", state.condition.numbers.loras):
-            clean, clean_sound = self._guided(state, solver, at)
-        if "held" in given:
-            clean = clean * (1 - given["held"]) + given["clean"] * given["held"]
-        latent = _moved(state.latent_BNC, clean, solver, at)
-        heard = state.sound_BNC if "sound" in given else _moved(state.sound_BNC, clean_sound, solver, at)
-        return replace(state, latent_BNC=latent, sound_BNC=heard, index=index + 1, foreseen_BNC=clean)
+        remembered = state.computed
+        if _reused(state, at):
+            velocities = {name: step.velocity for name, step in remembered.items()}
+        else:
+            with self._loras.worn(self.parts.transformer, "transformer", numbers.loras):
+                velocities = self._velocities(state, solver, at)
+            if numbers.reuse:
+                remembered = {
+                    name: computed(state.computed.get(name), latent, velocities[name])
+                    for name, latent in state.moving.items()
+                }
+        moved = {name: solver.step(velocities[name], at, latent, FRESH)[0] for name, latent in state.moving.items()}
+        return replace(
+            state,
+            latent_BNC=moved["film"],
+            sound_BNC=moved.get("sound", state.sound_BNC),
+            index=index + 1,
+            foreseen_BNC=state.latent_BNC - velocities["film"] * solver.sigmas[at],
+            computed=remembered,
+        )
 
     def decode(self, state: Ltx2State) -> Iterator[Chunk]:
         numbers, done = state.condition.numbers, 0
@@ -173,7 +189,11 @@ class Ltx2Adapter:
         if numbers.audible:
             samples = round(numbers.num_frames * sound.FILM_HZ / numbers.fps)
             heard = sound.sounded(state.sound_BNC, samples, self.layout, self.parts)
-        for frames_THWC in decoded(latent_of(state.latent_BNC, numbers), self.parts.vae, self.layout.time):
+        latent, time = latent_of(state.latent_BNC, numbers), self.layout.time
+        side = memory.TILE // self.layout.space
+        vae = self.parts.vae
+        runs = decoded_in_tiles(latent, vae, time, side) if self.how.tiles else decoded(latent, vae, time)
+        for frames_THWC in runs:
             start, done = done, done + len(frames_THWC)
             first, last = (round(frame * sound.FILM_HZ / numbers.fps) for frame in (start, done))
             yield Chunk(frames_THWC, None if heard is None else heard[first:last])
@@ -190,10 +210,19 @@ class Ltx2Adapter:
         return restored(checkpoint, self.device)
 
     def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
+        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}"
 
     def _noise(self, seed: int, tokens: int, width: int, stream: int) -> Tensor:
         return torch.from_numpy(noise(seed, (1, tokens, width), stream)).to(self.device)
+
+    def _velocities(self, state: Ltx2State, solver: Solver, index: int) -> dict[str, Tensor]:
+        """Where film and sound move, with guidance, and with what is held."""
+        clean, clean_sound = self._guided(state, solver, index)
+        given, sigma = state.condition.given, solver.sigmas[index]
+        if "held" in given:
+            clean = clean * (1 - given["held"]) + given["clean"] * given["held"]
+        return {"film": (state.latent_BNC - clean) / sigma, "sound": (state.sound_BNC - clean_sound) / sigma}
 
     def _guided(self, state: Ltx2State, solver: Solver, index: int) -> tuple[Tensor, Tensor]:
         """The clean film and the clean sound, as the passes of this step see them together."""
@@ -206,7 +235,8 @@ class Ltx2Adapter:
         unattended: Any = (None, None)
         if guidance.by_attention:
             how = {"spatio_temporal_guidance_blocks": [guidance.block]}
-            unattended = self._predicted(state, solver, index, words.last(), **how)
+            with _plain(self.parts.transformer.transformer_blocks[guidance.block]):
+                unattended = self._predicted(state, solver, index, words.last(), **how)
         alone: Any = (None, None)
         if guidance.by_other:
             alone = self._predicted(state, solver, index, words.last(), isolate_modalities=True)
@@ -268,7 +298,20 @@ class Ltx2Adapter:
         return scheduled(self.layout.checkpoint.config("scheduler"), steps, tokens, self.device, sigmas)
 
 
-def _moved(latent: Tensor, clean: Tensor, solver: Solver, index: int) -> Tensor:
-    """`latent` one step nearer to `clean`."""
-    moved, _ = solver.step((latent - clean) / solver.sigmas[index], index, latent, FRESH)
-    return moved
+def _reused(state: Ltx2State, at: int) -> bool:
+    """Whether step `at` of its stage takes the velocities of the last computed one. A stage's last is computed."""
+    numbers = state.condition.numbers
+    if not numbers.reuse or at in (0, numbers.steps - 1):
+        return False
+    # Both come of the same passes: neither is left out where the other needs them.
+    return all(drift(state.computed.get(name), latent) < numbers.reuse for name, latent in state.moving.items())
+
+
+@contextmanager
+def _plain(block: Any) -> Iterator[None]:
+    """`block` without what it was compiled to: a tensor decides whether it looks at others, which torch refuses to."""
+    compiled, block._compiled_call_impl = block._compiled_call_impl, None
+    try:
+        yield
+    finally:
+        block._compiled_call_impl = compiled

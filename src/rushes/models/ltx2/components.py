@@ -37,6 +37,8 @@ class Components:
         self.device, self.dtype, self.residency = device, dtype, residency
         self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
         """Shown the transformer before it works: whoever accelerates it sets this."""
+        self.int8 = False
+        """Whether the transformer works in eight bits; set likewise."""
         self.kept = KeptNetworks(
             layout.checkpoint,
             device,
@@ -69,7 +71,7 @@ class Components:
     @property
     def transformer(self) -> Any:
         """Dressed for work."""
-        network = self.kept.get("transformer")
+        network = self.kept.in_eight_bits("transformer") if self.int8 else self.kept.get("transformer")
         self.dress(network)
         return network
 

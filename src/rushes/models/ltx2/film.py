@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rushes.models.ltx2.state import Numbers
+from rushes.models.tiles import in_tiles, levels
 
 
 def tokens(latent_BCTHW: Tensor) -> Tensor:
@@ -26,14 +27,28 @@ def latent_of(row_BNC: Tensor, numbers: Numbers) -> Tensor:
 
 def decoded(latent_BCTHW: Tensor, vae: Any, time: int) -> Iterator[NDArray[np.uint8]]:
     """Runs of frames (T, H, W, 3), the first of one frame, the others of as many as a latent frame holds."""
+    pixels = _pixels(latent_BCTHW, vae)
+    for start, end in _runs(pixels.shape[2], time):
+        yield (pixels[0, :, start:end].permute(1, 2, 3, 0).float() * 255).round().to(torch.uint8).cpu().numpy()
+
+
+def decoded_in_tiles(latent_BCTHW: Tensor, vae: Any, time: int, side: int) -> Iterator[NDArray[np.uint8]]:
+    """The same runs from a decoder that sees `side` latent places each way at a time: lossy, in far less memory."""
+    film_CTHW = in_tiles(latent_BCTHW, side, lambda tile: _pixels(tile, vae)[0].float().cpu().numpy())
+    for start, end in _runs(film_CTHW.shape[1], time):
+        yield levels(film_CTHW[:, start:end])
+
+
+def _pixels(latent_BCTHW: Tensor, vae: Any) -> Tensor:
+    """(1, 3, T, H, W) in 0 … 1."""
     with torch.no_grad():
         pixels = vae.decode(denormalised(latent_BCTHW, scale_of(vae)).to(vae.dtype), None, return_dict=False)[0]
-        pixels = (pixels * 0.5 + 0.5).clamp(0, 1)
-    done = 0
-    while done < pixels.shape[2]:
-        run = pixels[0, :, done : done + (time if done else 1)]
-        done += run.shape[1]
-        yield (run.permute(1, 2, 3, 0).float() * 255).round().to(torch.uint8).cpu().numpy()
+        return (pixels * 0.5 + 0.5).clamp(0, 1)
+
+
+def _runs(num_frames: int, time: int) -> Iterator[tuple[int, int]]:
+    yield 0, 1
+    yield from ((start, start + time) for start in range(1, num_frames, time))
 
 
 def encoded(pixels_BCTHW: Tensor, vae: Any) -> Tensor:

@@ -7,13 +7,16 @@ Imports no tensor library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.ltx2.layout import UPSAMPLER, Layout
 from rushes.models.parts import How, Needs, Stage, here_by_turns
+
+if TYPE_CHECKING:
+    from rushes.models.kept import KeptNetworks
 
 ERROR = 0.2
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_ltx2_memory.py); not measured on a
@@ -23,20 +26,23 @@ PIECES = 1024  # of a prompt, padded
 
 # Bytes to a token and width of one row of a pass, by the bytes of a number. Held tokens have a time of their own each.
 FILM, HELD, SOUND = {4: 66.2, 2: 36.2}, {4: 76.0, 2: 38.0}, {4: 36.3, 2: 22.2}
+FILM_IN_PIECES = {4: 46.2, 2: 27.2}  # the feed-forward's inner width is not there at once
 WORDS = {4: 6.3, 2: 3.2}
 # In the least films attention over the words makes the most.
 FILM_READING, WORDS_READ = {4: 30.3, 2: 18.3}, {4: 20.8, 2: 18.1}
 PASSES = 7  # latents of the last bits of a step: what each pass saw, and what comes of them
+REMEMBERED = 4  # latents more where steps are reused: where the last computed one was and went, and the one before it
 
 DECODED, ENCODED = 0.8, 0.8  # bytes to a pixel and width of the autoencoder; float32
 LEAST_DECODED, LEAST_ENCODED = 36.0, 44.0  # bytes to a pixel of a narrow one, whose film is larger than its layers
+TILE = 512
+"""Pixels a side of a tile, for a decoder that works by tiles."""
 SPECTRUM, WAVE = 8.4, 36.6  # bytes to a number and width, to a sample and width
 
 
 def needs(
     layout: Layout,
-    keys: Mapping[str, str],
-    sizes: Mapping[str, int],
+    parts: KeptNetworks,
     how: How,
     request: ResolvedRequest,
     native: Native,
@@ -44,12 +50,14 @@ def needs(
     rows: int,
     number_bytes: int,
 ) -> Needs:
-    """What a clip needs, of which a pass reads `rows` prompts. `keys` and `sizes` of its parts, by name."""
+    """What a clip needs, of which a pass reads `rows` prompts."""
     share = here_by_turns(int(layout.checkpoint.config("transformer")["num_layers"])) if how.blocks else 1.0
 
     def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        here = int(sizes[part] * (share if part == "transformer" else 1.0))
-        return Stage(name, {keys[part]: here}, int(activation_bytes))
+        size_bytes = parts.sizes[part]
+        if part == "transformer":
+            size_bytes = int(share * (parts.int8_bytes(part) if how.int8 else size_bytes))
+        return Stage(name, {parts.keys[part]: size_bytes}, int(activation_bytes))
 
     stages = [
         stage("words", "text_encoder", encoder_bytes(layout, rows, number_bytes)),
@@ -61,13 +69,13 @@ def needs(
         stages.append(stage("pictures", "vae", encoding_bytes(layout, native, frames)))
     if media.audio_inputs:
         stages.append(stage("pictures", "audio_vae", spectrum_bytes(layout, native)))
-    made_bytes = step_bytes(layout, shape_of(request, native, layout, rows=rows), number_bytes)
+    made_bytes = step_bytes(layout, shape_of(request, native, layout, rows=rows), number_bytes, how)
     working = ("transformer", UPSAMPLER) if native.how else ("transformer",)
     stages += [stage("steps", part, made_bytes) for part in working]
     if request.generate_audio:
         stages.append(stage("decoding", "audio_vae", spectrum_bytes(layout, native)))
         stages.append(stage("decoding", "vocoder", wave_bytes(layout, native)))
-    stages.append(stage("decoding", "vae", decoding_bytes(layout, native)))
+    stages.append(stage("decoding", "vae", decoding_bytes(layout, native, how)))
     return Needs(tuple(stages), ERROR)
 
 
@@ -91,17 +99,18 @@ def shape_of(request: ResolvedRequest, native: Native, layout: Layout, *, rows: 
     return Shape(rows, (frames + behind) * frame, sounds, bool(behind))
 
 
-def step_bytes(layout: Layout, shape: Shape, number_bytes: int) -> float:
+def step_bytes(layout: Layout, shape: Shape, number_bytes: int, how: How = How()) -> float:  # noqa: B008 - frozen
     """The most that a step makes, and the state before and after it."""
     config = layout.checkpoint.config("transformer")
     width = int(config["num_attention_heads"]) * int(config["attention_head_dim"])
     heard = int(config["audio_num_attention_heads"]) * int(config["audio_attention_head_dim"])
     held = HELD[number_bytes] if shape.held else 0.0
-    looking = shape.tokens * (FILM[number_bytes] + held) + PIECES * WORDS[number_bytes]
+    film = (FILM_IN_PIECES if how.pieces > 1 else FILM)[number_bytes]
+    looking = shape.tokens * (film + held) + PIECES * WORDS[number_bytes]
     reading = shape.tokens * (FILM_READING[number_bytes] + held) + PIECES * WORDS_READ[number_bytes]
     row = width * max(looking, reading) + heard * shape.sounds * SOUND[number_bytes]
     latents = 4 * (shape.tokens * layout.channels + shape.sounds * layout.sound_width)
-    return shape.rows * (row + PASSES * latents)
+    return shape.rows * (row + PASSES * latents) + (REMEMBERED * latents if how.reuse else 0)
 
 
 def encoder_bytes(layout: Layout, rows: int, number_bytes: int) -> float:
@@ -136,10 +145,13 @@ def encoding_bytes(layout: Layout, native: Native, num_frames: int) -> float:
     return native.width * native.height * (num_frames + 1) * max(LEAST_ENCODED, ENCODED * width)
 
 
-def decoding_bytes(layout: Layout, native: Native) -> float:
-    """Of the whole film at once, as the decoder needs it."""
+def decoding_bytes(layout: Layout, native: Native, how: How = How()) -> float:  # noqa: B008 - frozen
+    """Of the whole film at once, as the decoder needs it, or of a tile of it; then the film waits on the host."""
     width = min(map(int, layout.checkpoint.config("vae")["decoder_block_out_channels"]))
-    return native.width * native.height * native.num_frames * max(LEAST_DECODED, DECODED * width)
+    pixels = native.width * native.height
+    if how.tiles:
+        pixels = min(pixels, TILE**2)
+    return pixels * native.num_frames * max(LEAST_DECODED, DECODED * width)
 
 
 def spectrum_bytes(layout: Layout, native: Native) -> float:

@@ -71,7 +71,7 @@ def enlarged(state: Ltx2State, noise: Noise, parts: Components) -> Ltx2State:
         audio_vae = parts.audio_vae
         heard = sound.normalised(sound.denormalised(heard, audio_vae), audio_vae)
         heard = level * noise(state.seed, numbers.sounds, heard.shape[2], STREAM + sound.STREAM) + (1 - level) * heard
-    return replace(state, condition=condition, latent_BNC=film, sound_BNC=heard, foreseen_BNC=None)
+    return replace(state, condition=condition, latent_BNC=film, sound_BNC=heard, foreseen_BNC=None, computed={})
 
 
 def _half(frames_THWC: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from rushes.contract.request import Lora
+from rushes.diffusion.reuse import Computed
 from rushes.models.ltx2.text import Words
 from rushes.models.saved import below, read, written
 
-LAYOUT = "ltx2 2"
+LAYOUT = "ltx2 3"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
@@ -31,6 +32,7 @@ class Numbers:
     audible: bool  # whether the sound is asked for; it is made in any case, and the picture follows it
     before: int = 0  # steps of the stage before this one
     loras: tuple[Lora, ...] = ()  # what the transformer is changed by while it makes this clip
+    reuse: float = 0.0  # how far a velocity may drift before both are computed again; 0 computes them in every step
 
     def __post_init__(self) -> None:
         # A checkpoint gives plain objects back.
@@ -68,6 +70,7 @@ class Ltx2State:
     sound_BNC      of the sound, likewise
     seed           what later stages draw their noise by
     foreseen_BNC   the clean film as the last step saw it; for those who watch, and not saved
+    computed       the last step that was computed, "film" and "sound", where steps may take their velocities
     """
 
     condition: Ltx2Condition
@@ -76,11 +79,18 @@ class Ltx2State:
     seed: int
     index: int = 0
     foreseen_BNC: torch.Tensor | None = None
+    computed: Mapping[str, Computed] = field(default_factory=dict)
 
     @property
     def num_steps(self) -> int:
         condition = self.condition
         return condition.end if condition.next is None else condition.next.end
+
+    @property
+    def moving(self) -> dict[str, torch.Tensor]:
+        """The latents that steps move, by stream: a sound that was given stays as it is."""
+        film = {"film": self.latent_BNC}
+        return film if "sound" in self.condition.given else {**film, "sound": self.sound_BNC}
 
     def to_bytes(self) -> bytes:
         words = self.condition.words  # those of every stage
@@ -97,7 +107,11 @@ class Ltx2State:
             tensors |= {f"{len(stages)}.given.{name}": tensor for name, tensor in condition.given.items()}
             stages.append(asdict(condition.numbers))
             condition = condition.next
-        return written(tensors, {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": stages})
+        for name, step in self.computed.items():
+            tensors |= {f"computed.{name}.latent": step.latent, f"computed.{name}.velocity": step.velocity}
+        rates = {name: step.rate for name, step in self.computed.items()}
+        said = {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": stages, "rates": rates}
+        return written(tensors, said)
 
 
 def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
@@ -110,6 +124,12 @@ def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
             condition = Ltx2Condition(Numbers(**numbers), words, below(f"{stage}.given.", tensors), condition)
         if condition is None:
             raise KeyError("stages")
-        return Ltx2State(condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]))
-    except (KeyError, TypeError) as error:
+        computed = {
+            name: Computed(**below(f"computed.{name}.", tensors), rate=float(rate))
+            for name, rate in said["rates"].items()
+        }
+        return Ltx2State(
+            condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]), computed=computed
+        )
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("these bytes are no checkpoint of an LTX-2 clip") from error

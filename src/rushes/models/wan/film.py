@@ -10,6 +10,8 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
 from numpy.typing import NDArray
 
+from rushes.models.tiles import in_tiles, levels
+
 
 def decoded(latent_BCTHW: torch.Tensor, vae: Any) -> Iterator[NDArray[np.uint8]]:
     """Runs of frames (T, H, W, 3), the first of one frame, the others of as many as a latent frame holds."""
@@ -18,35 +20,17 @@ def decoded(latent_BCTHW: torch.Tensor, vae: Any) -> Iterator[NDArray[np.uint8]]
 
 
 def decoded_in_tiles(latent_BCTHW: torch.Tensor, vae: Any, side: int) -> Iterator[NDArray[np.uint8]]:
-    """The same runs from a decoder that sees `side` latent places each way at a time: lossy, in far less memory.
-
-    Tiles overlap by a quarter and fade into each other. The film waits in the host's memory until the last is there.
-    """
-    rows, cols = latent_BCTHW.shape[3:]
-    film: NDArray[np.float32] | None = None
-    weight: NDArray[np.float32] | None = None
+    """The same runs from a decoder that sees `side` latent places each way at a time: lossy, in far less memory."""
     lengths: list[int] = []
-    for top, bottom in _spans(rows, side):
-        for left, right in _spans(cols, side):
-            runs = [unit[0].cpu().numpy() for unit in _runs(latent_BCTHW[:, :, :, top:bottom, left:right], vae)]
-            lengths = [run.shape[1] for run in runs]
-            tile_CTHW = np.concatenate(runs, axis=1)
-            scale = tile_CTHW.shape[2] // (bottom - top)
-            if film is None or weight is None:
-                film = np.zeros((*tile_CTHW.shape[:2], rows * scale, cols * scale), np.float32)
-                weight = np.zeros((rows * scale, cols * scale), np.float32)
-            fade = np.minimum.outer(
-                _fade(tile_CTHW.shape[2], side * scale // 4), _fade(tile_CTHW.shape[3], side * scale // 4)
-            )
-            place = np.s_[top * scale : bottom * scale, left * scale : right * scale]
-            film[:, :, place[0], place[1]] += tile_CTHW * fade
-            weight[place] += fade
-    if film is None or weight is None:
-        return
-    start = 0
+
+    def tile(part_BCTHW: torch.Tensor) -> NDArray[np.float32]:
+        runs = [unit[0].cpu().numpy() for unit in _runs(part_BCTHW, vae)]
+        lengths[:] = [run.shape[1] for run in runs]
+        return np.concatenate(runs, axis=1)
+
+    film_CTHW, start = in_tiles(latent_BCTHW, side, tile), 0
     for length in lengths:
-        run_CTHW = film[:, start : start + length] / weight
-        yield (run_CTHW.transpose(1, 2, 3, 0) * 255).round().clip(0, 255).astype(np.uint8)
+        yield levels(film_CTHW[:, start : start + length])
         start += length
 
 
@@ -67,22 +51,6 @@ def _runs(latent_BCTHW: torch.Tensor, vae: Any) -> Iterator[torch.Tensor]:
                 frames = unpatchify(frames, patch_size=vae.config.patch_size)
             frames = (frames.clamp(-1.0, 1.0) * 0.5 + 0.5).clamp(0, 1)
         yield frames
-
-
-def _spans(places: int, side: int) -> Iterator[tuple[int, int]]:
-    """(0, side), … up to (places - side, places): every place in at least one, neighbours overlapping by a quarter."""
-    if places <= side:
-        yield 0, places
-        return
-    step = max(1, side - side // 4)
-    starts = [*range(0, places - side, step), places - side]
-    yield from ((start, start + side) for start in starts)
-
-
-def _fade(length: int, overlap: int) -> NDArray[np.float32]:
-    """A weight for each of `length` pixels: one in the middle, falling towards both ends, never zero."""
-    ramp = np.arange(1, length + 1, dtype=np.float32) / (overlap + 1)
-    return np.minimum(np.minimum(ramp, ramp[::-1]), 1.0).astype(np.float32)
 
 
 def encoded(pixels_BCTHW: torch.Tensor, vae: Any) -> torch.Tensor:
