@@ -5,6 +5,7 @@ The downloading itself is in `test_hub_over_http.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from tiny_wan import TEXT
 
 from rushes.errors import WrongSetup
 from rushes.models.wan.layout import read
-from rushes.weights.hub import WANTED, fetch_snapshot
+from rushes.weights.hub import SMALL, fetch_snapshot, weights_of
 
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
 
@@ -50,14 +51,47 @@ def test_what_is_not_there_is_said_in_our_words(cache: Path) -> None:
         fetch_snapshot("studio/penguins", "3" * 40, cache, offline=True)
 
 
-def test_of_a_repository_that_serves_other_programs_too_the_parts_alone_are_fetched() -> None:
-    parts = [
+SHARD, OTHER_SHARD = (f"transformer/diffusion_pytorch_model-00001-of-0000{n}.safetensors" for n in (4, 8))
+
+
+def test_of_a_repository_that_serves_other_programs_too_the_weights_of_its_parts_alone_are_fetched(
+    tmp_path: Path,
+) -> None:
+    """As LTX-2.5 is published: its repository has 174 GB, of which 71 are read."""
+    small = [
         "model_index.json",
         "scheduler/scheduler_config.json",
         "tokenizer/tokenizer.model",
         "transformer/config.json",
-        "transformer/diffusion_pytorch_model-00001-of-00008.safetensors",
+        "transformer/diffusion_pytorch_model.safetensors.index.json",
         "README.md",  # it names the licence
     ]
-    others = ["ltx-2-19b-dev.safetensors", "ltx-2-19b-dev-fp8.safetensors", "demo.py", "vae/model.bin"]
-    assert list(filter_repo_objects([*parts, *others], allow_patterns=list(WANTED))) == parts
+    weights = [SHARD, "vae/diffusion_pytorch_model.safetensors", "latent_upsampler/diffusion_pytorch_model.safetensors"]
+    others = [
+        OTHER_SHARD,
+        "transformer_full/diffusion_pytorch_model-00001-of-00004.safetensors",
+        "prompt_enhancer/model.safetensors",
+        "ltx-2-19b-dev.safetensors",
+        "demo.py",
+        "vae/model.bin",
+    ]
+    everything = [*small, *weights, *others]
+    assert list(filter_repo_objects(everything, allow_patterns=[*SMALL])) == small
+    index = {
+        "_class_name": "LTX2Pipeline",
+        "boundary_ratio": 0.5,
+        "transformer": ["diffusers", "LTX2VideoTransformer3DModel"],
+        "vae": ["diffusers", "AutoencoderKLLTX2Video"],
+        "prompt_enhancer": [None, None],
+        "../elsewhere": ["diffusers", "AutoencoderKLLTX2Video"],
+    }
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / small[0]).write_text(json.dumps(index))
+    (tmp_path / small[4]).write_text(json.dumps({"weight_map": {"a": Path(SHARD).name, "b": Path(SHARD).name}}))
+    assert list(filter_repo_objects(everything, allow_patterns=[*weights_of(tmp_path)])) == weights
+
+
+@pytest.mark.parametrize("index", ["", "[]", "{", '{"transformer": "x"}'])
+def test_without_an_index_that_can_be_read_no_weights_of_parts_are_fetched(tmp_path: Path, index: str) -> None:
+    (tmp_path / "model_index.json").write_text(index)
+    assert list(filter_repo_objects([SHARD, "vae/model.safetensors"], allow_patterns=[*weights_of(tmp_path)])) == []

@@ -8,13 +8,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from served import REAL
+from tiny_wan import TEXT
+
+from rushes.weights.shelf import Shelf
 
 MODEL = "studio/penguins"
 OLD, NEW = "0" * 39 + "1", "0" * 39 + "2"
@@ -36,10 +40,17 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[tuple[str, str, str | None]] = []
         self.cut: int | None = None
         self.shut = False
-        shared = {"transformer/model.safetensors": BIG, "README.md": b"---\nlicense: mit\n---\n", "malice.py": b"x = 1"}
+        shared = {
+            "transformer/model.safetensors": BIG,
+            "transformer_full/model.safetensors": BIG[1:],
+            "transformer/pytorch_model.bin": b"pickle",
+            "README.md": b"---\nlicense: mit\n---\n",
+            "malice.py": b"x = 1",
+        }
+        part = {"transformer": ["diffusers", "Transformer"]}
         self.files = {
-            OLD: {**shared, "model_index.json": b'{"old": true}', "transformer/pytorch_model.bin": b"pickle"},
-            NEW: {**shared, "model_index.json": b'{"old": false}', "transformer/pytorch_model.bin": b"pickle"},
+            commit: {**shared, "model_index.json": json.dumps({"old": commit == OLD, **part}).encode()}
+            for commit in (OLD, NEW)
         }
 
     @property
@@ -169,7 +180,7 @@ def test_a_download_has_what_is_read_and_nothing_that_could_run(hub: Hub, tmp_pa
 def test_a_pinned_commit_is_that_commit_and_both_lie_beside_each_other(hub: Hub, tmp_path: Path) -> None:
     newest, pinned = fetched(hub, tmp_path), fetched(hub, tmp_path, OLD)
     assert (newest["commit"], pinned["commit"]) == (NEW, OLD)
-    assert json.loads((Path(pinned["folder"]) / "model_index.json").read_text()) == {"old": True}
+    assert json.loads((Path(pinned["folder"]) / "model_index.json").read_text())["old"]
     weights = [path for verb, path, _ in hub.asked if verb == "GET" and path.endswith(".safetensors")]
     assert len(weights) == 1, "the same bytes are fetched once"
 
@@ -205,3 +216,28 @@ def test_offline_takes_what_was_fetched_and_asks_nobody(hub: Hub, tmp_path: Path
 def test_a_model_that_the_hub_does_not_have_is_said_in_our_words(hub: Hub, tmp_path: Path) -> None:
     said = fetched(hub, tmp_path, model="studio/walruses")
     assert said["refused"] == "the hub has no such model, or it is private: set HF_TOKEN"
+
+
+def added(hub: Hub, data: Path, *words: str) -> Any:
+    """What `rushes models add` says of a model from the hub, and what is remembered of it."""
+    command = [*REAL, "models", "add", "wan2.1-t2v-1.3b", "--from", MODEL, *words, "--data", str(data), "--json"]
+    env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HUB_DISABLE_XET": "1", "HF_HUB_ETAG_TIMEOUT": "60"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr + done.stdout
+    said = json.loads(done.stdout)
+    (entry,) = Shelf(Path(said["folder"]).parents[3]).entries()
+    assert (entry.origin, entry.revision, str(entry.folder)) == (said["origin"], said["revision"], said["folder"])
+    return said
+
+
+def test_what_is_added_from_the_hub_is_remembered_with_the_very_commit_that_it_was(
+    hub: Hub, tmp_path: Path, tiny_folder: Callable[..., Path]
+) -> None:
+    whole = tiny_folder(TEXT)
+    files = {path.relative_to(whole).as_posix(): path.read_bytes() for path in whole.rglob("*") if path.is_file()}
+    hub.files = {commit: {**files, "README.md": f"---\nlicense: mit\n---\n{commit}".encode()} for commit in (OLD, NEW)}
+    newest, pinned = added(hub, tmp_path / "newest"), added(hub, tmp_path / "pinned", "--revision", OLD)
+    assert (newest["origin"], pinned["origin"]) == (f"{MODEL}@{NEW}", f"{MODEL}@{OLD}")
+    for said, commit in ((newest, NEW), (pinned, OLD)):
+        assert Path(said["folder"]).name == commit
+        assert said["files"] == len(files), "and the hash of each"

@@ -1,18 +1,23 @@
 """Checkpoints from the Hugging Face hub, through its own client: files, resume and pinning are its business.
 
-Only what `checkpoint.py` would read is fetched: no pickle and no Python ever reaches this disk.
+Only what is read is fetched: no pickle and no Python ever reaches this disk, and no weights that no part asks for. What
+these are is known once the small files are here, so there are two goes at the same commit.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rushes.errors import WrongSetup
+from rushes.weights.checkpoint import BESIDE, INDEX, MODULAR_INDEX
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-WANTED = ("*.json", "*/*.safetensors", "*/*.model", "*/*.txt", "README.md", "LICENSE*", "LICENCE*")
-"""Weights of parts alone: beside the folders, some publish the same ones again for other programs, hundreds of GB."""
+SMALL = ("*.json", "*/*.model", "*/*.txt", "README.md", "LICENSE*", "LICENCE*")
+"""What says which weights belong to a checkpoint, and what is read beside them."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -39,16 +44,19 @@ def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: b
             allowed="a folder on this machine",
             hint="downloads need more: pip install 'rushes[torch]'",
         ) from None
-    try:
-        found = Path(
+
+    def fetched(revision: str | None, patterns: list[str]) -> Path:
+        return Path(
             snapshot_download(
-                hub_id,
-                revision=revision,
-                cache_dir=place,
-                allow_patterns=list(WANTED),
-                local_files_only=offline,
+                hub_id, revision=revision, cache_dir=place, allow_patterns=patterns, local_files_only=offline
             )
         )
+
+    try:
+        found = fetched(revision, [*SMALL])
+        weights = [*weights_of(found)]
+        if weights:
+            found = fetched(found.name if COMMIT.fullmatch(found.name) else revision, weights)
     except GatedRepoError:
         raise _refused(hub_id, "its licence has to be accepted on its page first; then set HF_TOKEN") from None
     except RepositoryNotFoundError:
@@ -60,6 +68,31 @@ def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: b
         raise _refused(hub_id, f"the download ended with {type(error).__name__}; the same command goes on") from None
     # The cache keeps each commit in a folder of that name.
     return found, found.name if COMMIT.fullmatch(found.name) else (revision or "unknown")
+
+
+def weights_of(folder: Path) -> Iterator[str]:
+    """Patterns of the weights that the checkpoint in `folder` is loaded from, by its small files.
+
+    Some publish more beside them, hundreds of GB: the same weights again for other programs, in other pieces, and
+    whole networks that no part is.
+    """
+    index = _said(folder / INDEX) or _said(folder / MODULAR_INDEX)
+    named = [part for part, kind in index.items() if isinstance(kind, list) and kind[:2] != [None, None]]
+    for part in dict.fromkeys((*filter(str.isidentifier, named), *BESIDE)):
+        pieces: set[str] = set()
+        for path in (folder / part).glob("*.safetensors.index.json"):
+            places = _said(path).get("weight_map")
+            pieces |= set(map(str, places.values())) if isinstance(places, dict) else set()
+        yield from (f"{part}/{piece}" for piece in sorted(pieces) or ["*.safetensors"])
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What is in a file of JSON; nothing where it is none, of which `checkpoint.looked_at` says more."""
+    try:
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _refused(hub_id: str, reason: str) -> WrongSetup:
