@@ -41,6 +41,7 @@ FIRST_CLASS = {
     "kandinskylab/Kandinsky-6.0-Pro-5s-Diffusers": "kandinsky-6-pro",
     "kandinskylab/Kandinsky-6.0-Pro-distill-5s-Diffusers": "kandinsky-6-pro-distilled",
     "nvidia/Cosmos3-Nano": "cosmos3-nano",
+    "MiniMaxAI/MiniMax-H3": "minimax-h3",
 }
 
 
@@ -91,6 +92,8 @@ def test_weights_say_where_they_are_and_how_large(open_card: Card) -> None:
     said = weights(open_card)
     assert re.fullmatch(r"[\w.-]+/[\w.-]+", said.hub)
     assert 10**9 < said.size_bytes < 10**12
+    assert said.counted != "", "None is an estimate"
+    assert said.commit is None or re.fullmatch("[0-9a-f]{40}", said.commit)
     assert said.layout and said.folder is None
     assert find_spec(said.check.partition(":")[0])
     assert said.fps in (16, 24, 25)

@@ -25,6 +25,7 @@ class Numbers:
     guidance_scale: float
     sound: bool = False
     picture: bool = False  # whether it begins with one
+    way: str = ""  # through the blocks, where more than that decides it
     seed: int = 0
 
 
