@@ -87,7 +87,7 @@ def models_page() -> str:
     for card in OPEN:
         text += f"\n### {card.id}\n\n{card.description}\nLicence {card.licence}"
         if card.weights is not None:
-            text += f"; {card.weights.size_bytes / 1e9:.0f} GB from `{card.weights.hub}`"
+            text += f"; about {card.weights.size_bytes / 1e9:.0f} GB from `{card.weights.hub}`"
         text += ".\n\n" + rules_table(card.rules)
     text += (
         "\n## Hosted ids\n\nKnown by their published rules. They answer 404 until `--serve-as` maps them to a\n"

@@ -244,10 +244,11 @@ def _with_default(limit: Limit, other: Limit) -> Limit:
 class Weights:
     """A checkpoint that does not come with the package, and what its makers trained it on.
 
-    hub       where it is published; `folder` where it lies on this machine, None until somebody adds it.
+    hub       where it is published; `commit` one of its commits that was seen to be this; `folder` where it lies on this machine, None until somebody adds it.
     layout    what its family calls this arrangement of parts; `check` is the dotted name of the family's function
               `(folder, layout) -> None`, which raises WrongSetup where a folder is another. Imports no tensor library.
     max_area  the most pixels of a frame that it makes well; what is asked beyond is made smaller, and scaled.
+    counted   where `size_bytes` is from, in words; None is a guess by the number of its weights.
     experts_guidance  what the second of two experts takes of the asked guidance.
     loras     what its family calls the layers that a LoRA may change: the dotted name of a function
               `(folder) -> dict[str, Layers]` (`weights.lora`); None where none is taken. Imports no tensor library.
@@ -260,7 +261,9 @@ class Weights:
     check: str
     fps: int
     max_area: int
-    size_bytes: int  # of the download, about
+    size_bytes: int  # of the download; an estimate unless it was `counted`
+    counted: str | None = None
+    commit: str | None = None
     experts_guidance: float = 1.0
     exactly: tuple[str, ...] = ()
     precision: str = "bfloat16, the autoencoder in float32"

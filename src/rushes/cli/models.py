@@ -76,7 +76,7 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
             )
         Console(soft_wrap=True).print(table)
         for card in others:
-            size = f", {card.weights.size_bytes / 1e9:.0f} GB" if card.weights is not None else ""
+            size = f", about {card.weights.size_bytes / 1e9:.0f} GB" if card.weights is not None else ""
             print(f"to add: {card.id} ({card.licence}{size}): {card.description}")
         for offer in offers:
             if offer.unmakeable is not None:

@@ -125,6 +125,8 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
             "starts_from": weights.layout,
             "native_fps": weights.fps,
             "native_max_pixels": weights.max_area,
+            "download": download_of(weights),
+            **({"seen_at": weights.commit} if weights.commit else {}),
         }
         if entry is not None:
             said |= {**_said(entry), "loras": [lora_said(lora) for lora in loras]}
@@ -137,7 +139,7 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
         for lora in loras:
             print(f"{'lora':<18} {lora_line(lora)}")
         if entry is None:
-            print(f"to add it: rushes models add {card.id}, {sized(weights.size_bytes)}")
+            print(f"to add it: rushes models add {card.id}")
 
 
 def verify(
@@ -339,6 +341,11 @@ def lora_said(entry: LoraEntry) -> dict[str, Any]:
 def lora_line(entry: LoraEntry) -> str:
     files, size = ", ".join(dict.fromkeys(entry.paths().values())), sized(entry.size_bytes)
     return f"{entry.name}: {entry.layers} layers, rank {entry.rank}, {size}, revision {entry.revision}, {files}"
+
+
+def download_of(weights: Weights) -> str:
+    """How large the download is, and how far that is known."""
+    return f"about {sized(weights.size_bytes)}, {weights.counted or 'size estimated'}"
 
 
 def sized(size_bytes: int) -> str:

@@ -15,10 +15,12 @@ HUNYUAN_LICENCE = "Tencent Hunyuan Community License (not valid in the European 
 LTX_LICENCE = "LTX-Video Open Weights License (restricts uses)"
 
 COSMOS_LICENCE = (
-    "NVIDIA Open Model License (asks for its guardrail or one like it in place; none is part of this package)"
+    "not confirmed: OpenMDW-1.1, or NVIDIA Open Model License (asks for a look at its page on the hub, which decides; "
+    "NVIDIA's guardrail is no part of this package)"
 )
+"""Those who read its page tell of both: the maker's own code for it is under the first."""
 
-NOVEMBER_2024, DECEMBER_2025, JUNE_2026 = 1_732_233_600, 1_764_806_400, 1_780_272_000
+NOVEMBER_2024, DECEMBER_2025, MAY_2026 = 1_732_233_600, 1_764_806_400, 1_780_185_600
 
 _HUNYUAN = Rules(
     prompt=Text("required"),
@@ -103,7 +105,7 @@ CARDS = (
         revision="not here",
         licence=COSMOS_LICENCE,
         description="From words, with or without a first frame, with or without sound, at 720P and 24 frames a second.",
-        created=JUNE_2026,
+        created=MAY_2026,  # the 31st, by its page
         rules=_COSMOS,
         weights=Weights(
             hub="nvidia/Cosmos3-Nano",
@@ -112,6 +114,7 @@ CARDS = (
             fps=24,
             max_area=1280 * 720,
             size_bytes=35 * GB,
+            commit="7a312c868bcce8e40b3eb40861300a9d0ba3fde1",
         ),
     ),
 )

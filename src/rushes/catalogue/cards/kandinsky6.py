@@ -39,7 +39,20 @@ _RULES = Rules(
 )
 
 
-def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: str, size_bytes: int) -> Card:
+COUNTED = "counted by others in October 2026: all of its repository"
+
+
+def _card(
+    id: str,
+    name: str,
+    description: str,
+    rules: Rules,
+    hub: str,
+    layout: str,
+    size_bytes: int,
+    counted: str | None,
+    commit: str | None = None,
+) -> Card:
     return Card(
         id=id,
         display_name=name,
@@ -56,13 +69,15 @@ def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: 
             fps=24,
             max_area=864 * 480,
             size_bytes=size_bytes,
+            counted=counted,
+            commit=commit,
             exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
             precision="bfloat16, sound's decoders in float32",
         ),
     )
 
 
-def _full(tier: str, weights: str, hub: str, size_bytes: int) -> Card:
+def _full(tier: str, weights: str, hub: str, size_bytes: int, counted: str | None) -> Card:
     return _card(
         f"kandinsky-6-{tier.lower()}",
         f"Kandinsky 6 {tier}",
@@ -71,10 +86,11 @@ def _full(tier: str, weights: str, hub: str, size_bytes: int) -> Card:
         hub,
         PLAIN,
         size_bytes,
+        counted,
     )
 
 
-def _distilled(tier: str, hub: str, size_bytes: int) -> Card:
+def _distilled(tier: str, hub: str, size_bytes: int, commit: str | None = None) -> Card:
     return _card(
         f"kandinsky-6-{tier.lower()}-distilled",
         f"Kandinsky 6 {tier} Distilled",
@@ -83,12 +99,20 @@ def _distilled(tier: str, hub: str, size_bytes: int) -> Card:
         hub,
         DISTILLED,
         size_bytes,
+        COUNTED,
+        commit,
     )
 
 
 CARDS = (
-    _full("Lite", SMALL, "kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers", 27_800_000_000),
-    _distilled("Lite", "kandinskylab/Kandinsky-6.0-Lite-distill-5s-Diffusers", 26_700_000_000),
-    _full("Pro", LARGE, "kandinskylab/Kandinsky-6.0-Pro-5s-Diffusers", 90_000_000_000),
+    _full("Lite", SMALL, "kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers", 27_800_000_000, COUNTED),
+    _distilled(
+        "Lite",
+        "kandinskylab/Kandinsky-6.0-Lite-distill-5s-Diffusers",
+        26_700_000_000,
+        "efbaeb9961770cc82fece5b9cb2197049d8c983c",
+    ),
+    # Nobody without a login sees its files; another of the same network has 90 GB.
+    _full("Pro", LARGE, "kandinskylab/Kandinsky-6.0-Pro-5s-Diffusers", 90_000_000_000, None),
     _distilled("Pro", "kandinskylab/Kandinsky-6.0-Pro-distill-5s-Diffusers", 80_600_000_000),
 )

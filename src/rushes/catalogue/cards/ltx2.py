@@ -52,7 +52,16 @@ _DISTILLED = _FULL.distilled(8)
 
 
 def _card(
-    id: str, name: str, description: str, rules: Rules, hub: str, layout: str, size_gb: int, created: int
+    id: str,
+    name: str,
+    description: str,
+    rules: Rules,
+    hub: str,
+    layout: str,
+    size_gb: int,
+    created: int,
+    counted: str | None = None,
+    commit: str | None = None,
 ) -> Card:
     return Card(
         id=id,
@@ -70,6 +79,8 @@ def _card(
             fps=24,
             max_area=AREA,
             size_bytes=size_gb * GB,
+            counted=counted,
+            commit=commit,
             loras=LORAS,
             exactly=(
                 "both prompts in one pass of one clip, other guidance in passes of its own",
@@ -79,7 +90,7 @@ def _card(
     )
 
 
-JANUARY_2026, MARCH_2026, JULY_2026 = 1_767_657_600, 1_772_668_800, 1_782_864_000
+JANUARY_2026, MARCH_2026, AUGUST_2026 = 1_767_657_600, 1_772_668_800, 1_786_406_400
 
 CARDS = (
     _card(
@@ -129,7 +140,9 @@ CARDS = (
         _DISTILLED,
         "Lightricks/LTX-2.5-Diffusers",
         "LTX-2.5, distilled",
-        75,
-        JULY_2026,
+        72,
+        AUGUST_2026,
+        counted="counted by others: the files that are read",
+        commit="426936f8b22dc28e4def61e515478b0b7e4a53cc",
     ),
 )
