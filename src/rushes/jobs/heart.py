@@ -30,7 +30,7 @@ class Heart:
     """Renews one claim every third of its lease, from a thread of its own, as long as the `with` block runs.
 
     It beats only while the work moves: past the `limits`, `give_up` is called and no beat follows. Otherwise a hung
-    kernel would keep its claim for ever, with a heart in the best of health.
+    kernel would keep its claim for ever, with a heart in the best of health. It watches on where the claim is lost.
 
     `cancel`   the owner has given the job up.
     `preempt`  the job is to be given back after its next step, for another that goes first or because it is paused.
@@ -88,13 +88,14 @@ class Heart:
                 log.error("job %s: %s; this worker ends, and its parent takes the job back", self._claim.job.id, reason)
                 self._give_up()
                 return
+            if self._told_lost:
+                continue  # nothing to renew; but a step that hangs would keep this worker from the next job for ever
             sent = time.monotonic()
             try:
                 self.heard(self._store.renew(self._claim))
                 self._last_good = sent
             except Lost:
                 self._told_lost = True
-                return
             except Unavailable as error:
                 log.warning("no beat for job %s: %s", self._claim.job.id, error.message)
             except Exception:  # a background loop's edge: a silent end of it would cost the job its lease

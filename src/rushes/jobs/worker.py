@@ -161,7 +161,10 @@ class Worker:
         except Lost:
             if self._published(claim.job.id, artifact):
                 return  # an earlier try of this write got through, and only its answer was lost
-            self._discard(artifact)  # another attempt's file has another key: this is nobody else's
+            try:
+                self._discard(artifact)  # another attempt's file has another key: this is nobody else's
+            except OSError as error:  # it is swept some time later
+                log.warning("job %s: its file could not be removed: %s", claim.job.id, error.strerror)
             raise
 
     def _published(self, id: str, artifact: Artifact) -> bool:

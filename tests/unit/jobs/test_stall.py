@@ -125,6 +125,18 @@ def test_a_heart_does_not_beat_for_work_that_hangs(store: JobStore, caplog: pyte
     assert store.get(job.id).state is JobState.QUEUED
 
 
+def test_a_heart_that_has_lost_its_claim_still_sees_its_work_hang(store: JobStore) -> None:
+    job = store.add("ann", asked())
+    claim = store.claim("w1", [MODEL], lease_s=0.6)
+    assert claim is not None
+    store.delete(job.id)
+    given_up: list[bool] = []
+    with Heart(store, claim, StallLimits(loading_s=0.5), give_up=lambda: given_up.append(True)) as heart:
+        eventually(lambda: heart._told_lost)
+        assert given_up == []
+        eventually(lambda: given_up)
+
+
 def test_a_heart_beats_on_for_work_that_moves(store: JobStore) -> None:
     store.add("ann", asked())
     claim = store.claim("w1", [MODEL], lease_s=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import signal
@@ -119,8 +120,9 @@ def test_a_running_job_is_cancelled_before_its_next_steps(store: JobStore) -> No
         assert len(seen) <= at + 8
 
 
-def test_a_deleted_job_stops_and_its_file_is_discarded(store: JobStore) -> None:
-    job = store.add("ann", asked())
+@pytest.mark.parametrize("fault", [None, OSError(errno.EIO, "Input/output error")])
+def test_a_deleted_jobs_file_is_discarded_and_the_next_is_made(store: JobStore, fault: OSError | None) -> None:
+    job, another = store.add("ann", asked()), store.add("ann", asked())
     reached, go_on = threading.Event(), threading.Event()
 
     def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
@@ -128,11 +130,11 @@ def test_a_deleted_job_stops_and_its_file_is_discarded(store: JobStore) -> None:
         go_on.wait(10)
         return made(job.id)
 
-    with working(store, perform) as discarded:
+    with working(store, perform, fault=fault) as discarded:
         assert reached.wait(10)
         store.delete(job.id)
         go_on.set()
-        eventually(lambda: discarded)
+        eventually(state_of(store, another, JobState.SUCCEEDED))
     assert discarded == [made(job.id)]
     with pytest.raises(JobNotFound):
         store.get(job.id)

@@ -23,11 +23,18 @@ def working(
     lease_s: float = 30.0,
     name: str = "w1",
     forget: Callable[[str], None] = lambda key: None,
+    fault: OSError | None = None,
 ) -> Iterator[list[Artifact]]:
-    """A worker in a thread; gives the list of artifacts that it had to discard."""
+    """A worker in a thread; gives the list of artifacts that it had to discard, each with the `fault`."""
     discarded: list[Artifact] = []
+
+    def discard(artifact: Artifact) -> None:
+        discarded.append(artifact)
+        if fault is not None:
+            raise fault
+
     stop = threading.Event()
-    worker = Worker(store, perform, name=name, models=[MODEL], discard=discarded.append, forget=forget, lease_s=lease_s)
+    worker = Worker(store, perform, name=name, models=[MODEL], discard=discard, forget=forget, lease_s=lease_s)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:
