@@ -27,10 +27,10 @@ from rushes.diffusion.noise import noise
 from rushes.errors import WrongSetup
 from rushes.media.resample import resampled
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
-from rushes.models.kandinsky6 import sound
+from rushes.models.kandinsky6 import sound, text
 from rushes.models.kandinsky6.adapter import PICTURE_STREAM, KandinskyAdapter
 from rushes.models.kandinsky6.film import decoded
-from rushes.models.kandinsky6.layout import check
+from rushes.models.kandinsky6.layout import check, read
 from rushes.models.solver import SCHEDULERS
 
 FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
@@ -196,6 +196,36 @@ def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[...
     ]
     films = {finished(adapter, begun(adapter, **{"steps": 2, **change}))[0].tobytes() for change in changes}
     assert len(films) == len(changes)
+
+
+def test_without_a_negative_prompt_nothing_is_excluded(adapters: Callable[..., KandinskyAdapter]) -> None:
+    """The library puts in words of its makers' then, and says so nowhere."""
+    adapter = adapters()
+    none, empty, theirs = (
+        begun(adapter, negative_prompt=words).condition.given["negative"]
+        for words in (None, "", Kandinsky6TI2VAPipeline._DEFAULT_NEGATIVE_PROMPT)
+    )
+    assert torch.equal(none, text.read("", adapter.parts, "negative")["negative"])
+    assert torch.equal(none, empty) and not torch.equal(none, theirs)
+
+
+def test_what_a_configuration_leaves_out_is_what_the_library_takes_for_it(
+    cards: Callable[[str], Card], tmp_path: Path
+) -> None:
+    weights, folder = cards(KANDINSKY_6).weights, tmp_path / "tiny"
+    assert weights is not None
+    shutil.copytree(weights.folder or "", folder)
+    before = read(folder)
+    for part, names in (
+        ("vae", ["temporal_compression_ratio", "spatial_compression_ratio"]),
+        ("audio_vae", ["sample_rate", "hop_length"]),
+    ):
+        path = folder / part / "config.json"
+        said = json.loads(path.read_text())
+        path.write_text(json.dumps({name: value for name, value in said.items() if name not in names}))
+    after = read(folder)
+    assert (after.time, after.space, after.sound_hz, after.sound_hop) == (4, 8, 44_100, 1024)
+    assert after.multiple == before.multiple == 16
 
 
 def test_two_clips_that_take_turns_do_not_mix(adapters: Callable[..., KandinskyAdapter]) -> None:

@@ -19,6 +19,7 @@
 | a number of a configuration that is not known is dropped | test_animate2_equals_stock: a_folder_that_would_make |
 | of a clip shorter than a segment too little is read | test_animate2_equals_stock: a_clip_that_is_too_short |
 | compiled blocks stay compiled for the next job | test_wan_plan: compiled_blocks |
+| an absent negative prompt becomes one of the makers' | test_kandinsky6_equals_stock: without_a_negative_prompt |
 | guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_two_passes |
 """
 

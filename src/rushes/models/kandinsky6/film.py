@@ -47,9 +47,11 @@ def decoded(latent_BTHWC: Tensor, vae: Any, *, tiles: bool = False) -> Iterator[
                 made = vae.blend_t(before, made[:, :, 1:], blended)
             run = made[:, :, : stride * ratio + (before is None)][:, :, : wanted - done]
             before, done = made, done + run.shape[2]
-            values = (run[0] * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu()
-        if len(values):
-            yield (values.float() * 255).round().to(torch.uint8).numpy()
+            # As float32 before anything else: bfloat16 has too few steps between black and white.
+            values = (run[0].float() * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0)
+            levels = (values * 255).round().to(torch.uint8).cpu().numpy()
+        if len(levels):
+            yield levels
 
 
 def _stretch(latent: Tensor, vae: Any, *, tiles: bool) -> Tensor:

@@ -68,23 +68,25 @@ def read(folder: Path) -> Layout:
         found.config(part) for part in ("transformer", "vae", "audio_vae", "scheduler")
     )
     try:
+        # The library's own defaults, for what a configuration leaves out.
+        channels, sound_channels = int(vae.get("latent_channels", 16)), int(audio_vae.get("latent_channels", 40))
         patch = [int(side) for side in transformer["patch_size"]]
         layout = Layout(
             checkpoint=found,
             distilled=found.parts["scheduler"] == DISTILLED_SCHEDULER,
             channels=int(transformer["in_visual_dim"]),
-            time=int(vae["temporal_compression_ratio"]),
-            space=int(vae["spatial_compression_ratio"]),
+            time=int(vae.get("temporal_compression_ratio", 4)),
+            space=int(vae.get("spatial_compression_ratio", 8)),
             patch=patch[1],
             sound_channels=int(transformer["in_audio_dim"]),
-            sound_hz=int(audio_vae["sample_rate"]),
-            sound_hop=int(audio_vae["hop_length"]) * SOUND_SHRUNK,
+            sound_hz=int(audio_vae.get("sample_rate", 44_100)),
+            sound_hop=int(audio_vae.get("hop_length", 512)) * SOUND_SHRUNK,
         )
-        at_once = int(scheduler["n_grid"]) if layout.distilled else 1
+        at_once = int(scheduler.get("n_grid", 10)) if layout.distilled else 1
         fits = {
             "tokens of one latent frame": patch[0] == 1 and patch[1] == patch[2],
-            "a transformer as wide as the latent": int(vae["latent_channels"]) == layout.channels,
-            "a transformer as wide as the sound": int(audio_vae["latent_channels"]) == layout.sound_channels,
+            "a transformer as wide as the latent": channels == layout.channels,
+            "a transformer as wide as the sound": sound_channels == layout.sound_channels,
             "a transformer that takes a first frame": _takes_a_picture(transformer),
             "a transformer that says what its scheduler reads": (
                 int(transformer["out_visual_dim"]) == at_once * layout.channels

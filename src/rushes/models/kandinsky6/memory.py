@@ -117,12 +117,12 @@ def decoding_bytes(layout: Layout, numbers: Numbers, number_bytes: int, *, tiles
 
 def spectrum_bytes(layout: Layout, numbers: Numbers) -> float:
     config = layout.checkpoint.config("audio_vae")
-    return SPECTRUM * numbers.sounds * int(config["hidden_channels"])
+    return SPECTRUM * numbers.sounds * int(config.get("hidden_channels", 512))
 
 
 def wave_bytes(layout: Layout, numbers: Numbers) -> float:
     config = layout.checkpoint.config("vocoder")
-    width = int(config["upsample_initial_channel"]) / 2.0 ** len(config["upsample_rates"])
+    width = int(config.get("upsample_initial_channel", 1536)) / 2.0 ** len(config.get("upsample_rates", range(6)))
     return WAVE * numbers.sounds * layout.sound_hop * width
 
 
@@ -131,4 +131,4 @@ def _pixels(layout: Layout, numbers: Numbers) -> int:
 
 
 def _decoder_width(layout: Layout) -> int:
-    return int(layout.checkpoint.config("vae")["block_out_channels"][0])
+    return int(layout.checkpoint.config("vae").get("block_out_channels", [128])[0])
