@@ -140,10 +140,13 @@ class Story:
             world.start(outside, lambda slot=slot: machines.keep_worker(slot), f"keeper-{slot}")  # type: ignore[misc]
         for run in (machines.keep_door, machines.tick, machines.keep_clear):
             world.start(outside, run, run.__name__)
-        for wish in self._wishes:
+        callers = [
             world.start(outside, lambda wish=wish: self._people.wait_for_a_video(wish), wish.prompt)  # type: ignore[misc]
+            for wish in self._wishes
+        ]
         if self._moods:
-            world.start(outside, lambda: self._people.change_minds(self._moods, self._until_s), "people")
+            minds = world.start(outside, lambda: self._people.change_minds(self._moods, self._until_s), "people")
+            callers.append(minds)
         if self._jumps:
             world.start(outside, self._jump, "clock")
         if self._damages:
@@ -151,14 +154,17 @@ class Story:
         world.turn(self._until_s)
         world.fault_rate = 0.0
         world.note("from now on nothing goes wrong")
-        while any(wish.asking for wish in self._wishes) or not self._checker.all_final():
+        # Until nobody asks, what was stopped goes on, and what was under way has arrived: a late request is a job, too.
+        quiet = False
+        while not quiet:
+            quiet = self._checker.all_final() and not (
+                world.under_way
+                or any(not actor.finished for actor in (*callers, *machines.requests))
+                or any(process.stopped_until > world.now for process in machines.processes.values())
+            )
             world.turn(1.0)
-            if world.now > LONGEST_S:
+            if not quiet and world.now > LONGEST_S:
                 world.breaks(f"P2: not final in {LONGEST_S:g} s: {self._checker.unfinished()}")
-        # What was stopped goes on, and what was under way arrives; after that nothing is left that could name a file.
-        world.turn(1.0)
-        while world.under_way or any(process.stopped_until > world.now for process in machines.processes.values()):
-            world.turn(1.0)
         machines.sweep(grace_s=0.0)
         self._checker.end(self._wishes)
 

@@ -18,7 +18,7 @@ from rushes.jobs.stall import StallLimits
 from rushes.jobs.store import JobStore
 from simulator.clips import CARD, CATALOGUE, Counting
 from simulator.files import Files
-from simulator.world import Event, Gone, Process, World
+from simulator.world import Actor, Event, Gone, Process, World
 
 T = TypeVar("T")
 
@@ -47,6 +47,7 @@ class Machines:
         self.door = Process("door-0")
         self.workers: dict[int, Process] = {}
         self.processes: dict[str, Process] = {}
+        self.requests: list[Actor] = []
         self._spawned = 0
         self._doors = 0
         # Who calls from outside does so over a network that has its own mind, but without a store of their own.
@@ -168,7 +169,7 @@ class Machines:
             done.set()
 
         for _ in range(copies):
-            world.start(door, handle, "request", after_s=world.latency_s())
+            self.requests.append(world.start(door, handle, "request", after_s=world.latency_s()))
         done.wait(patience_s)
         if not answers:
             raise Silence
