@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ PIPELINES = ("ltx2",)
 """Folders of diffusers' own pipelines, by whose name alone it writes down parts that belong to no other."""
 BESIDE = ("latent_upsampler",)
 """Parts that only a pipeline of their own takes, so that no index names them: taken wherever they lie beside others."""
+SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 MOST_JSON_BYTES = 64 << 20  # a tokenizer of 250,000 pieces takes 17
 READ_BYTES = 1 << 20
@@ -164,6 +166,7 @@ def _files(folder: Path, part: str) -> list[Path]:
     if not (folder / part).is_dir():
         raise refused(folder, "a whole checkpoint", f"{part}/ is missing")
     files = sorted(path for path in (folder / part).iterdir() if path.is_file())
+    indexed: set[str] = set()
     for path in files:
         name = f"{part}/{path.name}"
         if path.suffix.lower() in PICKLES:
@@ -175,24 +178,28 @@ def _files(folder: Path, part: str) -> list[Path]:
             if "auto_map" in said:
                 raise refused(folder, "a checkpoint without code", f"{name} asks for code of its own (auto_map)")
             if path.name.endswith(".index.json"):
-                _check_shards(folder, part, path.name, said)
+                indexed |= _shards(folder, part, path.name, said)
         if path.suffix == ".safetensors":
             try:
                 header.tensors(path)
             except header.Damaged as damage:
                 raise refused(folder, "safetensors files as they were written", f"{name} {damage}") from None
-    return files
+    # Some have the same weights again, in other pieces that no index names and nobody loads.
+    return [path for path in files if not (indexed and SHARD.search(path.name) and path.name not in indexed)]
 
 
-def _check_shards(folder: Path, part: str, name: str, said: dict[str, Any]) -> None:
+def _shards(folder: Path, part: str, name: str, said: dict[str, Any]) -> set[str]:
+    """The files that an index names, each of which is there. Errors  WrongSetup."""
     shards = said.get("weight_map")
     if not isinstance(shards, dict):
         raise refused(folder, "a whole checkpoint", f"{part}/{name} has no weight_map")
-    for shard in sorted(set(map(str, shards.values()))):
+    named = set(map(str, shards.values()))
+    for shard in sorted(named):
         if Path(shard).name != shard or not shard.endswith(".safetensors"):
             raise refused(folder, "shards beside their index", f"{part}/{name} names {shard!r}")
         if not (folder / part / shard).is_file():
             raise refused(folder, "a whole checkpoint", f"{part}/{shard} is missing")
+    return named
 
 
 def _json(path: Path, folder: Path) -> dict[str, Any]:

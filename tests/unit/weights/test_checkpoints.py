@@ -169,3 +169,18 @@ def test_the_revision_is_of_the_bytes_and_not_of_the_place(tmp_path: Path) -> No
     assert revision(one) == revision(other)
     (other / "vae/model.safetensors").write_bytes(safetensors(weight=9))
     assert revision(one) != revision(other)
+
+
+def test_the_same_weights_in_other_pieces_are_not_counted_twice(tmp_path: Path) -> None:
+    """As LTX-2.5 is published: in four pieces that an index names, and in eight that none does."""
+    folder = wan_folder(tmp_path / "wan")
+    one = looked_at(folder).size_bytes
+    part = folder / "transformer"
+    (part / "model.safetensors").rename(part / "model-00001-of-00001.safetensors")
+    (part / "model.safetensors.index.json").write_text('{"weight_map": {"weight": "model-00001-of-00001.safetensors"}}')
+    (part / "model-00001-of-00002.safetensors").write_bytes(safetensors(weight=8))
+    found = looked_at(folder)
+    assert [path.name for path in found.files if path.parent == part and path.suffix == ".safetensors"] == [
+        "model-00001-of-00001.safetensors"
+    ]
+    assert found.size_bytes == one + (part / "model.safetensors.index.json").stat().st_size
