@@ -19,6 +19,7 @@ from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from small_requests import picture, small
 from tiny_kandinsky6 import DISTILLED, KANDINSKY_6
+from transformers import Qwen2_5_VLProcessor
 
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards.kandinsky6 import CARDS
@@ -83,14 +84,14 @@ def finished(adapter: KandinskyAdapter, state: Any) -> tuple[Frames, Any]:
     return np.concatenate([chunk.frames_THWC for chunk in made]), np.concatenate(sounds) if sounds else None
 
 
-class TextsAlone:
-    """In the place of the processor that is published, which wants torchvision for films; it reads texts alike."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
-
-    def __call__(self, text: list[str], images: None, videos: None, **how: Any) -> Any:
-        return self._tokenizer(text, **how)
+def published(tokenizer: Any) -> Any:
+    """The processor that a checkpoint names, as far as it stands without torchvision, which films alone ask for."""
+    processor = object.__new__(Qwen2_5_VLProcessor)
+    processor.tokenizer, processor.chat_template = tokenizer, None
+    processor.image_processor = processor.video_processor = None
+    processor.image_token, processor.video_token = "<|image_pad|>", "<|video_pad|>"
+    processor.image_token_id = processor.video_token_id = None
+    return processor
 
 
 def stock(adapter: KandinskyAdapter, state: Any, **asked: Any) -> Any:
@@ -100,7 +101,7 @@ def stock(adapter: KandinskyAdapter, state: Any, **asked: Any) -> Any:
         transformer=parts.transformer,
         vae=parts.vae,
         text_encoder=parts.text_encoder,
-        tokenizer=TextsAlone(parts.tokenizer),  # type: ignore[arg-type]
+        tokenizer=published(parts.tokenizer),
         text_encoder_2=parts.text_encoder_2,
         tokenizer_2=parts.tokenizer_2,
         scheduler=SCHEDULERS[found.parts["scheduler"]].from_config(found.config("scheduler")),

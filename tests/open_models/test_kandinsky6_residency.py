@@ -13,6 +13,7 @@ import torch
 from small_requests import picture, small
 from tiny_kandinsky6 import KANDINSKY_6
 
+from rushes.acceleration.dress import Dress
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards.kandinsky6 import CARDS
@@ -133,6 +134,33 @@ def test_under_a_budget_parts_take_turns_and_no_bit_of_film_or_sound_changes(car
     assert plan is not None
     assert [technique.name for technique in plan.tried] == ["apart"]
     assert "decoding in stretches of time that overlap" in plan.said()
+
+
+def test_blocks_that_visit_the_device_one_at_a_time_make_the_same_film(card: Card) -> None:
+    plain, turning = KandinskyAdapter(card), KandinskyAdapter(card)
+    turning.accelerate(How(blocks=True), Dress(How(blocks=True)))
+    request = asked(card, guidance_scale=5)
+    ends = []
+    for adapter in (plain, turning):
+        state = adapter.prepare(adapter.encode(request), 7)
+        for index in range(2):
+            state = adapter.step(state, index)
+        ends.append(state.to_bytes())
+    assert ends[0] == ends[1]
+    assert turning.parts.transformer.worn[-1], "as it was told"
+    few = turning.needs(request, How(apart=True, blocks=True)).stages[2]
+    assert sum(few.parts.values()) <= sum(plain.needs(request, How()).stages[2].parts.values())
+
+
+def test_a_decoder_by_tiles_makes_other_frames_that_are_near(card: Card) -> None:
+    adapter = KandinskyAdapter(card)
+    state = adapter.prepare(adapter.encode(asked(card, width=384, height=320)), 7)
+    whole = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+    adapter.accelerate(How(tiles=True), Dress(How()))
+    tiled = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+    off = np.abs(whole.astype(int) - tiled)
+    assert whole.shape == tiled.shape
+    assert 0 < off.mean() < 8, "of 255 levels"
 
 
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card) -> None:
