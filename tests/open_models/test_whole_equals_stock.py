@@ -150,14 +150,15 @@ def test_a_cancel_ends_the_call_within_a_step_and_nothing_is_decoded(
     adapter = WholeAdapter(card)
     engine, decodes, steps = Engine(), list[int](), list[int]()
     monkeypatch.setattr(engine, "adapter", lambda card: adapter)
-    forward = adapter.pipe.transformer.forward
+    transformer, vae = adapter.networks.get("transformer"), adapter.networks.get("vae")
+    forward = transformer.forward
 
     def counted(*given: Any, **more: Any) -> Any:
         steps.append(1)
         return forward(*given, **more)
 
-    monkeypatch.setattr(adapter.pipe.transformer, "forward", counted)
-    monkeypatch.setattr(adapter.pipe.vae, "decode", lambda *given, **more: decodes.append(1))
+    monkeypatch.setattr(transformer, "forward", counted)
+    monkeypatch.setattr(vae, "decode", lambda *given, **more: decodes.append(1))
 
     def stop_in_the_second_step(progress: Progress) -> None:
         if progress.step == 2:
@@ -210,7 +211,7 @@ def test_an_error_inside_the_call_is_the_jobs_and_the_next_clip_is_made(
     adapter = WholeAdapter(card)
     plain = film_of(adapter, asked(card))
     with monkeypatch.context() as broken:
-        broken.setattr(adapter.pipe.vae, "decode", lambda *given, **more: None)
+        broken.setattr(adapter.networks.get("vae"), "decode", lambda *given, **more: None)
         with pytest.raises(GenerationFailed, match="CogVideoXPipeline of diffusers ended with AttributeError"):
             film_of(adapter, asked(card))
     assert np.array_equal(film_of(adapter, asked(card)), plain)
@@ -226,8 +227,9 @@ def test_weights_that_lack_a_tensor_are_refused_by_name(
     name = max(tensors)
     del tensors[name]
     save_file(tensors, path, metadata={"format": "pt"})
+    adapter = WholeAdapter(of(folder))
     with pytest.raises(GenerationFailed, match=f"{part} lacks"):
-        WholeAdapter(of(folder))
+        film_of(adapter, asked(adapter.describe()))
 
 
 @pytest.mark.parametrize("kind", [COGVIDEOX, HUNYUAN, LTX, MOCHI])

@@ -1,4 +1,4 @@
-"""A model that loads all of its parts at once, beside others: refused before a part is loaded where they cannot fit."""
+"""Pipelines called whole in the residency: refused where not one part fits, made with parts in turns where they do."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from tiny_whole import COGVIDEOX
 
 from rushes.catalogue.card import Card
 from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts, tensor_bytes
+from rushes.engine.residency import KeptParts
 from rushes.errors import OutOfMemory
-from rushes.models.kept import least_bytes
+from rushes.models.parts import How
 from rushes.models.whole.adapter import WholeAdapter
 
 
@@ -32,31 +32,100 @@ def film(engine: Engine, card: Card, **asked: Any) -> Any:
 
 
 def test_its_parts_take_what_their_headers_say(whole: Card) -> None:
-    pipe = WholeAdapter(whole).pipe
-    there = sum(tensor_bytes(pipe.components[name]) for name in ("text_encoder", "transformer", "vae"))
-    assert 0.8 * there < least_bytes(whole) <= there, "of positions it makes tables, which are in no file"
+    networks = WholeAdapter(whole).networks
+    assert set(networks.sizes) == {"text_encoder", "transformer", "vae"}
+    for name, size_bytes in networks.sizes.items():
+        there = sum(weight.nbytes for weight in networks.get(name).parameters())
+        assert size_bytes == pytest.approx(there, rel=0.02), name
+
+
+def test_a_look_at_what_it_needs_loads_nothing_and_foretells_its_parts_alone(whole: Card) -> None:
+    kept = KeptParts(1 << 40)
+    adapter = WholeAdapter(whole, residency=kept)
+    needs = adapter.needs(small(whole), How())
+    assert kept.keys == ()
+    assert [(stage.name, stage.activation_bytes) for stage in needs.stages] == [
+        ("words", 0),
+        ("steps", 0),
+        ("decoding", 0),
+    ]
+    assert needs.size_bytes(apart=False) == sum(adapter.networks.sizes.values())
 
 
 def test_it_is_refused_with_the_numbers_before_a_part_is_loaded_and_the_next_job_of_another_model_is_made(
-    tiny_card: Callable[..., Card], whole: Card, monkeypatch: pytest.MonkeyPatch
+    tiny_card: Callable[..., Card], whole: Card
 ) -> None:
-    built: list[Card] = []
-    made, init = tiny_card(TEXT), WholeAdapter.__init__
-
-    def counted(self: WholeAdapter, card: Card) -> None:
-        built.append(card)
-        init(self, card)
-
-    monkeypatch.setattr(WholeAdapter, "__init__", counted)
+    made = tiny_card(TEXT)
     kept = KeptParts(1 << 40)
     engine = Engine(residency=kept)
     alone = film(engine, made)
-    kept._memory_bytes = least_bytes(whole) - 1  # another program has taken the rest
-    with pytest.raises(OutOfMemory, match=r"parts of studio/penguins take .* and are loaded all at once; .* are there"):
+    adapter: Any = engine.adapter(whole)
+    loads: list[str] = []
+    kept.before_load = lambda: loads.append("loaded")
+    kept._memory_bytes = max(adapter.networks.sizes.values()) - 1  # another program has taken the rest
+    with pytest.raises(OutOfMemory, match=r"need about .* here, most of it for .*; .* are there; tried: parts of the"):
         film(engine, whole)
-    assert built == []
+    assert loads == []
     kept._memory_bytes = 1 << 40
     assert np.array_equal(film(engine, made), alone)
     assert len(film(engine, whole)) > 1
-    assert kept.keys == (), "what it found on the device has given way"
-    assert np.array_equal(film(engine, made), alone), "and it gives way itself"
+    assert np.array_equal(film(engine, made), alone)
+
+
+def test_where_its_parts_fit_one_at_a_time_they_give_way_to_each_other_and_no_bit_changes(whole: Card) -> None:
+    roomy = Engine(residency=KeptParts(1 << 40))
+    alone = film(roomy, whole)
+    adapter: Any = roomy.adapter(whole)
+    sizes = adapter.networks.sizes
+    kept = KeptParts(int(1.4 * max(sizes.values())))
+    assert kept.budget_bytes() < sum(sizes.values())
+    tight = Engine(residency=kept)
+    for _ in range(2):
+        assert np.array_equal(film(tight, whole), alone)
+        assert len(kept.keys) < len(sizes)
+    plan = tight.plan(whole)
+    assert plan is not None
+    assert [technique.name for technique in plan.tried] == ["apart"]
+
+
+@pytest.mark.parametrize("at", [0, 1, 2], ids=["in the first step", "in the second", "in decoding"])
+def test_where_memory_runs_out_in_its_call_the_call_is_made_again_one_rung_lower_to_the_same_bytes(
+    whole: Card, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    """The call went with its memory, and its state with the call: what is left is to begin anew."""
+    alone = film(Engine(residency=KeptParts(1 << 40)), whole)
+    engine = Engine(residency=KeptParts(1 << 40))
+    adapter: Any = engine.adapter(whole)
+    part, verb = ("transformer", "forward") if at < 2 else ("vae", "decode")
+    passes: list[int] = []
+    plain = getattr(type(adapter.networks.get(part)), verb)
+
+    def runs_out_once(self: Any, *given: Any, **named: Any) -> Any:
+        passes.append(1)
+        if len(passes) == (at % 2) + 1:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return plain(self, *given, **named)
+
+    monkeypatch.setattr(type(adapter.networks.get(part)), verb, runs_out_once)
+    assert np.array_equal(film(engine, whole), alone)
+    plan = engine.plan(whole)
+    assert plan is not None
+    assert [technique.name for technique in plan.tried] == ["apart"]
+    assert len(passes) == ((2 + 1 + at) if at < 2 else 2), "each step up to there a second time"
+
+
+def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_is_made(
+    whole: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(residency=KeptParts(1 << 40))
+    alone = film(engine, whole)
+    adapter: Any = engine.adapter(whole)
+
+    def runs_out(*given: Any, **named: Any) -> Any:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as small_machine:
+        small_machine.setattr(type(adapter.networks.get("transformer")), "forward", runs_out)
+        with pytest.raises(OutOfMemory, match=r"memory ran out in steps; tried: parts of the model loaded one at a"):
+            film(engine, whole)
+    assert np.array_equal(film(engine, whole), alone)

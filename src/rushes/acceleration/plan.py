@@ -74,12 +74,13 @@ LADDER = (
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is put on a model for one clip. `device` is the kind of it: "cuda" or "cpu"."""
+    """What is put on a model for one clip. `device` is "cuda" or "cpu"; of `ladder` all rungs hold for its family."""
 
     device: str
     quality: str
     how: How
     techniques: tuple[Technique, ...]
+    ladder: tuple[Rung, ...] = LADDER
 
     @property
     def exactness(self) -> str:
@@ -88,7 +89,7 @@ class Plan:
 
     def lowered(self, stage: str) -> Plan | None:
         """The plan one rung down the ladder that needs less memory in `stage`; None where none is left or allowed."""
-        for rung in LADDER:
+        for rung in self.ladder:
             helps = self.device in rung.devices and stage in rung.helps and rung.technique not in self.techniques
             if helps and rung.technique.exactness in ALLOWED[self.quality]:
                 how = replace(self.how, **rung.change)
@@ -116,18 +117,20 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: b
     """
     if card.weights is None:
         return None
-    how = How()
+    how, held = How(), card.weights.techniques
     precision = "float32" if device == "cpu" else card.weights.precision
     techniques = [
         Technique("attention", EXACT, f"attention by torch's own kernel ({how.attention}), set on every network"),
         Technique("precision", EXACT, f"computed in {precision}, as published"),
         *(Technique("family", EXACT, said) for said in card.weights.exactly),
     ]
-    if NEAR in ALLOWED[quality] and device == "cuda" and not changed:  # on a CPU compiling costs more than a clip gains
+    quick = NEAR in ALLOWED[quality] and device == "cuda"  # on a CPU compiling costs more than a clip gains
+    if quick and not changed and (held is None or "compile" in held):
         how = replace(how, compiled=True)
         techniques.append(Technique("compile", NEAR, "the transformer's repeated blocks compiled"))
-    if LOSSY in ALLOWED[quality]:
+    if LOSSY in ALLOWED[quality] and (held is None or "reuse" in held):
         how = replace(how, reuse=REUSE)
         said = f"steps whose velocity drifts less than {REUSE:.0%} take the one before"
         techniques.append(Technique("reuse", LOSSY, said))
-    return Plan(device, quality, how, tuple(techniques))
+    ladder = tuple(rung for rung in LADDER if held is None or rung.technique.name in held)
+    return Plan(device, quality, how, tuple(techniques), ladder)

@@ -252,8 +252,12 @@ class Weights:
     experts_guidance  what the second of two experts takes of the asked guidance.
     loras     what its family calls the layers that a LoRA may change: the dotted name of a function
               `(folder) -> dict[str, Layers]` (`weights.lora`); None where none is taken. Imports no tensor library.
+    aside     parts in its folder that belong to another card: neither fetched nor hashed.
+    refiner   the name of the LoRA that its second stage wears; without it, what takes one is refused: more pixels than
+              `max_area`. None where the checkpoint itself makes whatever stages it has.
     exactly   how its family works where others may work otherwise, for the plan to say; none of it costs exactness.
     precision  of its numbers on an accelerator, for the plan to say; on a CPU it is float32.
+    techniques  of a plan's techniques for time and memory those that hold for its family, by name; None is all of them.
     """
 
     hub: str
@@ -267,7 +271,10 @@ class Weights:
     experts_guidance: float = 1.0
     exactly: tuple[str, ...] = ()
     precision: str = "bfloat16, the autoencoder in float32"
+    techniques: tuple[str, ...] | None = None
     loras: str | None = None
+    aside: tuple[str, ...] = ()
+    refiner: str | None = None
     folder: str | None = None
 
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from rushes.acceleration.plan import ALLOWED, LADDER, Plan
+from rushes.acceleration.plan import ALLOWED, Plan
 from rushes.acceleration.put_on import accelerate
 from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
@@ -129,7 +129,7 @@ class Work:
         tried = "; ".join(technique.said for technique in plan.tried) if plan is not None else ""
         said += f"; tried: {tried or 'nothing else is known for this model'}"
         kept_back = plan is not None and any(
-            rung.technique.exactness not in ALLOWED[plan.quality] for rung in LADDER if plan.device in rung.devices
+            rung.technique.exactness not in ALLOWED[plan.quality] for rung in plan.ladder if plan.device in rung.devices
         )
         smaller = "ask for a smaller or shorter video"
         return OutOfMemory(

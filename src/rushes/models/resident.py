@@ -10,7 +10,7 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.loading import usual_device, usual_dtype, weights_of
 from rushes.models.parts import How, Residency, Unbounded
-from rushes.models.waiting import natively
+from rushes.models.waiting import DENOISERS, natively
 
 
 class ResidentAdapter:
@@ -31,6 +31,7 @@ class ResidentAdapter:
         self.device = device or usual_device()
         self._dtype = dtype or usual_dtype(self.device)
         self._residency = residency or Unbounded()
+        self.how = How()
         self.dress: Callable[[Any], None] = natively
         """Shown a denoiser before it works: whoever accelerates it sets this."""
 
@@ -46,4 +47,13 @@ class ResidentAdapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.dress = dress
+        self.how, self.dress = how, dress
+
+    def ready(self, name: str, network: Any) -> None:
+        """Make the part `name` work as the plan says; it may have worked for another model since."""
+        if name.startswith(DENOISERS):
+            self.dress(network)
+            return
+        natively(network)
+        if hasattr(network, "use_tiling"):
+            network.use_tiling = self.how.tiles

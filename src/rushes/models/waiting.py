@@ -12,8 +12,12 @@ import torch
 from transformers import PreTrainedConfig
 
 from rushes.models.kept import KeptNetworks, Network
+from rushes.models.loading import Folder
 from rushes.models.parts import ATTENTION, Residency
 from rushes.weights.checkpoint import Checkpoint
+
+DENOISERS = ("transformer", "unet")
+"""What the names of the networks begin with that take the steps."""
 
 SAID = (bool, int, float, str, list, tuple, dict, NoneType, PreTrainedConfig)
 """What a network without a weight says of itself as it would with them."""
@@ -27,7 +31,24 @@ class WaitingNetworks(KeptNetworks):
     ) -> None:
         super().__init__(checkpoint, device, residency, networks)
         self.device, self.kinds = device, dict(networks)
+        self.by_turns = False
+        """Whether denoisers stay in the host's memory, from where their blocks visit the device one at a time."""
         self.outline = cache(self._outlined)
+
+    def get(self, name: str) -> Any:
+        if not (self.by_turns and name.startswith(DENOISERS)):
+            return super().get(name)
+        network, host = self.kinds[name], Folder(self._checkpoint.folder, torch.device("cpu"))
+        return self._residency.part(
+            f"{self.keys[name]} by turns",  # a part of its own: the plain one stays as it is
+            self.here_bytes(name, by_turns=True),
+            lambda: host.network(name, network.kind, network.dtype, network.tied),
+        )
+
+    def here_bytes(self, name: str, *, by_turns: bool) -> int:
+        """What of the network is on the device at once, where its blocks take turns and where not."""
+        outline = self.outline(name) if by_turns and name.startswith(DENOISERS) else None
+        return self.sizes[name] if outline is None else int(self.sizes[name] * _share_by_turns(outline))
 
     def config(self, name: str) -> dict[str, Any]:
         """What the configuration of a network says, with the defaults of what it leaves out."""
@@ -37,6 +58,14 @@ class WaitingNetworks(KeptNetworks):
     def _outlined(self, name: str) -> Any:
         """The network without weights and memory. None where it makes sums of them while it is built."""
         return self.folder.outline(name, self.kinds[name].kind)
+
+
+def _share_by_turns(network: Any) -> float:
+    """Of its weights two blocks and what is no block: one works while the next one comes."""
+    rows = (child for child in network.children() if isinstance(child, torch.nn.ModuleList | torch.nn.Sequential))
+    blocks = [sum(weight.numel() for weight in block.parameters()) for row in rows for block in row]
+    every = sum(weight.numel() for weight in network.parameters())
+    return min(1.0, (every - sum(blocks) + 2 * max(blocks)) / every) if blocks else 1.0
 
 
 class Waiting:

@@ -6,8 +6,11 @@ from dataclasses import replace
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
 
 GB = 10**9
+BF16 = "bfloat16"  # all of its parts, as published
+TECHNIQUES = ("apart", "blocks", "tiles")
 
 ADAPTER = "rushes.models.blocks.adapter:BlocksAdapter"
 CHECK = "rushes.models.blocks.layout:check"
@@ -35,6 +38,7 @@ _HUNYUAN = Rules(
     steps=Span(1, 100, 50),
     guidance_scale=Span(1, 20, 6.0),  # 1 is none: one pass a step instead of two
     needs=("prompt",),
+    qualities=(EXACT_QUALITY, FAST_QUALITY),  # the second lets a clip fit that has no room; nothing is made quicker
     advised=Advised(guidance_low=4.0, guidance_high=8.0, guidance_too_much=10.0, prompt_chars=3_500),
 )
 _LTX = replace(
@@ -73,6 +77,8 @@ def _hunyuan(tier: str, width: int, height: int) -> Card:
             fps=24,
             max_area=width * height,
             size_bytes=35 * GB,
+            precision=BF16,
+            techniques=TECHNIQUES,
         ),
     )
 
@@ -96,6 +102,8 @@ CARDS = (
             fps=25,
             max_area=1216 * 704,
             size_bytes=28 * GB,
+            precision=BF16,
+            techniques=TECHNIQUES,
         ),
     ),
     Card(
@@ -115,6 +123,8 @@ CARDS = (
             max_area=1280 * 720,
             size_bytes=35 * GB,
             commit="7a312c868bcce8e40b3eb40861300a9d0ba3fde1",
+            precision=BF16,
+            techniques=TECHNIQUES,
         ),
     ),
 )

@@ -77,6 +77,8 @@ def card(id: str, pipeline: Pipeline, created: int, licence: str) -> Card:
             fps=pipeline.fps,
             max_area=pipeline.width * pipeline.height,
             size_bytes=0,
+            precision="bfloat16",  # all of its parts
+            techniques=("apart", "blocks"),
         ),
         stepwise=False,
     )

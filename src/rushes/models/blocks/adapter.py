@@ -7,7 +7,7 @@ between steps, schedulers and a guider for each clip (the library keeps one of e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,16 +21,20 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.blocks import memory
 from rushes.models.blocks.film import sounded
 from rushes.models.blocks.layout import read
 from rushes.models.blocks.order import Order, begun, blocks_of, passed, taken_apart
 from rushes.models.blocks.state import LAYOUT, BlocksState, Numbers, restored
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.loading import arithmetic, read_by
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_of
 from rushes.models.solver import FRESH, remember, remembered
-from rushes.models.whole.components import parts_of
+from rushes.models.waiting import placed
+from rushes.models.whole.components import networks_of, parts_of
 from rushes.models.whole.film import film
-from rushes.models.whole.shape import grid_of
+from rushes.models.whole.shape import grid_of, space_of
 
 STREAMS = {"latents": 0, "sound_latents": 1 << 33}
 """Of the seed's noise, by what the blocks call the latents that begin as it."""
@@ -47,33 +51,30 @@ class BlocksCondition:
     groups: dict[str, list[str]]
 
 
-class BlocksAdapter:
+class BlocksAdapter(ResidentAdapter):
     """A checkpoint whose pipeline the library has as blocks. One clip at a time."""
 
-    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
-
-        Errors  GenerationFailed with the reason when it is not there, or is not whole.
-        """
-        self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
-        self._dtype = dtype or usual_dtype(self.device)
-        found = read_by(read, self._weights)
+    def __init__(self, card: Card, **how: Any) -> None:
+        super().__init__(card, **how)
+        self._found = found = read_by(read, self._weights)
+        self.networks = networks_of(found, self.device, self._dtype, self._residency)
         self._blocks = blocks_of(found.pipeline)
         self._way = lru_cache(maxsize=4)(self._build_way)
-        self.pipe = self._blocks.init_pipeline()
+        self.pipe = placed(self._blocks.init_pipeline(), self.device)
         settings = {name: value for name, value in found.settings.items() if name in self.pipe._config_specs}
-        self.pipe.update_components(**parts_of(found, self.device, self._dtype), **settings)
+        parts = parts_of(found, self.networks, self.ready)
+        self.pipe.update_components(**parts, **settings)
         if hasattr(self.pipe, "disable_safety_checker"):
             self.pipe.disable_safety_checker()  # a package of its own; the card says that it does not run here
         self._grid = grid_of(self.pipe)
 
-    def describe(self) -> Card:
-        return self._card
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        super().accelerate(how, dress)
+        self.networks.by_turns = how.blocks
 
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        shape = self.native(request), self._grid, space_of(self.pipe)
+        return memory.needs(self._found.pipeline, self.networks, how, request, *shape)
 
     def native(self, request: ResolvedRequest) -> Native:
         grid, weights = self._grid, self._weights

@@ -24,10 +24,13 @@ from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.whole.components import loaded
+from rushes.models.loading import arithmetic, read_by
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
+from rushes.models.whole.components import networks_of, piped
 from rushes.models.whole.film import chunks, film
 from rushes.models.whole.layout import LENGTHS, read
+from rushes.models.whole.memory import weights_alone
 from rushes.models.whole.run import Pause, Run
 from rushes.models.whole.shape import grid_of, native_of
 from rushes.weights.checkpoint import looked_at
@@ -49,6 +52,7 @@ class WholeState:
     """How far a call has come. It is the call that goes on, not the state: only the newest one can."""
 
     asked: Asked
+    seed: int
     run: Run
     index: int = 0
 
@@ -60,30 +64,27 @@ class WholeState:
         raise GenerationFailed("a clip of this model cannot be saved between two steps: its state is inside the call")
 
 
-class WholeAdapter:
+class WholeAdapter(ResidentAdapter):
     """The pipeline that a folder names, on the accelerator where there is one. One clip at a time."""
 
-    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
-
-        Errors  GenerationFailed with the reason when it is not there, or is not whole.
-        """
-        self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
-        self._dtype = dtype or usual_dtype(self.device)
+    def __init__(self, card: Card, **how: Any) -> None:
+        super().__init__(card, **how)
         # Size and rate are the card's; the operator may have said them.
         self._pipeline = read_by(partial(read, native=f"1x1@{self._weights.fps}"), self._weights)
-        self.pipe = loaded(read_by(looked_at, self._weights), self.device, self._dtype)
+        found = read_by(looked_at, self._weights)
+        self.networks = networks_of(found, self.device, self._dtype, self._residency)
+        self.pipe = piped(found, self.networks, self.ready)
         self._grid = grid_of(self.pipe, self._pipeline)
         self._takes = inspect.signature(type(self.pipe).__call__).parameters
         self._run: Run | None = None
 
-    def describe(self) -> Card:
-        return self._card
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        super().accelerate(how, dress)
+        self.networks.by_turns = how.blocks
 
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        """Of its parts alone: what is made while they work is inside the call."""
+        return weights_alone(self.networks, how, pictures=bool(request.media.frame_images))
 
     def native(self, request: ResolvedRequest) -> Native:
         return native_of(request, self._grid, fps=self._weights.fps, max_area=self._weights.max_area)
@@ -118,18 +119,17 @@ class WholeAdapter:
         if self._run is not None:
             self._run.abandon()
         self._run = Run(lambda pause: self._called(condition, seed, pause))
-        return WholeState(condition, self._run)
+        return WholeState(condition, seed, self._run)
 
     def step(self, state: WholeState, index: int) -> WholeState:
-        if state.run is not self._run:
-            raise GenerationFailed("another clip has begun since, and this one's state went with its call")
-        state.run.advance()
-        return replace(state, index=index + 1)
+        run = self._going(state)
+        run.advance()
+        return replace(state, run=run, index=index + 1)
 
     def decode(self, state: WholeState) -> Iterator[Chunk]:
         if state.index < state.num_steps:
             raise GenerationFailed("a clip of this model cannot be looked at before it is done")
-        made, native = state.run.result(), state.asked.native
+        made, native = self._going(state).result(), state.asked.native
         frames = made.frames[0] if hasattr(made, "frames") else made[0][0]
         yield from chunks(film(frames, native.num_frames, native.width, native.height))
 
@@ -138,6 +138,17 @@ class WholeAdapter:
 
     def state_format(self) -> str:
         return f"none: whole, {arithmetic(self.device, self._dtype)}"
+
+    def _going(self, state: WholeState) -> Run:
+        """The run of `state`. One that failed, for want of memory perhaps, begins anew and goes as far as it had come."""
+        if state.run.failed:
+            run = self.prepare(state.asked, state.seed).run
+            for _ in range(state.index):
+                run.advance()
+            return run
+        if state.run is not self._run:
+            raise GenerationFailed("another clip has begun since, and this one's state went with its call")
+        return state.run
 
     def _called(self, asked: Asked, seed: int, pause: Pause) -> Any:
         """The library's call, from its first step to its last frame, on the thread of its run."""
@@ -150,7 +161,7 @@ class WholeAdapter:
         with self._our_noise(seed, "image" in arguments), self._pausing(pause, arguments):
             try:
                 return pipe(**arguments)
-            except torch.OutOfMemoryError:
+            except (torch.OutOfMemoryError, GenerationFailed):  # the second where a part cannot be loaded
                 raise
             except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
                 log.warning("%s failed", type(pipe).__name__, exc_info=error)

@@ -1,9 +1,11 @@
-"""A pipeline with all of its parts, loaded from its folder one by one, so that none is filled with chance unnoticed."""
+"""The parts of a pipeline by the names in its index: networks that wait in a residency, and what has no weights."""
 
 from __future__ import annotations
 
 import inspect
 import json
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -11,49 +13,65 @@ import diffusers
 import torch
 from transformers import AutoTokenizer
 
-from rushes.models.loading import Folder
-from rushes.models.parts import ATTENTION
+from rushes.models.kept import Network
+from rushes.models.parts import Residency
+from rushes.models.waiting import Waiting, WaitingNetworks, placed
 from rushes.weights.checkpoint import INDEX, Checkpoint
 
+Ready = Callable[[str, Any], None]
+"""Shown a network, by the name of its part, each time before it works."""
 
-def loaded(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> Any:
-    """The pipeline of `found`, its networks on `device` and in evaluation mode.
 
-    Errors  GenerationFailed with the part at fault.
+def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> WaitingNetworks:
+    """The networks of `found`, all in the same numbers. Nothing is loaded."""
+    kinds = {name: _kind(library, named) for name, (library, named) in _index(found).items()}
+    networks = {name: Network(kind, dtype, _tied(kind)) for name, kind in kinds.items() if _is_network(kind)}
+    return WaitingNetworks(found, device, residency, networks)
+
+
+def parts_of(found: Checkpoint, networks: WaitingNetworks, ready: Ready) -> dict[str, Any]:
+    """Every part of `found` by name; networks are shown to `ready` before they work.
+
+    Errors  GenerationFailed, with the part at fault; of a network when it is loaded.
     """
-    kind, index = getattr(diffusers, found.pipeline), _index(found)
-    parts = parts_of(found, device, dtype)
+    parts: dict[str, Any] = {}
+    for name, (library, named) in _index(found).items():
+        kind = _kind(library, named)
+        if _is_network(kind):
+            parts[name] = Waiting(networks, name, partial(ready, name))
+        elif kind is None and name.startswith("tokenizer"):
+            parts[name] = networks.folder.part(name, AutoTokenizer, trust_remote_code=False)
+        else:
+            parts[name] = networks.folder.part(name, kind)
+    return parts
+
+
+def piped(found: Checkpoint, networks: WaitingNetworks, ready: Ready) -> Any:
+    """The pipeline of `found` around its parts. Errors  GenerationFailed with the part at fault."""
+    kind, index = getattr(diffusers, found.pipeline), json.loads((found.folder / INDEX).read_bytes())
+    parts = parts_of(found, networks, ready)
     for name in inspect.signature(kind).parameters:
         if name in found.settings:
             parts[name] = found.settings[name]
         elif name not in parts and name in index:
             parts[name] = None  # named there, and left out
-    pipe = kind(**parts)
+    pipe = placed(kind(**parts), networks.device)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
-def parts_of(found: Checkpoint, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-    """Every part of `found` by name, networks with torch's own attention. Errors  GenerationFailed, naming a part."""
-    folder, index = Folder(found.folder, device), _index(found)
-    return {name: _part(folder, name, index[name][0], index[name][1], dtype) for name in found.parts}
+def _index(found: Checkpoint) -> dict[str, tuple[str, str]]:
+    """Library and class of each part."""
+    index = json.loads((found.folder / INDEX).read_bytes())
+    return {name: tuple(index[name][:2]) for name in found.parts}
 
 
-def _index(found: Checkpoint) -> dict[str, Any]:
-    index: dict[str, Any] = json.loads((found.folder / INDEX).read_bytes())
-    return index
+def _kind(library: str, named: str) -> Any:
+    return getattr(import_module(library), named, None)
 
 
-def _part(folder: Folder, name: str, library: str, named: str, dtype: torch.dtype) -> Any:
-    kind = getattr(import_module(library), named, None)
-    if kind is None and name.startswith("tokenizer"):
-        return folder.part(name, AutoTokenizer, trust_remote_code=False)
-    if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
-        return folder.part(name, kind)
-    network = folder.network(name, kind, dtype, _tied(kind))
-    if hasattr(network, "set_attention_backend"):
-        network.set_attention_backend(ATTENTION)
-    return network
+def _is_network(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
 
 
 def _tied(kind: Any) -> frozenset[str]:

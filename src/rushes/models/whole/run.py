@@ -28,6 +28,7 @@ class _Baton:
         self.stands = threading.Semaphore(0)
         self.dropped = False
         self.over = False
+        self.failed = False
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -69,13 +70,20 @@ class Run:
     def over(self) -> bool:
         return self._baton.over
 
+    @property
+    def failed(self) -> bool:
+        """Whether the call ended with an error, which was raised."""
+        return self._baton.failed
+
     def advance(self) -> None:
-        """Go on to the next pause, or to the end. Raises what the call raised."""
+        """Go on to the next pause, or to the end. Raises what the call raised, once."""
         if not self._baton.over:
             self._baton.go.release()
             self._baton.stands.acquire()
         if self._baton.error is not None:
-            raise self._baton.error
+            # Let go of: it holds on to all that the call had made, and memory may be what it ended for.
+            error, self._baton.error, self._baton.failed = self._baton.error, None, True
+            raise error
 
     def result(self) -> Any:
         """What the call returns, after all that is left of it. Raises what it raised."""

@@ -24,8 +24,13 @@ class Grid:
     length: int | None
 
 
+def space_of(pipe: Any) -> int:
+    """The pixels to a latent place, each way."""
+    return next((int(getattr(pipe, name)) for name in SPACE if hasattr(pipe, name)), 8)
+
+
 def grid_of(pipe: Any, pipeline: Pipeline | None = None) -> Grid:
-    space = next((int(getattr(pipe, name)) for name in SPACE if hasattr(pipe, name)), 8)
+    space = space_of(pipe)
     time = next((int(getattr(pipe, name)) for name in TIME if hasattr(pipe, name)), 1)
     if getattr(pipe, "transformer", None) is not None:
         patch = _last(getattr(pipe.transformer.config, "patch_size", 1))
