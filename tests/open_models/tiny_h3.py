@@ -29,37 +29,39 @@ EDGE = 64
 """Pixels of the short edge that reference clips and images are brought to, in place of 768 and 2048."""
 
 
-def built(folder: Path, seed: int = 0) -> Path:
-    """Save a checkpoint in `folder`, and give the folder back."""
+def built(folder: Path, seed: int = 0, *, wide: bool = False) -> Path:
+    """Save a checkpoint in `folder`, and give the folder back; `wide` for one whose memory is counted."""
     torch.manual_seed(seed)
-    pipe = pipeline()
+    pipe = pipeline(wide=wide)
     pipe.save_pretrained(str(folder), safe_serialization=True, overwrite_modular_index=True)
     _processor(folder, pipe.tokenizer)
     path = folder / "modular_model_index.json"
     index = json.loads(path.read_text())
     assert index["_class_name"] == H3
     index["processor"] = ["transformers", "Qwen3VLProcessor", index["processor"][2]]
-    path.write_text(json.dumps({**index, "canvas_short_edge": EDGE, "reference_image_short_edge": EDGE}))
+    edges = {"canvas_short_edge": EDGE, "reference_image_short_edge": EDGE, "canvas_max_pixels": EDGE**2}
+    path.write_text(json.dumps({**index, **edges}))
     return folder
 
 
-def pipeline() -> Any:
+def pipeline(*, wide: bool = False) -> Any:
     """All parts but the processor, which the library cannot build without torchvision."""
+    times = 4 if wide else 1
     chatty = byte_level("$A", pad="<pad>", eos="</s>")
     chatty.add_special_tokens({"additional_special_tokens": list(MARKS)})
     pipe = MiniMaxH3Blocks().init_pipeline()
     pipe.update_components(
         tokenizer=chatty,
         text_encoder=_reader(chatty),
-        transformer=_transformer(),
-        transformer_ref=_transformer(),
+        transformer=_transformer(times),
+        transformer_ref=_transformer(times),
         vae=AutoencoderKLMiniMaxH3(
             latent_channels=4,
-            block_out_channels=(4, 4, 4, 4, 4, 8),
+            block_out_channels=(4 * times, 4 * times, 4 * times, 4 * times, 4 * times, 8),
             layers_per_block=1,
             norm_num_groups=2,
             decoder_num_layers=1,
-            decoder_num_attention_heads=2,
+            decoder_num_attention_heads=2 * times,
             decoder_attention_head_dim=8,
             decoder_ffn_mult=2,
             latents_mean=(0.1, -0.1, 0.2, 0.0),
@@ -82,14 +84,14 @@ def pipeline() -> Any:
     return pipe
 
 
-def _transformer() -> Any:
+def _transformer(times: int) -> Any:
     return MiniMaxH3Transformer3DModel(
-        num_attention_heads=2,
+        num_attention_heads=2 * times,
         attention_head_dim=8,
-        hidden_size=16,
+        hidden_size=16 * times,
         num_layers=2,
         num_refiner_layers=1,
-        ffn_dim=24,
+        ffn_dim=24 if times == 1 else 192,
         in_channels=4,
         audio_in_channels=SOUND_WIDTH,
         text_dim=WIDTH,

@@ -27,10 +27,12 @@ from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.blocks.film import sounded
 from rushes.models.blocks.order import Order, begun, passed, taken_apart
 from rushes.models.blocks.state import LAYOUT, BlocksState, Numbers, restored
+from rushes.models.h3 import memory
 from rushes.models.h3.components import networks_of, piped
 from rushes.models.h3.given import ends_of, examples
 from rushes.models.h3.layout import SCHEDULERS, read
 from rushes.models.loading import arithmetic, read_by
+from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_size
 from rushes.models.whole.film import film
@@ -53,6 +55,23 @@ class H3Adapter(ResidentAdapter):
         self._blocks = MiniMaxH3Blocks()
         self.pipe = piped(self._blocks, found, self.networks, lambda network: self.dress(network))
         self._way = lru_cache(maxsize=len(WAYS))(self._build_way)
+
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        networks, native, config = self.networks, self.native(request), self.pipe.config
+        return memory.needs(
+            request,
+            native,
+            memory.tokens(
+                request,
+                native,
+                picture_side=config["reference_image_short_edge"],
+                clip_area=config["canvas_max_pixels"],
+            ),
+            {name: networks.config(name) for name in networks.kinds},
+            networks.keys,
+            networks.sizes,
+            number_bytes=int(self._dtype.itemsize),
+        )
 
     def native(self, request: ResolvedRequest) -> Native:
         pipe, weights = self.pipe, self._weights
