@@ -88,7 +88,11 @@ def test_of_a_repository_that_serves_other_programs_too_the_weights_of_its_parts
     (tmp_path / "transformer").mkdir()
     (tmp_path / small[0]).write_text(json.dumps(index))
     (tmp_path / small[4]).write_text(json.dumps({"weight_map": {"a": Path(SHARD).name, "b": Path(SHARD).name}}))
-    assert list(filter_repo_objects(everything, allow_patterns=[*weights_of(tmp_path)])) == weights
+    assert (
+        list(filter_repo_objects(everything, allow_patterns=[*weights_of(tmp_path, ("transformer_full",))])) == weights
+    )
+    both = [*filter_repo_objects(everything, allow_patterns=[*weights_of(tmp_path)])]
+    assert [name for name in both if name not in weights] == [others[1]], "for the card of the full one"
 
 
 @pytest.mark.parametrize("index", ["", "[]", "{", '{"transformer": "x"}'])

@@ -6,17 +6,18 @@ A version of diffusers that changes a pipeline turns these red. That is what the
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import LTX2ConditionPipeline, LTX2Pipeline
+from diffusers import LTX2ConditionPipeline, LTX2Pipeline, LTX2VideoTransformer3DModel
 from diffusers.pipelines.ltx2 import LTX2VideoCondition
 from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
 from PIL import Image
 from small_requests import SIDE, film, picture, small
-from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
+from tiny_ltx2 import DISTILLED, FIRST, FULL, SECOND, THIRD
 
 from rushes.catalogue.card import Card
 from rushes.models.adapter import Chunk
@@ -55,7 +56,9 @@ def ours(
 def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **more: Any) -> tuple[Any, Any]:
     """Frames of 0 … 1 and samples of the library's pipeline, from the same noise."""
     assert card.weights is not None
-    pipe = pipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    full = Path(card.weights.folder or "") / FULL
+    parts = {"transformer": LTX2VideoTransformer3DModel.from_pretrained(full)} if full.is_dir() else {}
+    pipe = pipeline.from_pretrained(card.weights.folder, local_files_only=True, **parts)
     pipe.set_progress_bar_config(disable=True)
     numbers = first.condition.numbers
     pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()
@@ -116,7 +119,7 @@ def test_the_first_generation_reads_words_its_own_way(tiny_card: Callable[..., C
     held_together(LTX2Pipeline, tiny_card(FIRST), GUIDED["words"])
 
 
-@pytest.mark.parametrize("kind", [FIRST, SECOND])
+@pytest.mark.parametrize("kind", [FIRST, SECOND, THIRD])
 def test_all_guidance_at_once_as_published_is_the_stock_pipelines(tiny_card: Callable[..., Card], kind: str) -> None:
     card = tiny_card(kind)
     held_together(LTX2Pipeline, card, Ltx2Adapter(card).guidance(3.0))

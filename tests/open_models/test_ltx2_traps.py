@@ -203,7 +203,11 @@ def test_a_checkpoint_of_another_kind_is_not_added(
 def test_the_generations_are_told_apart(tiny_folder: Callable[..., Path]) -> None:
     check(tiny_folder(FIRST), FIRST)
     check(tiny_folder(SECOND), SECOND + DISTILLED)
-    check(tiny_folder(THIRD + DISTILLED), THIRD + DISTILLED)
+    for kind in (THIRD, THIRD + DISTILLED):
+        check(tiny_folder(kind), kind)
+    check(tiny_folder(THIRD), THIRD + DISTILLED)
+    with pytest.raises(WrongSetup, match="holds the distilled one, and is alone"):
+        check(tiny_folder(THIRD + DISTILLED), THIRD)
     with pytest.raises(WrongSetup, match=r"this one is of LTX-2\.3"):
         check(tiny_folder(SECOND), FIRST)
     with pytest.raises(WrongSetup, match=r"this one is of LTX-2\.5"):

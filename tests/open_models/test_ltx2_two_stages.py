@@ -4,44 +4,33 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import tiny_ltx2
 import torch
-from diffusers import LTX2ConditionPipeline, LTX2LatentUpsamplePipeline, LTX2Pipeline
-from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel, LTX2VideoCondition
-from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES, STAGE_2_DISTILLED_SIGMA_VALUES
+from diffusers import LTX2ConditionPipeline, LTX2Pipeline
+from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from elsewhere import go_on_elsewhere, to_the_end
-from PIL import Image
 from small_requests import SIDE, picture, small
 from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
+from two_stages import LARGE, begun, ended, large, same, stock
 
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Artifact
 from rushes.errors import WrongSetup
 from rushes.models.adapter import NO_INPUTS, Inputs
-from rushes.models.ltx2 import refine, sound
 from rushes.models.ltx2.adapter import Ltx2Adapter
-from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held
+from rushes.models.ltx2.given import Held
 from rushes.models.ltx2.layout import check
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, REFINING_SIGMAS
-from rushes.models.ltx2.state import Ltx2State
 
-LARGE = 2 * SIDE
 STEPS = len(DISTILLED_SIGMAS) + len(REFINING_SIGMAS)
 SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
 GIVEN = Inputs(keyframes=((13, picture(1, LARGE, LARGE)),), lead_in_THWC=np.stack([picture(2, LARGE, LARGE)] * 5))
-UNGUIDED = {
-    f"{stream}{name}": value
-    for stream in ("", "audio_")
-    for name, value in {"guidance_scale": 1.0, "stg_scale": 0.0, "modality_scale": 1.0, "guidance_rescale": 0.0}.items()
-}
-"""The pipelines' own defaults guide."""
 
 TinyCard = Callable[..., Card]
 
@@ -61,104 +50,6 @@ def large_card(tiny_card: TinyCard) -> TinyCard:
 @pytest.fixture(scope="module")
 def adapter(large_card: TinyCard) -> Ltx2Adapter:
     return Ltx2Adapter(large_card())
-
-
-def large(card: Card, **asked: Any) -> Any:
-    return small(card, **{"width": LARGE, "height": LARGE, "steps": 8, "negative_prompt": None, **asked})
-
-
-def begun(adapter: Ltx2Adapter, given: tuple[Held, ...] = (), **asked: Any) -> Ltx2State:
-    request = large(adapter.describe(), **asked)
-    return adapter.prepare(adapter.condition(request, given), 7)
-
-
-def ended(adapter: Ltx2Adapter, state: Ltx2State) -> Ltx2State:
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    return state
-
-
-def stock(
-    kind: Any,
-    adapter: Ltx2Adapter,
-    first: Ltx2State,
-    given: Sequence[tuple[int, Held]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> tuple[Any, Any]:
-    """Frames of 0 … 1 and samples of the library's three pipelines in a row, with our noise."""
-    folder = Path(adapter.layout.checkpoint.folder)
-    pipe = kind.from_pretrained(folder, local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    pipe.scheduler = type(pipe.scheduler).from_config(
-        pipe.scheduler.config, use_dynamic_shifting=False, shift_terminal=None
-    )
-    enlarging = LTX2LatentUpsamplePipeline(
-        vae=pipe.vae, latent_upsampler=LTX2LatentUpsamplerModel.from_pretrained(folder / "latent_upsampler")
-    )
-    enlarging.set_progress_bar_config(disable=True)
-    drawn: list[torch.Tensor] = []
-    monkeypatch.setattr(f"{kind.__module__}.randn_tensor", lambda shape, **named: drawn.pop(0).reshape(shape).clone())
-
-    def noise(stage: int) -> None:
-        condition = first.condition if stage == 0 else first.condition.next
-        assert condition is not None
-        numbers, offset = condition.numbers, stage * refine.STREAM
-        film = adapter._noise(7, numbers.places, adapter.layout.channels, offset)
-        if "held" in condition.given:
-            behind = condition.given["held"].shape[1] - numbers.places
-            more = adapter._noise(7, behind, adapter.layout.channels, offset + KEYFRAMES_STREAM)
-            film = torch.cat([film, more], dim=1)
-        drawn[:] = [film, adapter._noise(7, numbers.sounds, adapter.layout.sound_width, offset + sound.STREAM)]
-
-    def called(side: int, sigmas: list[float], more: dict[str, Any], output_type: str) -> Any:
-        if given:
-            more["conditions"] = [
-                LTX2VideoCondition(_pictures(held, side), index=index, strength=held.strength) for index, held in given
-            ]
-        return pipe(
-            prompt="A penguin waddles",
-            width=side,
-            height=side,
-            num_frames=first.condition.numbers.num_frames,
-            frame_rate=first.condition.numbers.fps,
-            num_inference_steps=len(sigmas),
-            sigmas=list(sigmas),
-            **UNGUIDED,
-            use_cross_timestep=adapter.layout.kind != FIRST,
-            output_type=output_type,
-            return_dict=False,
-            **more,
-        )
-
-    noise(0)
-    more: dict[str, Any] = {}
-    if kind is LTX2Pipeline:  # it draws latents, and makes tokens of them; ours are tokens from the beginning on
-        begin = pipe.prepare_latents, pipe.prepare_audio_latents
-        pipe.prepare_latents = lambda *given, **named: first.latent_BNC.clone()
-        pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()
-    latents, heard = called(SIDE, DISTILLED_SIGMA_VALUES, more, "latent")
-    if kind is LTX2Pipeline:
-        pipe.prepare_latents, pipe.prepare_audio_latents = begin
-    latents = enlarging(latents=latents, height=SIDE, width=SIDE, output_type="latent", return_dict=False)[0]
-    noise(1)
-    more = {"latents": latents, "audio_latents": heard, "noise_scale": STAGE_2_DISTILLED_SIGMA_VALUES[0]}
-    frames, samples = called(LARGE, STAGE_2_DISTILLED_SIGMA_VALUES, more, "np")
-    return frames[0], samples[0]
-
-
-def _pictures(held: Held, side: int) -> Any:
-    frames = held.frames_THWC if side == LARGE else refine.halved([held])[0].frames_THWC
-    images = [Image.fromarray(frame) for frame in frames]
-    return images if len(images) > 1 else images[0]
-
-
-def same(adapter: Ltx2Adapter, state: Ltx2State, frames: Any, samples: torch.Tensor) -> bool:
-    made = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
-    parts = adapter.parts
-    row = sound.denormalised(state.sound_BNC, parts.audio_vae)
-    latent = row.unflatten(2, (-1, adapter.layout.sound_bins)).transpose(1, 2)
-    heard = parts.vocoder(parts.audio_vae.decode(latent, return_dict=False)[0])[0]
-    return np.array_equal(made, (frames * 255).round().astype("u1")) and torch.equal(heard, samples)
 
 
 @pytest.mark.parametrize("kind", [FIRST, SECOND])
@@ -277,17 +168,6 @@ def test_without_an_upsampler_a_large_size_is_made_smaller_and_scaled(large_card
     adapter = Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(folder))))
     native = adapter.native(large(card))
     assert (native.width, native.height, native.how) == (SIDE, SIDE, "")
-
-
-def test_one_that_is_not_distilled_takes_one_stage(large_card: TinyCard, tmp_path: Path) -> None:
-    """What refines is the end of the distilled schedule: a full checkpoint was not trained to take such steps."""
-    card = large_card(SECOND)
-    assert card.weights is not None
-    folder = tmp_path / "full"
-    shutil.copytree(str(card.weights.folder), folder)
-    tiny_ltx2.upsampler().save_pretrained(folder / "latent_upsampler")
-    adapter = Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(folder))))
-    assert adapter.native(large(card)).how == ""
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from transformers import (
 )
 
 FIRST, SECOND, THIRD = "LTX-2", "LTX-2.3", "LTX-2.5"
-DISTILLED = ", distilled"
+DISTILLED, FULL = ", distilled", "transformer_full"
 KINDS = (FIRST, SECOND, THIRD)
 
 TEXT_WIDTH, TEXT_LAYERS = 16, 2
@@ -44,11 +44,16 @@ HEADS = 2
 
 
 def built(kind: str, folder: Path, *, seed: int = 0) -> Path:
-    """Save a checkpoint of `kind` in `folder`, and give the folder back. A distilled one has an upsampler beside it."""
+    """Save a checkpoint of `kind` in `folder`, and give the folder back. A distilled one has an upsampler beside it.
+
+    Of the third generation a full one has its transformer beside the distilled one, as it is published.
+    """
     generation = kind.removesuffix(DISTILLED)
     torch.manual_seed(seed)
     # Saved as they are published: in the library's own format, by the pipeline that it belongs to.
     pipeline(generation).save_pretrained(folder, safe_serialization=True)
+    if kind == THIRD:
+        transformer(THIRD).save_pretrained(folder / FULL)
     if generation != kind:
         upsampler().save_pretrained(folder / "latent_upsampler")
     return folder

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
+from rushes.catalogue.card import Card
 from rushes.catalogue.inputs import Parties
+from rushes.catalogue.sizes import Size
 from rushes.catalogue.wording import listed, number
 from rushes.contract.request import Lora, Note
 from rushes.errors import InvalidValue, UnsupportedField, shown
@@ -48,6 +50,22 @@ def settle_loras(asked: Sequence[Lora], parties: Parties) -> tuple[Lora, ...]:
             )
         settled[found.name] = replace(lora, name=found.name, revision=found.revision)
     return tuple(settled[name] for name in sorted(settled))
+
+
+def check_refiner(size: Size, field: str, card: Card) -> None:
+    """Refuse a size that takes a second stage of a model whose LoRA for it nobody registered. Raises InvalidValue."""
+    weights = card.weights
+    if weights is None or weights.refiner is None or size.width * size.height <= weights.max_area:
+        return
+    if all(lora.name != weights.refiner for lora in card.rules.loras):
+        raise InvalidValue(
+            field=field,
+            given=size,
+            allowed=f"up to {weights.max_area:,} pixels here",
+            model=card.id,
+            hint="a larger one takes a second stage, and for it the makers' distilled LoRA, which the operator adds "
+            f"by rushes models add-lora {weights.refiner} --to {card.id} --from FILE",
+        )
 
 
 def lora_notes(loras: Sequence[Lora]) -> tuple[Note, ...]:

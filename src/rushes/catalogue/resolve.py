@@ -21,7 +21,7 @@ from rushes.catalogue.inputs import (
     place_keyframes,
 )
 from rushes.catalogue.lookup import Offer
-from rushes.catalogue.loras import lora_notes, settle_loras
+from rushes.catalogue.loras import check_refiner, lora_notes, settle_loras
 from rushes.catalogue.sizes import Size, settle_size
 from rushes.catalogue.wording import listed, number
 from rushes.catalogue.words import check_text, checked_metadata
@@ -53,6 +53,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         _check_audio(request, rules, model)
 
     size, sized = _settle_size(request, parties)
+    check_refiner(size, _size_field(request), offer.card)
     seconds, fps = _settle(request, "seconds", parties), _settle(request, "fps", parties)
     num_frames = max(1, round(seconds * fps))
     media, placed = place_keyframes(media, num_frames)
@@ -148,12 +149,16 @@ def _settle_size(request: VideoRequest, parties: Parties) -> tuple[Size, tuple[N
     for other, name in others:
         if not other.sizes.can_make(size):
             raise InvalidValue(
-                field="width" if request.resolution is None and request.ratio is None else "resolution",
+                field=_size_field(request),
                 given=size,
                 allowed=other.sizes.allowed,
                 model=name,
             )
     return size, notes
+
+
+def _size_field(request: VideoRequest) -> str:
+    return "width" if request.resolution is None and request.ratio is None else "resolution"
 
 
 def _settle(request: VideoRequest, field: str, parties: Parties) -> float:

@@ -75,7 +75,10 @@ def add(
         before, can_ask = shelf.find(id), not as_json and sys.stdin.isatty()
         if known is not None:
             check_askable(known.card.licence, accept=accept, before=before, can_ask=can_ask)
-        folder, origin = _found(source or (known.weights.hub if known else ""), revision, shelf.place, offline=offline)
+        aside = known.weights.aside if known else ()
+        folder, origin = _found(
+            source or (known.weights.hub if known else ""), revision, shelf.place, offline=offline, aside=aside
+        )
         facts = None
         if known is not None:
             _check_of(known.weights)(folder, known.weights.layout)
@@ -86,7 +89,7 @@ def add(
         licence = licence_of(folder, known.card.licence if known else None)
         accepted = agreed(licence, folder, accept=accept, before=before, can_ask=can_ask)
         with told_of(quiet=as_json) as tell:
-            files = hashed(folder, looked_at(folder).files, tell)
+            files = hashed(folder, looked_at(folder, aside).files, tell)
         made_like = whole.LIKE if known is None else known.card.id
         entry = Entry(
             id, made_like, folder, revision_of(files), files, time.time(), origin, facts, licence.name, accepted
@@ -291,7 +294,9 @@ def entry_of(shelf: Shelf, id: str) -> Entry:
     return entry
 
 
-def _found(source: str, revision: str | None, place: Path, *, offline: bool) -> tuple[Path, str | None]:
+def _found(
+    source: str, revision: str | None, place: Path, *, offline: bool, aside: tuple[str, ...]
+) -> tuple[Path, str | None]:
     """The folder with the weights, downloaded where need be, and where they came from."""
     from rushes.weights.hub import HUB_ID, fetch_snapshot
 
@@ -302,7 +307,7 @@ def _found(source: str, revision: str | None, place: Path, *, offline: bool) -> 
         return folder.resolve(), None
     if not HUB_ID.fullmatch(source):
         raise WrongSetup(field="from", given=source, allowed="a folder that exists, or a model on the hub (owner/name)")
-    fetched, commit = fetch_snapshot(source, revision, place / "hub", offline=offline)
+    fetched, commit = fetch_snapshot(source, revision, place / "hub", offline=offline, aside=aside)
     return fetched, f"{source}@{commit}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ MODULAR_INDEX = "modular_model_index.json"
 LIBRARIES = ("diffusers", "transformers")
 PIPELINES = ("ltx2",)
 """Folders of diffusers' own pipelines, by whose name alone it writes down parts that belong to no other."""
-BESIDE = ("latent_upsampler",)
+BESIDE = ("latent_upsampler", "transformer_full")
 """Parts that only a pipeline of their own takes, so that no index names them: taken wherever they lie beside others."""
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
@@ -72,8 +72,8 @@ class Checkpoint:
         return sum(path.stat().st_size for path in self.files)
 
 
-def looked_at(folder: Path) -> Checkpoint:
-    """The checkpoint in `folder`. Reads configurations and headers, no weights.
+def looked_at(folder: Path, aside: Collection[str] = ()) -> Checkpoint:
+    """The checkpoint in `folder`, without the parts `aside`. Reads configurations and headers, no weights.
 
     Errors  WrongSetup, with a reason that names the file.
     """
@@ -95,7 +95,7 @@ def looked_at(folder: Path) -> Checkpoint:
         else:
             settings[name] = value
     for name in BESIDE:
-        if name not in parts and (folder / name / "config.json").is_file():
+        if name not in parts and name not in aside and (folder / name / "config.json").is_file():
             parts[name] = str(_json(folder / name / "config.json", folder).get("_class_name"))
     files = [path]
     for part in sorted(parts):

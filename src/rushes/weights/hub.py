@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ SMALL = ("*.json", "*/*.model", "*/*.txt", "README.md", "LICENSE*", "LICENCE*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: bool) -> tuple[Path, str]:
+def fetch_snapshot(
+    hub_id: str, revision: str | None, place: Path, *, offline: bool, aside: Collection[str] = ()
+) -> tuple[Path, str]:
     """The folder of `hub_id` at `revision` below `place`, and the commit that it is.
 
     A lost connection is taken up again where it broke; a download that was ended begins again with the file it was at.
 
     `revision` is a commit, a tag or a branch; None is the newest. `offline` takes what is here and asks nobody.
+    Of the parts `aside` no weights are fetched.
     Errors  WrongSetup with what to do.
     """
     try:
@@ -54,7 +57,7 @@ def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: b
 
     try:
         found = fetched(revision, [*SMALL])
-        weights = [*weights_of(found)]
+        weights = [*weights_of(found, aside)]
         if weights:
             found = fetched(found.name if COMMIT.fullmatch(found.name) else revision, weights)
     except GatedRepoError:
@@ -70,8 +73,8 @@ def fetch_snapshot(hub_id: str, revision: str | None, place: Path, *, offline: b
     return found, found.name if COMMIT.fullmatch(found.name) else (revision or "unknown")
 
 
-def weights_of(folder: Path) -> Iterator[str]:
-    """Patterns of the weights that the checkpoint in `folder` is loaded from, by its small files.
+def weights_of(folder: Path, aside: Collection[str] = ()) -> Iterator[str]:
+    """Patterns of the weights that the checkpoint in `folder` is loaded from, by its small files, less parts `aside`.
 
     Some publish more beside them, hundreds of GB: the same weights again for other programs, in other pieces, and
     whole networks that no part is.
@@ -79,6 +82,8 @@ def weights_of(folder: Path) -> Iterator[str]:
     index = _said(folder / INDEX) or _said(folder / MODULAR_INDEX)
     named = [part for part, kind in index.items() if isinstance(kind, list) and kind[:2] != [None, None]]
     for part in dict.fromkeys((*filter(str.isidentifier, named), *BESIDE)):
+        if part in aside:
+            continue
         pieces: set[str] = set()
         for path in (folder / part).glob("*.safetensors.index.json"):
             places = _said(path).get("weight_map")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from refined import refined
 
 from rushes.catalogue.card import Card, Choice, Span, Weights
 from rushes.catalogue.cards import CARDS, OPEN
@@ -33,7 +34,7 @@ FIRST_CLASS = {
     "Wan-AI/Wan2.1-T2V-14B-Diffusers": "wan2.1-t2v-14b",
     "diffusers/LTX-2.3-Diffusers": "ltx-2.3",
     "diffusers/LTX-2.3-Distilled-Diffusers": "ltx-2.3-distilled",
-    "Lightricks/LTX-2.5-Diffusers": "ltx-2.5-distilled",
+    "Lightricks/LTX-2.5-Diffusers": "ltx-2.5",
     "Wan-AI/Wan2.2-Animate-2-14B-Diffusers": "wan2.2-animate-2-14b",
     "Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers": "wan2.2-animate-2-14b-distilled",
     "kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers": "kandinsky-6-lite",
@@ -66,7 +67,7 @@ def default_of(card: Card, **changes: Any) -> Any:
     if "media.source_video" in card.rules.needs:
         given["source_video"] = "x"
     asked = VideoRequest(**{"model": card.id, "prompt": "A penguin waddles", "media": Media(**given), **changes})
-    return resolve(asked, Catalogue([card]).find(card.id), lambda: 7)
+    return resolve(asked, Catalogue([refined(card)]).find(card.id), lambda: 7)
 
 
 def test_the_checkpoints_that_matter_have_a_card_each() -> None:

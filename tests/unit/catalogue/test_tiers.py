@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
+from refined import refined
 
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards import OPEN
@@ -13,6 +15,7 @@ from rushes.catalogue.resolve import resolve
 from rushes.contract.artifact import Artifact, Native
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest, VideoRequest
+from rushes.errors import InvalidValue
 from rushes.models.ltx2.shape import native_shape
 from rushes.models.shape import native_of
 
@@ -30,7 +33,7 @@ def settled(card: Card, **asked: str) -> ResolvedRequest:
     clip = "x" if "media.source_video" in card.rules.needs else None
     media = Media(frame_images=tuple(FrameImage("x", place) for place in needed), source_video=clip)
     request = VideoRequest(model=card.id, prompt="A penguin waddles", media=media, **asked)  # type: ignore[arg-type]
-    return resolve(request, Catalogue([card]).find(card.id), lambda: 7)
+    return resolve(request, Catalogue([refined(card)]).find(card.id), lambda: 7)
 
 
 def made(card: Card, request: ResolvedRequest, *, two_stages: bool = False) -> tuple[Native, int]:
@@ -74,6 +77,26 @@ def test_a_tier_and_a_ratio_are_a_size_that_the_model_makes_or_scaling_that_is_s
     assert cut_off(request, native) < MOST_CUT
     same = (native.width, native.height) == (request.width, request.height)
     assert changes(request, native) == [] if same else "scaled to" in changes(request, native)[0]
+
+
+@pytest.mark.parametrize("id", ["ltx-2", "ltx-2.3", "ltx-2.5"])
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [({"resolution": "1080P"}, "resolution"), ({"width": 1280, "height": 800}, "width")],
+    ids=["tier", "pixels"],
+)
+def test_what_takes_a_lora_that_nobody_registered_is_refused_by_the_way_to_register_it(
+    id: str, asked: dict[str, Any], field: str
+) -> None:
+    request = VideoRequest(model=id, prompt="A penguin waddles", **asked)
+    with pytest.raises(InvalidValue) as refused:
+        resolve(request, Catalogue([CARDS[id]]).find(id), lambda: 7)
+    assert refused.value.field == field
+    assert f"rushes models add-lora distilled --to {id} --from FILE" in str(refused.value)
+    assert "up to 983,040 pixels" in str(refused.value)
+    resolve(request, Catalogue([refined(CARDS[id])]).find(id), lambda: 7)
+    small = VideoRequest(model=id, prompt="A penguin waddles", resolution="720P")
+    resolve(small, Catalogue([CARDS[id]]).find(id), lambda: 7)
 
 
 @pytest.mark.parametrize("ratio", RATIOS)

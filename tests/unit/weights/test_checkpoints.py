@@ -39,6 +39,17 @@ def test_an_upsampler_is_a_part_though_no_index_names_it(tmp_path: Path) -> None
         looked_at(folder)
 
 
+def test_a_part_beside_the_others_that_is_another_models_is_left_aside(tmp_path: Path) -> None:
+    folder = wan_folder(tmp_path / "wan")
+    beside = folder / "transformer_full"
+    beside.mkdir()
+    (beside / "config.json").write_text('{"_class_name": "LTX2VideoTransformer3DModel"}')
+    (beside / "model.safetensors.index.json").write_text('{"weight_map": {"a": "not-fetched.safetensors"}}')
+    assert "transformer_full" not in looked_at(folder, ("transformer_full",)).parts
+    with pytest.raises(WrongSetup, match=r"not-fetched\.safetensors is missing"):
+        looked_at(folder)
+
+
 def index_of(folder: Path, **more: object) -> None:
     path = folder / "model_index.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **more}))

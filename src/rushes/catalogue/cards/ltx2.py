@@ -1,8 +1,9 @@
 """The LTX-2 family's published checkpoints: limits and defaults as their makers state them.
 
 Film and sound are made together, at the rate that is asked for where the model was trained around it. Tiers and sizes
-beyond what one pass makes well are made in two stages by a distilled checkpoint that has its upsampler beside it; by
-the others as large as one pass makes them, and scaled. The job says which.
+beyond what one pass makes well are made in two stages, by a network beside the checkpoint that doubles latents and, of
+one that is not distilled, its makers' distilled LoRA: without the LoRA they are refused. Without the network they are
+made as large as one pass makes them, and scaled. The job says which.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ CHECK = "rushes.models.ltx2.layout:check"
 LORAS = "rushes.models.ltx2.lora:networks"
 LICENCE = "LTX-2 Community License (restricts uses; paid from US$ 10 million of yearly revenue)"
 AREA = 1280 * 768
+REFINER = "distilled"
+"""What the operator registers the makers' distilled LoRA as: a full checkpoint wears it in its second stage."""
 
 _PICTURE_BYTES = 30 * MIB
 
@@ -81,7 +84,9 @@ def _card(
             size_bytes=size_gb * GB,
             counted=counted,
             commit=commit,
+            aside=("transformer_full",) if layout == "LTX-2.5, distilled" else (),
             loras=LORAS,
+            refiner=None if layout.endswith("distilled") else REFINER,
             exactly=(
                 "both prompts in one pass of one clip, other guidance in passes of its own",
                 "decoding of the whole film at once",
@@ -90,13 +95,17 @@ def _card(
     )
 
 
+_SAID = (
+    "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to; "
+    "up to 1080P with its latent_upsampler and its makers' distilled LoRA."
+)
 JANUARY_2026, MARCH_2026, AUGUST_2026 = 1_767_657_600, 1_772_668_800, 1_786_406_400
 
 CARDS = (
     _card(
         "ltx-2",
         "LTX-2 19B",
-        "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to.",
+        _SAID,
         replace(_FULL, steps=Span(2, 100, 40)),
         "Lightricks/LTX-2",
         "LTX-2",
@@ -116,7 +125,7 @@ CARDS = (
     _card(
         "ltx-2.3",
         "LTX-2.3 22B",
-        "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to.",
+        _SAID,
         _FULL,
         "diffusers/LTX-2.3-Diffusers",
         "LTX-2.3",
@@ -132,6 +141,18 @@ CARDS = (
         "LTX-2.3, distilled",
         75,
         MARCH_2026,
+    ),
+    _card(
+        "ltx-2.5",
+        "LTX-2.5 22B",
+        _SAID,
+        _FULL,
+        "Lightricks/LTX-2.5-Diffusers",
+        "LTX-2.5",
+        116,
+        AUGUST_2026,
+        counted="counted by others, and the same again for the second transformer: the distilled one lies beside it",
+        commit="426936f8b22dc28e4def61e515478b0b7e4a53cc",
     ),
     _card(
         "ltx-2.5-distilled",

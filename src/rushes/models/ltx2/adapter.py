@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
-from rushes.contract.request import ResolvedRequest
+from rushes.contract.request import Lora, ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
@@ -57,13 +57,16 @@ class Ltx2Adapter:
         """
         self._card, self._weights = card, weights_of(card)
         self.device = device or usual_device()
-        self.layout = read_by(read, self._weights)
+        distilled = self._weights.layout.endswith(DISTILLED)
+        self.layout = read_by(partial(read, full=not distilled), self._weights)
         self._residency = residency or Unbounded()
         self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
         self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), self.device)
-        distilled = self._weights.layout.endswith(DISTILLED)
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
-        self._refines = distilled and self.layout.enlarges  # a second stage is the end of the distilled schedule
+        registered = (lora for lora in card.rules.loras if lora.name == self._weights.refiner)
+        self._refiner = next((Lora(lora.name, 1.0, lora.revision) for lora in registered), None)
+        # A second stage is the end of the distilled schedule.
+        self._refines = self.layout.enlarges and (distilled or self._refiner is not None)
         self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
@@ -91,12 +94,20 @@ class Ltx2Adapter:
             rows=2 if self.guidance(request.guidance_scale).by_words else 1,
             number_bytes=int(self.parts.dtype.itemsize),
         )
-        return needs.more("steps", self._loras.size_bytes(request.loras, int(self.parts.dtype.itemsize)))
+        refiner = (self._refiner,) if self._refiner and self._in_two_stages(request) else ()
+        loras = {lora.name: lora for lora in (*request.loras, *refiner)}
+        return needs.more("steps", self._loras.size_bytes(tuple(loras.values()), int(self.parts.dtype.itemsize)))
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
         area = self._weights.max_area
-        return native_shape(request, space=layout.space, time=layout.time, max_area=area, two_stages=self._refines)
+        by = self._refiner.name if self._refiner else ""
+        return native_shape(
+            request, space=layout.space, time=layout.time, max_area=area, two_stages=self._refines, by=by
+        )
+
+    def _in_two_stages(self, request: ResolvedRequest) -> bool:
+        return self._refines and in_two_stages(request, self._weights.max_area)
 
     def guidance(self, scale: float) -> Guidance:
         """How a clip asked for at `scale` is guided."""
@@ -126,20 +137,25 @@ class Ltx2Adapter:
             loras=request.loras,
             reuse=self.how.reuse,
         )
-        prompts = [request.prompt]
+        prompts = [[request.prompt]]
         if self.guidance(request.guidance_scale).by_words:
-            prompts = [request.negative_prompt, request.prompt]
-        words = text.read(prompts, self.parts)
+            prompts = [[request.negative_prompt, request.prompt]]
+            if self._in_two_stages(request):  # the second is not guided
+                prompts.append([request.prompt])
+        words, *later = text.read(self.parts, *prompts)
         wave = sound.heard(heard, seconds, numbers.sounds, layout, self.parts) if heard is not None else None
 
-        def stage(numbers: Numbers, given: tuple[Held, ...], then: Ltx2Condition | None = None) -> Ltx2Condition:
+        def stage(
+            numbers: Numbers, words: text.Words, given: tuple[Held, ...], then: Ltx2Condition | None = None
+        ) -> Ltx2Condition:
             said = laid_out(given, numbers, layout, self.parts)
             return Ltx2Condition(numbers, words, said if wave is None else {**said, "sound": wave}, then)
 
-        if not (self._refines and in_two_stages(request, self._weights.max_area)):
-            return stage(numbers, given)
+        if not self._in_two_stages(request):
+            return stage(numbers, words, given)
         half = replace(numbers, rows=numbers.rows // 2, cols=numbers.cols // 2)
-        return stage(half, halved(given), stage(refining(half), given))
+        second = stage(refining(half, self._refiner), (later or [words])[0], given)
+        return stage(half, words, halved(given), second)
 
     def prepare(self, condition: Ltx2Condition, seed: int) -> Ltx2State:
         numbers, given, layout = condition.numbers, condition.given, self.layout
@@ -166,7 +182,9 @@ class Ltx2Adapter:
         if _reused(state, at):
             velocities = {name: step.velocity for name, step in remembered.items()}
         else:
-            with self._loras.worn(self.parts.transformer, "transformer", numbers.loras):
+            transformer = self.parts.transformer
+            changed = transformer.transformer_blocks if numbers.loras else ()
+            with self._loras.worn(transformer, "transformer", numbers.loras), _plain(*changed):
                 velocities = self._velocities(state, solver, at)
             if numbers.reuse:
                 remembered = {
@@ -308,10 +326,16 @@ def _reused(state: Ltx2State, at: int) -> bool:
 
 
 @contextmanager
-def _plain(block: Any) -> Iterator[None]:
-    """`block` without what it was compiled to: a tensor decides whether it looks at others, which torch refuses to."""
-    compiled, block._compiled_call_impl = block._compiled_call_impl, None
+def _plain(*blocks: Any) -> Iterator[None]:
+    """`blocks` without what they were compiled to.
+
+    In one that looks at nothing but itself a tensor decides on it, which torch does not compile; LoRAs are other code.
+    """
+    compiled = [block._compiled_call_impl for block in blocks]
     try:
+        for block in blocks:
+            block._compiled_call_impl = None
         yield
     finally:
-        block._compiled_call_impl = compiled
+        for block, kept in zip(blocks, compiled, strict=True):
+            block._compiled_call_impl = kept

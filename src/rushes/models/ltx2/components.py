@@ -35,6 +35,7 @@ class Components:
 
     def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
         self.device, self.dtype, self.residency = device, dtype, residency
+        self._transformer = layout.transformer
         self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
         """Shown the transformer before it works: whoever accelerates it sets this."""
         self.int8 = False
@@ -46,7 +47,7 @@ class Components:
             {
                 "text_encoder": Network(READERS[layout.checkpoint.parts["text_encoder"]], dtype, TIED),
                 "connectors": Network(LTX2TextConnectors, dtype),
-                "transformer": Network(LTX2VideoTransformer3DModel, dtype),
+                layout.transformer: Network(LTX2VideoTransformer3DModel, dtype),
                 "vae": Network(AutoencoderKLLTX2Video, torch.float32),
                 "audio_vae": Network(AutoencoderKLLTX2Audio, torch.float32),
                 "vocoder": Network(VOCODERS[layout.checkpoint.parts["vocoder"]], torch.float32),
@@ -71,7 +72,7 @@ class Components:
     @property
     def transformer(self) -> Any:
         """Dressed for work."""
-        network = self.kept.in_eight_bits("transformer") if self.int8 else self.kept.get("transformer")
+        network = self.kept.in_eight_bits(self._transformer) if self.int8 else self.kept.get(self._transformer)
         self.dress(network)
         return network
 

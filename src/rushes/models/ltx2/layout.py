@@ -27,6 +27,8 @@ CLASSES = {
     "vocoder": ("LTX2Vocoder", "LTX2VocoderWithBWE"),
     "scheduler": ("FlowMatchEulerDiscreteScheduler",),
 }
+TRANSFORMER, FULL = "transformer", "transformer_full"
+"""Where the transformer is; of the third generation both are published in one folder, and the first is distilled."""
 UPSAMPLER, UPSAMPLER_CLASS = "latent_upsampler", "LTX2LatentUpsamplerModel"
 """The network that makes latents twice as large, each way. A checkpoint may do without: it then makes smaller films."""
 WITH_WEIGHTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
@@ -44,6 +46,7 @@ class Layout:
 
     checkpoint: Checkpoint
     kind: str
+    transformer: str  # the part that makes the film
     channels: int  # of a place of the video latent
     time: int  # frames to a latent frame, after the first
     space: int  # pixels to a place, each way
@@ -72,15 +75,20 @@ class Layout:
         return self.sound_hz / self.sound_hop / SOUND_SHRUNK
 
 
-def read(folder: Path) -> Layout:
-    """The layout of the checkpoint in `folder`. Errors  WrongSetup where it is none of this family."""
-    found = looked_at(folder)
+def read(folder: Path, *, full: bool = False) -> Layout:
+    """The layout of the checkpoint in `folder`, of which the `full` transformer is wanted or any.
+
+    Errors  WrongSetup where it is none of this family.
+    """
+    found = looked_at(folder, () if full else (FULL,))
     _check_parts(found)
-    transformer, vae, audio_vae = (found.config(part) for part in ("transformer", "vae", "audio_vae"))
+    name = FULL if full and FULL in found.parts else TRANSFORMER
+    transformer, vae, audio_vae = (found.config(part) for part in (name, "vae", "audio_vae"))
     try:
         layout = Layout(
             checkpoint=found,
             kind=_kind(transformer),
+            transformer=name,
             channels=int(vae["latent_channels"]),
             time=int(vae.get("temporal_compression_ratio") or _shrunk(vae, "patch_size_t")),
             space=int(vae.get("spatial_compression_ratio") or _shrunk(vae, "patch_size")),
@@ -110,9 +118,13 @@ def read(folder: Path) -> Layout:
 
 def check(folder: Path, kind: str) -> None:
     """Refuse a folder that is no checkpoint of the family, or of another generation. Errors  WrongSetup."""
-    layout, wanted = read(folder), kind.removesuffix(DISTILLED)
+    layout, wanted = read(folder, full=not kind.endswith(DISTILLED)), kind.removesuffix(DISTILLED)
     if layout.kind != wanted:
         raise refused(folder, f"a checkpoint of {wanted}", f"this one is of {layout.kind}")
+    if kind == THIRD and layout.transformer != FULL:
+        raise refused(
+            folder, f"the full transformer in {FULL}/", f"{TRANSFORMER}/ holds the distilled one, and is alone"
+        )
 
 
 def _check_parts(found: Checkpoint) -> None:
@@ -121,9 +133,10 @@ def _check_parts(found: Checkpoint) -> None:
             raise refused(found.folder, "an LTX-2 checkpoint", f"model_index.json names no {part}")
         if found.parts[part] not in classes:
             raise refused(found.folder, "an LTX-2 checkpoint", f"its {part} is a {found.parts[part]}")
-    if found.parts.get(UPSAMPLER, UPSAMPLER_CLASS) != UPSAMPLER_CLASS:
-        raise refused(found.folder, "an LTX-2 checkpoint", f"its {UPSAMPLER} is a {found.parts[UPSAMPLER]}")
-    found.check_weights(part for part in (*WITH_WEIGHTS, UPSAMPLER) if part in found.parts)
+    for part, kind in ((UPSAMPLER, UPSAMPLER_CLASS), (FULL, CLASSES[TRANSFORMER][0])):
+        if found.parts.get(part, kind) != kind:
+            raise refused(found.folder, "an LTX-2 checkpoint", f"its {part} is a {found.parts[part]}")
+    found.check_weights(part for part in (*WITH_WEIGHTS, UPSAMPLER, FULL) if part in found.parts)
 
 
 def _kind(transformer: dict[str, Any]) -> str:

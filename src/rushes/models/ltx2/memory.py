@@ -7,7 +7,7 @@ Imports no tensor library.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rushes.contract.artifact import Native
@@ -55,7 +55,7 @@ def needs(
 
     def stage(name: str, part: str, activation_bytes: float) -> Stage:
         size_bytes = parts.sizes[part]
-        if part == "transformer":
+        if part == layout.transformer:
             size_bytes = int(share * (parts.int8_bytes(part) if how.int8 else size_bytes))
         return Stage(name, {parts.keys[part]: size_bytes}, int(activation_bytes))
 
@@ -69,8 +69,13 @@ def needs(
         stages.append(stage("pictures", "vae", encoding_bytes(layout, native, frames)))
     if media.audio_inputs:
         stages.append(stage("pictures", "audio_vae", spectrum_bytes(layout, native)))
-    made_bytes = step_bytes(layout, shape_of(request, native, layout, rows=rows), number_bytes, how)
-    working = ("transformer", UPSAMPLER) if native.how else ("transformer",)
+    shape = shape_of(request, native, layout, rows=1 if native.how else rows)
+    made_bytes = step_bytes(layout, shape, number_bytes, how)
+    if native.how:  # the stage before has a quarter of the tokens, and all prompts
+        made_bytes = max(
+            made_bytes, step_bytes(layout, replace(shape, rows=rows, tokens=shape.tokens // 4), number_bytes, how)
+        )
+    working = (layout.transformer, UPSAMPLER) if native.how else (layout.transformer,)
     stages += [stage("steps", part, made_bytes) for part in working]
     if request.generate_audio:
         stages.append(stage("decoding", "audio_vae", spectrum_bytes(layout, native)))

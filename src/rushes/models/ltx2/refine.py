@@ -2,7 +2,8 @@
 
 The first stage makes the film at half its sides. Then the upsampler doubles the latent, film and sound get the noise of
 the first refining level, and the last part of the distilled schedule takes it out again, without guidance. What is
-given is given in both stages, each time at that stage's size; a given sound stays as it is.
+given is given in both stages, each time at that stage's size; a given sound stays as it is. A checkpoint that was not
+distilled wears its makers' distilled LoRA for that part.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rushes.contract.request import Lora
 from rushes.media.resize import Resize
 from rushes.models.ltx2 import sound
 from rushes.models.ltx2.components import Components
@@ -29,8 +31,11 @@ Noise = Callable[[int, int, int, int], Tensor]
 """Of a seed, for so many tokens of that width, out of a stream."""
 
 
-def refining(numbers: Numbers) -> Numbers:
-    """The numbers of the second stage of a clip whose first stage has `numbers`."""
+def refining(numbers: Numbers, refiner: Lora | None = None) -> Numbers:
+    """The numbers of the second stage of a clip whose first stage has `numbers`; it wears `refiner` besides."""
+    loras = {lora.name: lora for lora in numbers.loras}
+    if refiner is not None:
+        loras[refiner.name] = refiner
     return replace(
         numbers,
         rows=2 * numbers.rows,
@@ -38,6 +43,7 @@ def refining(numbers: Numbers) -> Numbers:
         steps=len(REFINING_SIGMAS),
         guidance_scale=1.0,
         before=numbers.steps,
+        loras=tuple(loras[name] for name in sorted(loras)),
     )
 
 

@@ -93,17 +93,18 @@ class Ltx2State:
         return film if "sound" in self.condition.given else {**film, "sound": self.sound_BNC}
 
     def to_bytes(self) -> bytes:
-        words = self.condition.words  # those of every stage
-        tensors = {
-            "latent": self.latent_BNC,
-            "sound": self.sound_BNC,
-            "words.picture": words.picture_RPW,
-            "words.sound": words.sound_RPW,
-            "words.counts": words.counts_RP,
-        }
+        tensors = {"latent": self.latent_BNC, "sound": self.sound_BNC}
         stages: list[dict[str, Any]] = []
         condition: Ltx2Condition | None = self.condition
+        words: Words | None = None
         while condition is not None:
+            if condition.words is not words:  # stages without guidance share theirs
+                words = condition.words
+                tensors |= {
+                    f"{len(stages)}.words.picture": words.picture_RPW,
+                    f"{len(stages)}.words.sound": words.sound_RPW,
+                    f"{len(stages)}.words.counts": words.counts_RP,
+                }
             tensors |= {f"{len(stages)}.given.{name}": tensor for name, tensor in condition.given.items()}
             stages.append(asdict(condition.numbers))
             condition = condition.next
@@ -118,10 +119,14 @@ def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
     """The state that `to_bytes` saved. Errors  ValueError when these bytes are none."""
     tensors, said = read(checkpoint, LAYOUT, device)
     try:
-        words = Words(tensors["words.picture"], tensors["words.sound"], tensors["words.counts"])
+        read_by_stage: list[Words] = []
+        for stage in range(len(said["stages"])):
+            own = below(f"{stage}.words.", tensors)
+            read_by_stage.append(Words(own["picture"], own["sound"], own["counts"]) if own else read_by_stage[-1])
         condition: Ltx2Condition | None = None
         for stage, numbers in reversed(list(enumerate(said["stages"]))):
-            condition = Ltx2Condition(Numbers(**numbers), words, below(f"{stage}.given.", tensors), condition)
+            given = below(f"{stage}.given.", tensors)
+            condition = Ltx2Condition(Numbers(**numbers), read_by_stage[stage], given, condition)
         if condition is None:
             raise KeyError("stages")
         computed = {
@@ -131,5 +136,5 @@ def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
         return Ltx2State(
             condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]), computed=computed
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("these bytes are no checkpoint of an LTX-2 clip") from error

@@ -26,12 +26,15 @@ class Words:
         return Words(self.picture_RPW[-1:], self.sound_RPW[-1:], self.counts_RP[-1:])
 
 
-def read(prompts: Sequence[str], parts: Components) -> Words:
-    """What the text encoder and the connectors make of `prompts`, in their order."""
-    hidden, masks = zip(*(_encoded(prompt, parts) for prompt in prompts), strict=True)
-    # All rows in one pass, as the reference has it; how many there are moves the last bits.
-    picture, sound, counts = parts.connectors(torch.cat(hidden), torch.cat(masks), padding_side="left")
-    return Words(picture, sound, counts)
+def read(parts: Components, *groups: Sequence[str]) -> list[Words]:
+    """What the text encoder and the connectors make of each group of prompts, in their order."""
+    encoded = {prompt: _encoded(prompt, parts) for group in groups for prompt in group}
+    found = []
+    for group in groups:
+        hidden, masks = zip(*(encoded[prompt] for prompt in group), strict=True)
+        # A group's rows in one pass, as the reference has it; how many there are moves the last bits.
+        found.append(Words(*parts.connectors(torch.cat(hidden), torch.cat(masks), padding_side="left")))
+    return found
 
 
 def _encoded(prompt: str, parts: Components) -> tuple[torch.Tensor, torch.Tensor]:
