@@ -14,6 +14,7 @@ from small_requests import film, picture, small
 from test_h3_equals_stock import sound
 from tiny_h3 import OLD_NORM
 
+from rushes.acceleration.dress import Dress
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards.h3 import CARD
@@ -167,3 +168,23 @@ def test_under_a_budget_parts_take_turns_and_no_bit_changes(card: Card) -> None:
     plan = engine.plan(card)
     assert plan is not None
     assert [technique.name for technique in plan.tried] == ["apart"]
+
+
+def test_blocks_that_visit_the_device_one_at_a_time_make_the_same_film(card: Card) -> None:
+    plain, turning, how = H3Adapter(card), H3Adapter(card), How(apart=True, blocks=True)
+    turning.accelerate(how, Dress(how))
+    request, inputs = asked(plain, "clip", steps=2)
+    ends = []
+    for adapter in (plain, turning):
+        state = adapter.prepare(adapter.encode(request, inputs), 7)
+        for index in range(2):
+            state = adapter.step(state, index)
+        ends.append(state.to_bytes())
+    assert ends[0] == ends[1]
+    with_all, by_turns = (
+        sum(stage.parts.values())
+        for adapter, way in ((plain, How()), (turning, how))
+        for stage in adapter.needs(request, way).stages
+        if stage.name == "steps"
+    )
+    assert by_turns <= with_all

@@ -7,7 +7,7 @@ between steps, the noise of film and sound, and where in time the last picture s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -56,6 +56,10 @@ class H3Adapter(ResidentAdapter):
         self.pipe = piped(self._blocks, found, self.networks, lambda network: self.dress(network))
         self._way = lru_cache(maxsize=len(WAYS))(self._build_way)
 
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        super().accelerate(how, dress)
+        self.networks.by_turns = how.blocks
+
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         networks, native, config = self.networks, self.native(request), self.pipe.config
         return memory.needs(
@@ -69,7 +73,7 @@ class H3Adapter(ResidentAdapter):
             ),
             {name: networks.config(name) for name in networks.kinds},
             networks.keys,
-            networks.sizes,
+            {name: networks.here_bytes(name, by_turns=how.blocks) for name in networks.kinds},
             number_bytes=int(self._dtype.itemsize),
         )
 
