@@ -239,6 +239,22 @@ def test_another_process_goes_on_from_any_step_to_the_same_bytes(adapter: H3Adap
     assert [path.with_suffix(".end").read_bytes() == end for path, end in zip(saved, ends, strict=True)] == [True] * 12
 
 
+@pytest.mark.parametrize("way", ["words", "both", "examples"])
+def test_who_watches_sees_the_first_run_of_frames_and_less_noise(adapter: H3Adapter, way: str) -> None:
+    media, inputs, seconds, _ = WAYS[way]
+    state = begun(adapter, inputs, media=media, seconds=seconds)
+    states = [state := adapter.step(state, index) for index in range(4)]
+    end = finished(adapter, state)[0].astype(float)
+    run = 17  # behind it the next run fades in
+    seen = [next(adapter.decode(adapter.foreseen(each))).frames_THWC.astype(float) for each in states]
+    assert np.array_equal(seen[-1], end[: len(seen[-1])]) and len(seen[-1]) <= run
+    plain = next(adapter.decode(states[0])).frames_THWC
+    assert np.abs(seen[0] - end[: len(seen[0])]).mean() < np.abs(plain - end[: len(plain)]).mean()
+    assert sum(len(chunk.frames_THWC) for chunk in adapter.decode(adapter.foreseen(states[0]))) == 22
+    restored = adapter.restore(states[1].to_bytes())
+    assert len(next(adapter.decode(adapter.foreseen(restored))).frames_THWC) == len(seen[1]), "also of a saved one"
+
+
 def test_no_more_is_loaded_than_a_clip_needs(card: Card) -> None:
     adapter = H3Adapter(card)
     loaded: list[str] = []

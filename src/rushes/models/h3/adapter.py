@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -43,6 +43,13 @@ LATER = 5 / 3  # on the clock of the sequence, from one frame of the film to the
 CHANNELS = 2  # of the sound
 WAYS = {"words": (), "frames": ("image",), "examples": ("references",)}
 """What decides between the ways through the blocks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class H3State(BlocksState):
+    """heading  where the film was heading at the last step, for those who watch; not saved."""
+
+    heading: torch.Tensor | None = None
 
 
 class H3Adapter(ResidentAdapter):
@@ -116,7 +123,7 @@ class H3Adapter(ResidentAdapter):
         return BlocksState(numbers, state.values, state.kwargs_mapping, torch.empty(0), {})
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def prepare(self, condition: BlocksState, seed: int) -> BlocksState:
+    def prepare(self, condition: BlocksState, seed: int) -> H3State:
         numbers, pipe = replace(condition.numbers, seed=seed), self.pipe
         order, opened = self._way(numbers.way), condition.opened()
         for name in SCHEDULERS:
@@ -129,10 +136,10 @@ class H3Adapter(ResidentAdapter):
             _, opened = block(pipe, opened)
         kept = order.kept.union(*opened.kwargs_mapping.values())
         values = {name: value for name, value in opened.values.items() if name in kept}
-        return BlocksState(numbers, values, opened.kwargs_mapping, pipe.scheduler.sigmas, {})
+        return H3State(numbers, values, opened.kwargs_mapping, pipe.scheduler.sigmas, {})
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def step(self, state: BlocksState, index: int) -> BlocksState:
+    def step(self, state: H3State, index: int) -> H3State:
         loop, opened = self._way(state.numbers.way).loop, state.opened()
         for name in SCHEDULERS:
             scheduler = self._scheduler(name)
@@ -144,10 +151,12 @@ class H3Adapter(ResidentAdapter):
         _, held = loop.loop_step(self.pipe, held, i=index, t=state.values["timesteps"][index])
         loop.set_block_state(opened, held)
         moved = {name: opened.values[name] for name in STREAMS}
-        return replace(state, values={**state.values, **moved}, index=index + 1)
+        left = state.sigmas[index + 1] / state.sigmas[index]  # of what the film was before
+        heading = (moved["latents"] - left * state.values["latents"]) / (1 - left)
+        return replace(state, values={**state.values, **moved}, index=index + 1, heading=heading)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-    def decode(self, state: BlocksState) -> Iterator[Chunk]:
+    def decode(self, state: H3State) -> Iterator[Chunk]:
         numbers = state.numbers
         *end, sound = self._way(numbers.way).end
         opened = passed([*end, sound] if numbers.sound else end, self.pipe, state.opened())
@@ -156,8 +165,20 @@ class H3Adapter(ResidentAdapter):
         shown = film(made, numbers.num_frames, numbers.width, numbers.height)
         return sounded(shown, self._weights.fps, wave, self.pipe.audio_sampling_rate)
 
-    def restore(self, checkpoint: bytes) -> BlocksState:
-        return restored(checkpoint, self.device)
+    def foreseen(self, state: H3State) -> H3State:
+        """A look at the film's first run of frames, as the last step saw it; without sound."""
+        numbers, values, pipe = state.numbers, state.values, self.pipe
+        given, frames = values["num_condition_video_rows"], values["num_latent_frames"]
+        shown = pipe.vae_latents_per_chunk + 2  # a run, and what the next one fades in from
+        rows = given + (len(values["latents"]) - given) // frames * shown
+        newest = values["latents"] if state.heading is None else state.heading
+        first = {"latents": newest[:rows], "num_latent_frames": shown}
+        few = replace(numbers, num_frames=pipe.vae_frames_per_chunk + pipe.vae_latents_per_chunk, sound=False)
+        return replace(state, numbers=few, values={**values, **first})
+
+    def restore(self, checkpoint: bytes) -> H3State:
+        found = restored(checkpoint, self.device)
+        return H3State(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     def state_format(self) -> str:
         return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self._dtype)}"
