@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import shutil
+import subprocess
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,14 +16,17 @@ import av
 import numpy as np
 import pytest
 import tiny_ltx2
+from diffusers import LTX2VideoTransformer3DModel
 from generations import Client
 from numpy.typing import NDArray
 from over_http import SMALLEST, Made, added, changes_said, facts, png, refused, video, warm
-from served import Server
+from served import REAL, Server
 from small_requests import picture
-from tiny_ltx2 import SECOND
+from tiny_lora import linears, saved, tensors
+from tiny_ltx2 import SECOND, THIRD
 
-MODEL, DISTILLED = "ltx-2.3", "ltx-2.3-distilled"
+MODEL, DISTILLED, NEWEST = "ltx-2.3", "ltx-2.3-distilled", "ltx-2.5"
+LARGE = {"width": 992, "height": 992}
 ASKED: dict[str, Any] = {
     **SMALLEST,
     "guidance_scale": 3,
@@ -46,8 +52,20 @@ def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
     folder = tmp_path_factory.mktemp("served")
     for id, kind in ((MODEL, SECOND), (DISTILLED, SECOND + tiny_ltx2.DISTILLED)):
         added(folder / "data", id, "--accept-licence", "--from", str(tiny_folder(kind)))
+    _add_newest(folder, tiny_folder(THIRD))
     with warm(folder, model=MODEL, **ASKED) as server:
         yield server
+
+
+def _add_newest(folder: Path, checkpoint: Path) -> None:
+    """With an upsampler beside its parts, and its distilled LoRA."""
+    shutil.copytree(checkpoint, folder / NEWEST)
+    tiny_ltx2.upsampler().save_pretrained(folder / NEWEST / "latent_upsampler")
+    added(folder / "data", NEWEST, "--accept-licence", "--from", str(folder / NEWEST))
+    network = LTX2VideoTransformer3DModel.from_pretrained(checkpoint / tiny_ltx2.FULL)
+    file = saved(folder / "lora.safetensors", tensors(network, {name: name for name in linears(network)}, size=0.05))
+    said = ["add-lora", "distilled", "--to", NEWEST, "--from", str(file), "--data", str(folder / "data")]
+    subprocess.run([*REAL, "models", *said], check=True, capture_output=True)
 
 
 def made(server: Server, client: Client, model: str = MODEL, **changes: Any) -> Made:
@@ -177,15 +195,43 @@ def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: C
 def test_what_is_too_large_for_one_pass_is_enlarged_as_latents_and_the_job_names_the_stage(
     server: Server, client: Client
 ) -> None:
-    large = {"width": 992, "height": 992, "steps": None, "guidance_scale": None}
-    job, file = made(server, client, DISTILLED, **large)
+    job, file = made(server, client, DISTILLED, **LARGE, steps=None, guidance_scale=None)
     assert facts(file) == (992, 992, 24, 24.0)
     assert "made at 512×512; enlarged as latents to 1024×1024, and refined" in changes_said(job)
+
+
+def test_a_full_one_of_the_newest_generation_makes_film_and_sound(server: Server, client: Client) -> None:
+    job, file = made(server, client, NEWEST, generate_audio=True)
+    assert (job["model"], facts(file)) == (NEWEST, (64, 64, 24, 24.0))
+    assert heard(file) is not None
+
+
+def test_a_full_one_refines_what_is_large_by_the_lora_that_was_registered_for_it(
+    server: Server, client: Client
+) -> None:
+    job, file = made(server, client, NEWEST, **LARGE)
+    assert facts(file) == (992, 992, 24, 24.0)
+    said = "made at 512×512; enlarged as latents to 1024×1024, and refined by the LoRA distilled"
+    assert said in changes_said(job)
+
+
+def test_without_that_lora_what_is_large_is_refused_by_the_command_that_adds_it(client: Client) -> None:
+    answer = client.refused("videos.create", model=MODEL, prompt="A penguin", resolution="1080P")
+    assert (answer.status, answer.error["param"]) == (400, "resolution")
+    assert "rushes models add-lora distilled --to ltx-2.3 --from FILE" in answer.error["message"]
+
+
+@pytest.mark.parametrize("quality", ["high", "fast"])
+def test_a_quality_is_taken_and_the_job_says_what_was_done_for_it(server: Server, client: Client, quality: str) -> None:
+    job, file = made(server, client, steps=8, extra_body={"quality": quality})
+    assert facts(file)[:2] == (64, 64)
+    assert ("take the one before (lossy)" in json.dumps(job["made"])) == (quality == "fast")
 
 
 @pytest.mark.parametrize(
     ("model", "change", "param"),
     [
+        (MODEL, LARGE, "width"),
         (MODEL, {"seconds": "21"}, "seconds"),
         (MODEL, {"fps": 61}, "fps"),
         (MODEL, {"guidance_scale": 0.5}, "guidance_scale"),
