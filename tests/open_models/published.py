@@ -69,7 +69,7 @@ def built(id: str, folder: Path) -> Path:
     for name, (library, kind, said) in parts.items():
         index[name] = [library, kind]
         (folder / name / "config.json").write_text(json.dumps(said), "utf-8")
-        _write(folder / name / "model.safetensors", _shapes(kind, json.dumps(said)))
+        write(folder / name / "model.safetensors", _shapes(kind, json.dumps(said)))
     (folder / "model_index.json").write_text(json.dumps(index), "utf-8")
     return folder
 
@@ -96,7 +96,7 @@ def _shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
     return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
 
 
-def _write(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
+def write(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
     at, said = 0, {}
     for name, shape in shapes.items():
         size_bytes = 2 * torch.Size(shape).numel()

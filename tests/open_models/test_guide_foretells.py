@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import published
+import published_kandinsky6
 import pytest
 import torch
 
 from rushes.acceleration.plan import LADDER, planned
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards import wan
+from rushes.catalogue.cards import kandinsky6, wan
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.media import FrameImage, Media
@@ -19,6 +21,7 @@ from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY, VideoRequest
 from rushes.engine.residency import KeptParts
 from rushes.engine.work import Work
 from rushes.errors import OutOfMemory
+from rushes.models.kandinsky6.adapter import KandinskyAdapter
 from rushes.models.parts import How
 from rushes.models.wan.adapter import WanAdapter
 
@@ -31,15 +34,18 @@ NAMES = {"apart": "parts", "int8": "8 bits"}
 def lines(folder: Path) -> list[str]:
     """The guide's table, as the code foretells it for a GPU."""
     rows = [f"| {' | '.join(HEADS)} |", "| --- | ---: | ---: | --- | --- | --- | --- |"]
-    return rows + [f"| {' | '.join(_row(card, folder))} |" for card in wan.CARDS]
+    # Of Kandinsky 6 the distilled ones are as large as the others, and have the same memory.
+    shown = (*wan.CARDS, *(card for card in kandinsky6.CARDS if not card.id.endswith("-distilled")))
+    return rows + [f"| {' | '.join(_row(card, folder))} |" for card in shown]
 
 
 def _row(card: Card, folder: Path) -> list[str]:
     assert card.weights is not None
-    built = published.built(card.id, folder / card.id)
+    family: Any = (published, WanAdapter) if card in wan.CARDS else (published_kandinsky6, KandinskyAdapter)
+    built = family[0].built(card.id, folder / card.id)
     card = replace(card, weights=replace(card.weights, folder=str(built)))
     # Foretold for a GPU, where weights are bfloat16; which device this is makes no difference to the figures.
-    adapter = WanAdapter(card, device=torch.device("cpu"), dtype=torch.bfloat16)
+    adapter = family[1](card, device=torch.device("cpu"), dtype=torch.bfloat16)
     needed = card.rules.media.frame_images.needed
     media = Media(frame_images=tuple(FrameImage("x", place) for place in needed))
     request = resolve(VideoRequest(model=card.id, prompt="x", media=media), Catalogue([card]).find(card.id), lambda: 0)
@@ -49,7 +55,7 @@ def _row(card: Card, folder: Path) -> list[str]:
     return [shape, *(f"{needs.size_bytes(apart=apart) / 1e9:.1f} GB" for apart in (False, True)), *plans]
 
 
-def _plan(card: Card, adapter: WanAdapter, request: object, memory_bytes: int) -> str:
+def _plan(card: Card, adapter: Any, request: object, memory_bytes: int) -> str:
     """The first of the qualities with which it fits, and what the plan does for memory."""
     for quality in (EXACT_QUALITY, FAST_QUALITY):
         asked = replace(request, quality=quality)  # type: ignore[type-var]
@@ -66,7 +72,8 @@ def _plan(card: Card, adapter: WanAdapter, request: object, memory_bytes: int) -
 
 def test_the_guides_table_is_what_the_code_foretells(tmp_path: Path) -> None:
     foretold = lines(tmp_path)
-    told = [line for line in GUIDE.read_text("utf-8").splitlines() if line.startswith(("| model,", "| `wan"))]
+    shown = ("| model,", "| `wan", "| `kandinsky")
+    told = [line for line in GUIDE.read_text("utf-8").splitlines() if line.startswith(shown)]
     assert told == [foretold[0], *foretold[2:]], "\n".join(["the guide should have", *foretold])
 
 
@@ -83,3 +90,33 @@ def test_the_guides_table_is_what_the_code_foretells(tmp_path: Path) -> None:
 def test_checkpoints_without_weights_are_as_large_as_those_published(id: str, billions: float) -> None:
     """Counts that their makers and others state: a configuration copied wrongly would not come to them."""
     assert published.count(id) / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("id", "weights", "tensors"),
+    [
+        ("kandinsky-6-lite", 3_176_632_424, 2_399),
+        ("kandinsky-6-lite-distilled", 3_177_988_112, 2_399),
+        ("kandinsky-6-pro-distilled", 30_139_423_760, 4_471),
+    ],
+)
+def test_kandinskys_are_too(id: str, weights: int, tensors: int) -> None:
+    """Weights of the small distilled one, and tensors of both sizes, as others counted them in what is published."""
+    shapes = published_kandinsky6.transformer(id)
+    assert sum(torch.Size(shape).numel() for shape in shapes.values()) == weights
+    assert len(shapes) == tensors
+
+
+def test_kandinskys_published_names_are_those_that_this_library_reads() -> None:
+    """They were changed more than once before; of each kind that was, one as others read it in what is published."""
+    names = published_kandinsky6.transformer("kandinsky-6-lite")
+    for name in (
+        "audio_text_transformer_blocks.0.attn.to_query.weight",
+        "video_text_transformer_blocks.0.attn.key_norm.weight",
+        "audio_text_transformer_blocks.0.feed_forward.net.0.proj.weight",
+        "visual_transformer_blocks.0.audio_dec_block.feed_forward.net.2.weight",
+        "video_time_embeddings.timestep_embedder.linear_1.weight",
+        "audio_time_embeddings.timestep_embedder.linear_2.bias",
+        "visual_transformer_blocks.0.va_cross_attention.to_value.bias",
+    ):
+        assert name in names

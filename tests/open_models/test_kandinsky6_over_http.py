@@ -105,7 +105,7 @@ def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> 
         ({"seconds": "6"}, "seconds"),
         ({"guidance_scale": 0.5}, "guidance_scale"),
         ({"prompt": None}, "prompt"),
-        ({"extra_body": {"quality": "fast"}}, "quality"),
+        ({"extra_body": {"quality": "high"}}, "quality"),
     ],
 )
 def test_what_it_cannot_honour_is_refused_by_name(

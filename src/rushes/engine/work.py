@@ -89,7 +89,7 @@ class Work:
                 return plan
             lower = plan.lowered(needs.largest.name)
             if lower is None:
-                if needs.size_bytes(apart=plan.how.apart) * (1 - needs.error) <= free_bytes:
+                if needs.least_bytes(apart=plan.how.apart) <= free_bytes:
                     return plan
                 raise self._too_large(plan, needs)
             plan = lower

@@ -64,7 +64,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """The memory of one clip, foretold from its shape. `error` is how far off that may be, as a share."""
+    """The memory of one clip, foretold from its shape. `error` is how far off what is made may be, as a share."""
 
     stages: tuple[Stage, ...]
     error: float
@@ -79,6 +79,12 @@ class Needs:
             return self.largest.size_bytes
         everything = {key: size for stage in self.stages for key, size in stage.parts.items()}
         return sum(everything.values()) + max(stage.activation_bytes for stage in self.stages)
+
+    def least_bytes(self, *, apart: bool) -> int:
+        """`size_bytes` if what is made is as much less as it may be. Parts are as large as their files say."""
+        share = 1 - self.error
+        less = tuple(replace(stage, activation_bytes=int(stage.activation_bytes * share)) for stage in self.stages)
+        return replace(self, stages=less).size_bytes(apart=apart)
 
     def more(self, name: str, size_bytes: int) -> Needs:
         """These, with `size_bytes` more in the stages of that name."""
