@@ -25,8 +25,9 @@ CARD = Card(
     revision="not here",  # what is added has the revision of its files
     licence=LICENCE,
     description=(
-        "From words, from a first and a last frame, or after examples: pictures, clips with their sound, and sounds, "
-        "named in the prompt as <Picture 1>, <Video 1> and <Audio 1>; with sound, at 768p and 24 frames a second."
+        "From words, from a first and a last frame, or after up to twelve examples: pictures, clips with their sound, "
+        "and sounds beside those, named in the prompt as `<Picture 1>`, `<Video 1>` and `<Audio 1>`; with sound, "
+        "at 768p and 24 frames a second."
     ),
     created=AUGUST_2026,
     rules=Rules(
