@@ -1,6 +1,7 @@
-"""`rushes bench` for this record: a Wan made by our loop and by diffusers' own pipeline, on the same weights.
+"""`rushes bench` for this record: an open model run by our loop and by diffusers' own pipeline, on the same weights.
 
 python -m benchmarks.open_models                                 a random one of middling size
+python -m benchmarks.open_models --family ltx2                   a small LTX-2.3, film and sound
 python -m benchmarks.open_models --random wan2.1-t2v-14b         as large as published, weights by chance, on a GPU
 python -m benchmarks.open_models --checkpoint FOLDER --like ID   a text-to-video checkpoint of yours
 """
@@ -14,11 +15,12 @@ from pathlib import Path
 
 from benchmarks._record import Record, add_switches
 
-from rushes.cli.bench import section
+from rushes.cli.bench import FAMILIES, section
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", choices=FAMILIES, default="wan")
     parser.add_argument("--random", metavar="SIZE")
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--like", metavar="ID")
@@ -33,7 +35,7 @@ def main() -> None:
         return
     record = Record("open_models", asked)
     sizes = {name: getattr(asked, name) for name in ("width", "height", "seconds", "steps")}
-    record.keep(section(asked.random, asked.checkpoint, asked.like, sizes, asked.repeat, True, _tell))
+    record.keep(section(asked.random, asked.checkpoint, asked.like, sizes, asked.repeat, True, _tell, asked.family))
 
 
 def _tell(said: str) -> None:

@@ -13,6 +13,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from rushes.cli import race as races
 from rushes.cli.bench import section
 from rushes.errors import InvalidValue
+from rushes.models.ltx2 import chance as ltx2_chance
 from rushes.models.wan import chance
 
 TOLD = {"width": 64, "height": 64, "seconds": 1.0, "steps": 2}
@@ -49,6 +50,31 @@ def test_both_make_the_same_film_and_the_section_says_what_each_took(monkeypatch
     assert "(lossy)" in rows[4] and " dB, SSIM " in rows[4]
     assert "weights by chance (mid)" in written
     assert len(told) == 6
+
+
+def test_a_film_with_sound_is_raced_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = {"width": 32, "sound": 16, "heads": 2, "text": 16, "channels": 8, "decoder": 8}
+    monkeypatch.setitem(ltx2_chance.SIZES, "small", {**ltx2_chance.SIZES["small"], **narrow})
+    written = section("small", None, None, TOLD, 1, False, lambda said: None, "ltx2")
+    rows = {line.split(" (")[0]: line for line in written.splitlines() if line.startswith(("| diffusers", "| rushes"))}
+    assert list(rows) == [
+        "| diffusers",
+        "| rushes, exact",
+        "| rushes, high",
+        "| rushes, fast",
+        "| rushes, int8",
+        "| rushes, tiles",
+    ]
+    assert all("bit for bit" in rows[name] for name in list(rows)[:3])
+    assert {row.split(" | ")[7] for row in rows.values()} == {"6"}, "three passes a step, in all of two"
+    assert " dB, SSIM " in rows["| rushes, int8"]
+    assert written.splitlines()[2].startswith("ltx-2.3 from weights by chance (small)")
+
+
+@pytest.mark.parametrize("asked", ["wan2.1-t2v-1.3b", "mid"])
+def test_a_size_of_another_family_is_refused(asked: str) -> None:
+    with pytest.raises(InvalidValue, match="small"):
+        section(asked, None, None, TOLD, 1, False, print, "ltx2")
 
 
 def test_a_size_that_nobody_published_is_refused(tmp_path: Path) -> None:

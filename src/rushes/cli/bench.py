@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,21 +16,34 @@ from rushes.cli.exits import explained
 from rushes.errors import Incomplete, InvalidValue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from rushes.cli.race import Side
     from rushes.contract.request import ResolvedRequest
-    from rushes.models.wan.adapter import WanAdapter
 
-FAMILIES = ("wan",)
-PROMPT, NEGATIVE, GUIDANCE, SEED = "A penguin waddles across the snow", "blurry, text", 5.0, 7
-MID = {"width": 96, "height": 64, "seconds": 1.0, "steps": 12}
-LIKE = "wan2.1-t2v-1.3b"
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """`size` is the middling one by chance, `asked` the clip of it, `like` the card of both."""
+
+    like: str
+    size: str
+    guidance: float
+    asked: Mapping[str, float]
+
+
+FAMILIES = {
+    "wan": Family("wan2.1-t2v-1.3b", "mid", 5.0, {"width": 96, "height": 64, "seconds": 1.0, "steps": 12}),
+    "ltx2": Family("ltx-2.3", "small", 3.0, {"width": 256, "height": 192, "seconds": 1.0, "steps": 12}),
+}
+PROMPT, NEGATIVE, SEED = "A penguin waddles across the snow", "blurry, text", 7
 
 
 def bench(
-    family: Annotated[str, typer.Argument(help="Which family: wan.")] = "wan",
+    family: Annotated[str, typer.Argument(help="Which family: wan or ltx2.")] = "wan",
     random: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Weights by chance: mid, or as large as a model of this id.")
+        str | None,
+        typer.Option(metavar="SIZE", help="Weights by chance: mid (ltx2: small) or as large as a model of this id."),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A folder of the diffusers format instead.")] = None,
     like: Annotated[str | None, typer.Option(metavar="ID", help="Which known model the folder is one of.")] = None,
@@ -48,9 +64,10 @@ def bench(
     """
     with explained():
         if family not in FAMILIES:
-            raise InvalidValue(field="family", given=family, allowed="wan")
+            raise InvalidValue(field="family", given=family, allowed=", ".join(FAMILIES))
         asked = {"width": width, "height": height, "seconds": seconds, "steps": steps}
-        print(section(random, checkpoint, like, asked, repeat, memory, lambda said: typer.echo(said, err=True)))
+        tell = partial(typer.echo, err=True)
+        print(section(random, checkpoint, like, asked, repeat, memory, tell, family))
 
 
 def section(
@@ -61,6 +78,7 @@ def section(
     repeat: int,
     memory: bool,
     tell: Callable[[str], None],
+    family: str = "wan",
 ) -> str:
     """The outcome as a section of Markdown. Errors  InvalidValue, Incomplete."""
     from importlib.util import find_spec
@@ -69,63 +87,50 @@ def section(
         raise Incomplete("this environment has no torch: pip install 'rushes[torch]'")
     from rushes.cli.race import race
 
-    size = random or (None if checkpoint else "mid")
-    card = _card(like or (size if size not in (None, "mid") else LIKE))
-    asked = {name: value or (MID[name] if size == "mid" else None) for name, value in asked.items()}
+    known, runs = FAMILIES[family], import_module(f"rushes.cli.race_{family}")
+    size = random or (None if checkpoint else known.size)
+    card = _card(like or (size if size not in (None, known.size) else known.like), family)
+    asked = {name: value or (known.asked[name] if size == known.size else None) for name, value in asked.items()}
     with ExitStack() as stack:
-        adapter = _adapter(card, size, checkpoint, Path(stack.enter_context(TemporaryDirectory())))
-        request = _request(card, asked)
-        runners = race(adapter, card, request, repeat, memory=memory, tell=tell)
-        return _written(adapter, card.id, size, request, runners, repeat)
+        if checkpoint is not None:
+            adapter = runs.opened(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
+        elif size in runs.CHANCES:
+            adapter = runs.chosen(card, size, Path(stack.enter_context(TemporaryDirectory())))
+        else:
+            raise InvalidValue(field="random", given=size, allowed=", ".join(runs.CHANCES))
+        side: Side = runs.SIDE(adapter, card, _request(card, asked, known.guidance))
+        return _written(side, size, race(side, repeat, memory=memory, tell=tell), repeat)
 
 
-def _card(id: str | None) -> Any:
+def _card(id: str | None, family: str) -> Any:
     from rushes.catalogue.cards import OPEN
 
-    cards = {card.id: card for card in OPEN if "models.wan." in card.adapter}
+    cards = {card.id: card for card in OPEN if f"models.{family}." in card.adapter}
     if id not in cards:
-        raise InvalidValue(field="random", given=id, allowed=", ".join(["mid", *cards]))
+        raise InvalidValue(field="random", given=id, allowed=", ".join([FAMILIES[family].size, *cards]))
     return cards[id]
 
 
-def _adapter(card: Any, size: str | None, checkpoint: Path | None, folder: Path) -> WanAdapter:
-    from dataclasses import replace
-
-    from rushes.models.loading import usual_device, usual_dtype
-    from rushes.models.wan.adapter import WanAdapter
-
-    if checkpoint is not None:
-        return WanAdapter(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
-    from rushes.models.wan.chance import SIZES, by_chance
-
-    if size not in SIZES:
-        raise InvalidValue(field="random", given=size, allowed=", ".join(SIZES))
-    device = usual_device()
-    return by_chance(card, size, folder, device, usual_dtype(device))
-
-
-def _request(card: Any, asked: dict[str, Any]) -> ResolvedRequest:
+def _request(card: Any, asked: dict[str, Any], guidance: float) -> ResolvedRequest:
     from rushes.catalogue.lookup import Catalogue
     from rushes.catalogue.resolve import resolve
     from rushes.contract.request import VideoRequest
 
-    request = VideoRequest(
-        model=card.id, prompt=PROMPT, negative_prompt=NEGATIVE, guidance_scale=GUIDANCE, seed=SEED, **asked
-    )
+    told = {**asked, "guidance_scale": guidance, "generate_audio": card.rules.generate_audio or None}
+    request = VideoRequest(model=card.id, prompt=PROMPT, negative_prompt=NEGATIVE, seed=SEED, **told)
     return resolve(request, Catalogue([card]).find(card.id), lambda: SEED)
 
 
-def _written(
-    adapter: WanAdapter, like: str, size: str | None, request: ResolvedRequest, runners: list[Any], repeat: int
-) -> str:
+def _written(side: Side, size: str | None, runners: list[Any], repeat: int) -> str:
     import torch
 
-    from rushes.cli.race import STAGES, STOCK, matmul_flops, pass_flops, psnr_db, ssim, versions, where
+    from rushes.cli.race import STAGES, STOCK, matmul_flops, psnr_db, ssim, versions, where
 
+    adapter, request = side.adapter, side.request
     stock = next(runner for runner in runners if runner.name == STOCK)
     exact = next(runner for runner in runners if runner.exactness == "exact")
     peak = matmul_flops(adapter.device, adapter.parts.dtype)
-    each = pass_flops(adapter, adapter.prepare(adapter.encode(request), SEED).latent_BCTHW)
+    each = side.pass_flops()
     heads = ["", "s/step", *STAGES, "all", "of stock", "passes", "most memory", "of matmul peak", "difference"]
     rows = [f"| {' | '.join(heads)} |"]
     rows.append("| --- |" + " ---: |" * (len(STAGES) + 6) + " --- |")
@@ -146,13 +151,13 @@ def _written(
             likeness,
         ]
         rows.append(f"| {' | '.join(cells)} |")
-    millions = sum(p.numel() for p in adapter.parts.expert("transformer").parameters()) / 1e6
+    millions = sum(p.numel() for p in side.network().parameters()) / 1e6
     native = adapter.native(request)
     cuda = adapter.device.type == "cuda"
     counted = "what torch allocated, weights included" if cuda else "tensor bytes made, weights not"
     what = f"weights by chance ({size})" if size is not None else "a checkpoint"
     said = (
-        f"{like} from {what}, {millions:,.0f} million in the transformer; {native.width}×{native.height}, "
+        f"{side.card.id} from {what}, {millions:,.0f} million in the transformer; {native.width}×{native.height}, "
         f"{native.num_frames} frames, {request.steps} steps, guidance {request.guidance_scale:g}, "
         f"{adapter.parts.dtype}, {where(adapter.device)}.\n"
         f"The best of {repeat} runs of each, in turns, on the same networks; *of stock* below 1 is faster. "

@@ -1,6 +1,6 @@
 """A clip made by our loop at each quality, and by diffusers' own pipeline, in turns in one process on the same weights.
 
-Needs the extra `torch`. Called by `rushes bench`.
+Needs the extra `torch`. Called by `rushes bench`; `race_wan.py` and `race_ltx2.py` say how each family runs.
 """
 
 from __future__ import annotations
@@ -9,12 +9,11 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import diffusers
 import numpy as np
 import torch
-from diffusers import WanPipeline
 from numpy.typing import NDArray
 
 from rushes.acceleration.plan import LADDER, LOSSY, Plan, planned
@@ -22,9 +21,6 @@ from rushes.acceleration.put_on import accelerate
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.contract.request import EXACT_QUALITY, QUALITIES, ResolvedRequest
-from rushes.models.solver import SCHEDULERS
-from rushes.models.wan.adapter import WanAdapter
-from rushes.models.wan.film import statistics
 
 STAGES = ("words", "steps", "decoding")
 STOCK = "diffusers"
@@ -47,43 +43,57 @@ class Runner:
         self.stages_s = [min(pair) for pair in zip(self.stages_s or stages_s, stages_s, strict=True)]
 
 
-def race(
-    adapter: WanAdapter, card: Card, request: ResolvedRequest, repeat: int, *, memory: bool, tell: Callable[[str], None]
-) -> list[Runner]:
+class Side(Protocol):
+    """One model at the race: our loop over its networks, and the library's own pipeline over the very same ones."""
+
+    adapter: Any
+    card: Card
+    request: ResolvedRequest
+
+    def network(self) -> Any:
+        """The transformer, dressed as the last plan says."""
+
+    def by_rushes(self, runner: Runner, watch: Watch) -> None:
+        """Make the clip with a lap after each of `STAGES`, and leave film and latent with the runner."""
+
+    def by_stock(self, runner: Runner, watch: Watch) -> None:
+        """The same by the library's pipeline, from the same noise."""
+
+    def pass_flops(self) -> float:
+        """Floating-point operations in the matrices of one pass."""
+
+
+def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) -> list[Runner]:
     """Stock first, then each quality, `repeat` times in turns. With `memory`, one more run each that counts bytes."""
-    plans = plans_of(card, adapter.device_kind)
+    device = side.adapter.device
+    plans = plans_of(side.card, side.adapter.device_kind)
     runners = [Runner(STOCK, "the reference")]
     runners += [Runner(f"rushes, {name}", plan.exactness) for name, plan in plans.items()]
-    pipe = stock_pipeline(adapter)
-    state = adapter.prepare(adapter.encode(request), request.seed)
 
     def run(runner: Runner, watch: Watch) -> None:
-        if runner.name == STOCK:
-            adapter.parts.expert("transformer")  # plain blocks and torch's own attention here too
-            by_stock(runner, adapter, pipe, request, state, watch)
-        else:
-            by_rushes(runner, adapter, request, watch)
+        (side.by_stock if runner.name == STOCK else side.by_rushes)(runner, watch)
 
     def dressed(runner: Runner) -> None:
-        accelerate(adapter, plans["exact" if runner.name == STOCK else runner.name.removeprefix("rushes, ")])
-        adapter.parts.expert("transformer")  # loading it is no part of the race
+        # Plain blocks and torch's own attention for the library's pipeline too; loading is no part of the race.
+        accelerate(side.adapter, plans["exact" if runner.name == STOCK else runner.name.removeprefix("rushes, ")])
+        side.network()
 
     for number in range(repeat):
         for runner in runners:
             tell(f"{runner.name}, {number + 1} of {repeat}")
             dressed(runner)
-            watch = Watch(adapter.device)
-            with _passes(adapter, runner), torch.no_grad():
+            watch = Watch(device)
+            with _passes(side.network(), runner), torch.no_grad():
                 run(runner, watch)
             runner.ran(watch.laps_s())
-            if adapter.device.type == "cuda":
+            if device.type == "cuda":
                 runner.peak_bytes = max(runner.peak_bytes, torch.cuda.max_memory_allocated())
-    if memory and adapter.device.type != "cuda":
+    if memory and device.type != "cuda":
         for runner in runners:
             tell(f"{runner.name}, counting bytes")
             dressed(runner)
             with TensorBytes() as counted, torch.no_grad():
-                run(runner, Watch(adapter.device))
+                run(runner, Watch(device))
             runner.peak_bytes = counted.most
     return runners
 
@@ -121,8 +131,8 @@ class Watch:
 class _passes:
     """Counts how often the transformer works for a runner."""
 
-    def __init__(self, adapter: WanAdapter, runner: Runner) -> None:
-        self._runner, self._network = runner, adapter.parts.expert("transformer")
+    def __init__(self, network: Any, runner: Runner) -> None:
+        self._runner, self._network = runner, network
 
     def __enter__(self) -> None:
         self._runner.passes = 0
@@ -133,71 +143,6 @@ class _passes:
 
     def _count(self, *told: object) -> None:
         self._runner.passes += 1
-
-
-def by_rushes(runner: Runner, adapter: WanAdapter, request: ResolvedRequest, watch: Watch) -> None:
-    adapter._words.clear()  # reading them is part of the race
-    condition = adapter.encode(request)
-    watch.lap()
-    state = adapter.prepare(condition, request.seed)
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    watch.lap()
-    runner.film = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
-    watch.lap()
-    runner.latent = state.latent_BCTHW
-
-
-def stock_pipeline(adapter: WanAdapter) -> Any:
-    """The library's pipeline over the very same networks."""
-    parts, layout = adapter.parts, adapter.layout
-    pipe = WanPipeline(
-        tokenizer=parts.tokenizer,
-        text_encoder=parts.text_encoder,
-        transformer=parts.expert("transformer"),
-        vae=parts.vae,
-        scheduler=SCHEDULERS[layout.scheduler].from_config(layout.checkpoint.config("scheduler")),
-        expand_timesteps=layout.kind == "text or first frame",
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-def by_stock(
-    runner: Runner, adapter: WanAdapter, pipe: Any, request: ResolvedRequest, state: Any, watch: Watch
-) -> None:
-    native = adapter.native(request)
-    words, negative = pipe.encode_prompt(request.prompt, request.negative_prompt, True, max_sequence_length=512)
-    watch.lap()
-    latents = pipe(
-        prompt_embeds=words,
-        negative_prompt_embeds=negative,
-        width=native.width,
-        height=native.height,
-        num_frames=native.num_frames,
-        num_inference_steps=request.steps,
-        guidance_scale=request.guidance_scale,
-        latents=state.latent_BCTHW.clone(),
-        output_type="latent",
-    ).frames
-    watch.lap()
-    mean, spread = statistics(pipe.vae, latents)
-    pixels = pipe.vae.decode(latents.to(pipe.vae.dtype) / spread + mean, return_dict=False)[0]
-    film = pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
-    runner.film = (film * 255).round().astype(np.uint8)
-    watch.lap()
-    runner.latent = latents
-
-
-def pass_flops(adapter: WanAdapter, latent_BCTHW: Any) -> float:
-    """Floating-point operations in the matrices of one pass: projections, both attentions, feed-forward."""
-    config, layout = adapter.parts.expert("transformer").config, adapter.layout
-    frames, rows, cols = latent_BCTHW.shape[2:]
-    tokens, text = frames * (rows // layout.patch) * (cols // layout.patch), 512
-    width = config.num_attention_heads * config.attention_head_dim
-    linear = 2 * tokens * width * (4 * width + 2 * width + 2 * config.ffn_dim) + 2 * text * width * 2 * width
-    attention = 4 * tokens * tokens * width + 4 * tokens * text * width
-    return float(config.num_layers * (linear + attention))
 
 
 def matmul_flops(device: torch.device, dtype: torch.dtype) -> float:

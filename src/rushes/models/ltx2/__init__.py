@@ -4,5 +4,6 @@
 (without torch: the command line asks), `shape.py` which size, rate and length it makes, `components.py` loads the
 parts, `text.py` reads prompts, `given.py` pictures and clips, `sound.py` sound, `schedule.py` says how noisy each step
 is, `guidance.py` weighs what the passes predict, `refine.py` begins the second stage of a large film, `state.py` is a
-clip between two steps, `film.py` turns latents into frames, `memory.py` foretells what a clip needs.
+clip between two steps, `film.py` turns latents into frames, `memory.py` foretells what a clip needs; `chance.py`
+makes a small one for `rushes bench`.
 """

@@ -83,7 +83,7 @@ class RandomComponents(Components):
 
     @cached_property
     def tokenizer(self) -> Any:
-        return _bytes_tokenizer()
+        return bytes_tokenizer()
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -135,7 +135,7 @@ def _written(card: Card, size: str, folder: Path) -> Layout:
     return described(Checkpoint(folder, "WanPipeline", settings, kinds, ()))
 
 
-def _bytes_tokenizer() -> PreTrainedTokenizerFast:
+def bytes_tokenizer() -> PreTrainedTokenizerFast:
     """Every byte a piece, with the end mark that T5 puts behind a prompt."""
     pieces = ["<pad>", "</s>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
     inner = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, [], unk_token=None))
