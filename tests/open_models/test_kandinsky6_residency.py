@@ -163,6 +163,21 @@ def test_a_decoder_by_tiles_makes_other_frames_that_are_near(card: Card) -> None
     assert 0 < off.mean() < 8, "of 255 levels"
 
 
+def test_fast_is_exact_where_there_is_room(card: Card) -> None:
+    """It has nothing that makes a clip quicker: it may go further down the ladder, and says what it did."""
+    engine = Engine()
+    exact = film(engine, card)
+    assert all(map(np.array_equal, film(engine, card, quality="fast"), exact))
+    plan = engine.plan(card)
+    assert plan is not None
+    assert plan.exactness == "exact"
+    lower = plan.lowered("decoding")
+    assert lower is not None
+    tiled = lower.lowered("decoding")
+    assert tiled is not None
+    assert (tiled.exactness, tiled.lowered("decoding")) == ("lossy", None)
+
+
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card) -> None:
     adapter: Any = Engine().adapter(card)
     kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=False))
