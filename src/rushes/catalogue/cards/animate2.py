@@ -55,6 +55,7 @@ def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: 
             max_area=1280 * 720,
             size_bytes=50 * GB,
             exactly=("guidance in two passes of one segment", "decoding a segment at a time"),
+            techniques=("apart",),
         ),
     )
 

@@ -24,12 +24,15 @@ from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
+from rushes.models.animate2 import memory
 from rushes.models.animate2.components import Components
 from rushes.models.animate2.given import beginning, character, decoded, driven, seen, segments_of, there_and_back
 from rushes.models.animate2.layout import read
 from rushes.models.animate2.mask import mask
 from rushes.models.animate2.state import LAYOUT, AnimateCondition, AnimateState, Numbers, restored
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.loading import arithmetic, read_by
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_of
 from rushes.models.solver import FRESH, Solver
 from rushes.models.whole.film import chunks, film
@@ -42,28 +45,21 @@ STREAM = 1 << 34
 """Of the seed's noise, for the first segment; each has one of its own."""
 
 
-class AnimateAdapter:
+class AnimateAdapter(ResidentAdapter):
     """One checkpoint of the family. One film at a time."""
 
-    def __init__(self, card: Card, device: torch.device | None = None, dtype: torch.dtype | None = None) -> None:
-        """Load the checkpoint that `card.weights` names. bfloat16 on an accelerator, float32 on a CPU, unless told.
-
-        Errors  GenerationFailed with the reason when it is not there, or is not whole.
-        """
-        self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
-        self._dtype = dtype or usual_dtype(self.device)
+    def __init__(self, card: Card, **how: Any) -> None:
+        super().__init__(card, **how)
         self._found = read_by(read, self._weights)
-        self.parts = Components.loaded(self._found, self.device, self._dtype)
+        self.parts = Components(self._found, self.device, self._dtype, self._residency)
         self._solver = lru_cache(maxsize=8)(self._build_solver)
         self._driven: tuple[AnimateCondition, int, WanAnimate2KVCache] | None = None
 
-    def describe(self) -> Card:
-        return self._card
-
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
+    def needs(self, request: ResolvedRequest, how: How) -> Needs:
+        kept = self.parts.kept
+        config = {name: self._found.config(name) for name in kept.keys}
+        shape, number_bytes = self.native(request), int(self._dtype.itemsize)
+        return memory.needs(config, kept.keys, kept.sizes, how, shape, segment=SEGMENT, number_bytes=number_bytes)
 
     def native(self, request: ResolvedRequest) -> Native:
         weights = self._weights
