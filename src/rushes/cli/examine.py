@@ -184,7 +184,7 @@ def fit(card: Card, settings: Settings) -> Iterator[Finding]:
     from rushes.acceleration.plan import planned
     from rushes.catalogue.lookup import Catalogue
     from rushes.catalogue.resolve import resolve
-    from rushes.contract.request import VideoRequest
+    from rushes.contract.request import FAST_QUALITY, VideoRequest
     from rushes.engine.engine import Engine
     from rushes.engine.residency import KeptParts
     from rushes.engine.work import Work
@@ -196,23 +196,27 @@ def fit(card: Card, settings: Settings) -> Iterator[Finding]:
         adapter = Engine(residency=residency).adapter(card)
         if not isinstance(adapter, Resident):
             return
-        request = VideoRequest(model=card.id, prompt="x", media=_least_media(card))
+        request = VideoRequest(model=card.id, prompt="x" if card.rules.prompt.taken else None, media=_least_media(card))
         resolved = resolve(request, Catalogue([card]).find(card.id), lambda: 0)
         needs, there = adapter.needs(resolved, How()), residency.budget_bytes()
         said = f"{card.id}: a default video needs about {needs.size_bytes(apart=False) / 1e9:.1f} GB with all loaded, "
         said += f"{needs.size_bytes(apart=True) / 1e9:.1f} GB with one part at a time; {there / 1e9:.1f} GB are there"
+        if not card.stepwise:
+            said += " (its parts alone: what is made while they work is not known of a pipeline called whole)"
         work = Work(adapter, resolved, planned(card, adapter.device_kind), residency)
         tried = listed([technique.said for technique in work.plan.tried], "and") if work.plan is not None else ""
         yield Finding("memory", NOTE if tried else OK, f"{said}{f': {tried}' if tried else ''}")
     except OutOfMemory:
-        yield Finding("memory", MISSING, said, "ask for smaller or shorter videos, or for quality fast")
+        faster = ", or for quality fast" if FAST_QUALITY in card.rules.qualities else ""
+        yield Finding("memory", MISSING, said, f"ask for smaller or shorter videos{faster}")
     except RushesError as error:
         yield Finding("model", MISSING, f"{card.id}: {error.message}", f"rushes models verify {card.id}")
 
 
 def _least_media(card: Card) -> Media:
     needed = card.rules.media.frame_images.needed
-    return Media(frame_images=tuple(FrameImage("x", place) for place in needed))
+    source = "x" if "media.source_video" in card.rules.needs else None
+    return Media(frame_images=tuple(FrameImage("x", place) for place in needed), source_video=source)
 
 
 def cores() -> Finding:
