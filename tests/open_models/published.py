@@ -19,7 +19,7 @@ from rushes.models.wan.chance import SIZES
 
 _LARGE, _LARGE_VAE, _UMT5 = SIZES["wan2.1-t2v-14b"]
 _SMALL = SIZES["wan2.1-t2v-1.3b"][0]
-_CLIP_H = {
+CLIP_H = {
     "hidden_size": 1280,
     "intermediate_size": 5120,
     "num_hidden_layers": 32,
@@ -59,7 +59,7 @@ def built(id: str, folder: Path) -> Path:
     if id.endswith("a14b"):
         parts["transformer_2"] = parts["transformer"]
     if "image_dim" in config:
-        parts["image_encoder"] = ("transformers", "CLIPVisionModel", _CLIP_H)
+        parts["image_encoder"] = ("transformers", "CLIPVisionModel", CLIP_H)
     index: dict[str, Any] = {"_class_name": "WanPipeline", "expand_timesteps": id == "wan2.2-ti2v-5b"}
     index["boundary_ratio"] = 0.875 if "transformer_2" in parts else None
     index["tokenizer"] = ["transformers", "T5TokenizerFast"]

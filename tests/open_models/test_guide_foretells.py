@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import published
+import published_blocks
 import published_kandinsky6
 import pytest
 import torch
+from tiny_cosmos3 import OLD_NORM
 
 from rushes.acceleration.plan import LADDER, planned
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards import kandinsky6, wan
+from rushes.catalogue.cards import animate2, blocks, kandinsky6, wan
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.media import FrameImage, Media
@@ -21,6 +23,8 @@ from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY, VideoRequest
 from rushes.engine.residency import KeptParts
 from rushes.engine.work import Work
 from rushes.errors import OutOfMemory
+from rushes.models.animate2.adapter import AnimateAdapter
+from rushes.models.blocks.adapter import BlocksAdapter
 from rushes.models.kandinsky6.adapter import KandinskyAdapter
 from rushes.models.parts import How
 from rushes.models.wan.adapter import WanAdapter
@@ -30,24 +34,34 @@ HEADS = ("model, default video", "all loaded", "a part at a time", "8 GB", "16 G
 SIZES = (8, 16, 24, 80)
 NAMES = {"apart": "parts", "int8": "8 bits"}
 
+FAMILIES: tuple[tuple[tuple[Card, ...], Any, Any], ...] = (
+    (wan.CARDS, published, WanAdapter),
+    (kandinsky6.CARDS, published_kandinsky6, KandinskyAdapter),
+    (blocks.CARDS, published_blocks, BlocksAdapter),
+    (animate2.CARDS, published_blocks, AnimateAdapter),
+)
+"""Cards, what builds their checkpoints, and what runs them."""
+
 
 def lines(folder: Path) -> list[str]:
     """The guide's table, as the code foretells it for a GPU."""
     rows = [f"| {' | '.join(HEADS)} |", "| --- | ---: | ---: | --- | --- | --- | --- |"]
-    # Of Kandinsky 6 the distilled ones are as large as the others, and have the same memory.
-    shown = (*wan.CARDS, *(card for card in kandinsky6.CARDS if not card.id.endswith("-distilled")))
-    return rows + [f"| {' | '.join(_row(card, folder))} |" for card in shown]
+    for cards, checkpoints, adapter in FAMILIES:
+        # The quick ones are as large as the others, and have the same memory.
+        shown = (card for card in cards if not card.id.endswith(("-distilled", "-lightning")))
+        rows += [f"| {' | '.join(_row(card, folder, checkpoints, adapter))} |" for card in shown]
+    return rows
 
 
-def _row(card: Card, folder: Path) -> list[str]:
+def _row(card: Card, folder: Path, checkpoints: Any, kind: Any) -> list[str]:
     assert card.weights is not None
-    family: Any = (published, WanAdapter) if card in wan.CARDS else (published_kandinsky6, KandinskyAdapter)
-    built = family[0].built(card.id, folder / card.id)
+    built = checkpoints.built(card.id, folder / card.id)
     card = replace(card, weights=replace(card.weights, folder=str(built)))
     # Foretold for a GPU, where weights are bfloat16; which device this is makes no difference to the figures.
-    adapter = family[1](card, device=torch.device("cpu"), dtype=torch.bfloat16)
+    adapter = kind(card, device=torch.device("cpu"), dtype=torch.bfloat16)
     needed = card.rules.media.frame_images.needed
-    media = Media(frame_images=tuple(FrameImage("x", place) for place in needed))
+    source = "x" if "media.source_video" in card.rules.needs else None
+    media = Media(frame_images=tuple(FrameImage("x", place) for place in needed), source_video=source)
     request = resolve(VideoRequest(model=card.id, prompt="x", media=media), Catalogue([card]).find(card.id), lambda: 0)
     needs = adapter.needs(request, How())
     shape = f"`{card.id}`, {request.width}×{request.height}, {request.seconds:g} s"
@@ -70,9 +84,10 @@ def _plan(card: Card, adapter: Any, request: object, memory_bytes: int) -> str:
     return "no"
 
 
+@pytest.mark.filterwarnings(OLD_NORM)
 def test_the_guides_table_is_what_the_code_foretells(tmp_path: Path) -> None:
     foretold = lines(tmp_path)
-    shown = ("| model,", "| `wan", "| `kandinsky")
+    shown = ("| model,", *(f"| `{card.id}`" for cards, _, _ in FAMILIES for card in cards))
     told = [line for line in GUIDE.read_text("utf-8").splitlines() if line.startswith(shown)]
     assert told == [foretold[0], *foretold[2:]], "\n".join(["the guide should have", *foretold])
 
@@ -90,6 +105,21 @@ def test_the_guides_table_is_what_the_code_foretells(tmp_path: Path) -> None:
 def test_checkpoints_without_weights_are_as_large_as_those_published(id: str, billions: float) -> None:
     """Counts that their makers and others state: a configuration copied wrongly would not come to them."""
     assert published.count(id) / 1e9 == pytest.approx(billions, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("id", "part", "billions"),
+    [
+        ("hunyuanvideo-1.5-480p-t2v", "transformer", 8.33),
+        ("hunyuanvideo-1.5-480p-t2v", "text_encoder", 7.07),
+        ("ltx-video-2b", "transformer", 1.92),
+        ("ltx-video-2b", "text_encoder", 4.76),
+        ("cosmos3-nano", "transformer", 15.2),
+        ("wan2.2-animate-2-14b", "text_encoder", 5.68),
+    ],
+)
+def test_what_runs_by_blocks_is_as_large_as_its_makers_say(id: str, part: str, billions: float) -> None:
+    assert published_blocks.count(id, part) / 1e9 == pytest.approx(billions, rel=0.01)
 
 
 @pytest.mark.parametrize(
