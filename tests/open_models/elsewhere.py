@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 import torch
+from rushes.catalogue.card import AddedLora
 from rushes.catalogue.cards import OPEN
 torch.set_num_threads(1)
-for id, checkpoint, states in json.load(sys.stdin):
+for id, checkpoint, loras, states in json.load(sys.stdin):
     card = next(card for card in OPEN if card.id == id)
+    card = replace(card, rules=replace(card.rules, loras=tuple(AddedLora(**lora) for lora in loras)))
     module, _, name = card.adapter.partition(":")
     adapter = getattr(import_module(module), name)(replace(card, weights=replace(card.weights, folder=checkpoint)))
     for path in map(Path, states):
@@ -46,5 +49,8 @@ def go_on_elsewhere(clips: Sequence[tuple[Card, Sequence[Path]]]) -> None:
 
     One process for all of them: the libraries alone take seconds to import.
     """
-    told = [(card.id, card.weights and card.weights.folder, list(map(str, saved))) for card, saved in clips]
+    told = [
+        (card.id, card.weights and card.weights.folder, list(map(asdict, card.rules.loras)), list(map(str, saved)))
+        for card, saved in clips
+    ]
     subprocess.run([sys.executable, "-c", GO_ON], input=json.dumps(told), text=True, check=True, timeout=900)

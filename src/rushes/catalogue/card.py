@@ -244,7 +244,8 @@ def _with_default(limit: Limit, other: Limit) -> Limit:
 class Weights:
     """A checkpoint that does not come with the package, and what its makers trained it on.
 
-    hub       where it is published; `commit` one of its commits that was seen to be this; `folder` where it lies on this machine, None until somebody adds it.
+    hub       where it is published; `commit` one of its commits that was seen to be this; `folder` where it lies on
+              this machine, None until somebody adds it.
     layout    what its family calls this arrangement of parts; `check` is the dotted name of the family's function
               `(folder, layout) -> None`, which raises WrongSetup where a folder is another. Imports no tensor library.
     max_area  the most pixels of a frame that it makes well; what is asked beyond is made smaller, and scaled.
@@ -255,6 +256,10 @@ class Weights:
     aside     parts in its folder that belong to another card: neither fetched nor hashed.
     refiner   the name of the LoRA that its second stage wears; without it, what takes one is refused: more pixels than
               `max_area`. None where the checkpoint itself makes whatever stages it has.
+    always_refined  every step wears it, at a weight of 1: without it all is refused.
+    refiner_files   the options of `rushes models add-lora` by which its files are given, all of them.
+    shift     its steps begin at evenly spaced levels of noise, shifted by this, and follow Euler's method; None is what
+              the scheduler in its folder says.
     exactly   how its family works where others may work otherwise, for the plan to say; none of it costs exactness.
     precision  of its numbers on an accelerator, for the plan to say; on a CPU it is float32.
     techniques  of a plan's techniques for time and memory those that hold for its family, by name; None is all of them.
@@ -275,6 +280,9 @@ class Weights:
     loras: str | None = None
     aside: tuple[str, ...] = ()
     refiner: str | None = None
+    always_refined: bool = False
+    refiner_files: tuple[str, ...] = ("--from",)
+    shift: float | None = None
     folder: str | None = None
 
 

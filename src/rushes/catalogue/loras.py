@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from rushes.catalogue.card import Card
+from rushes.catalogue.card import Card, Choice, Weights
 from rushes.catalogue.inputs import Parties
 from rushes.catalogue.sizes import Size
 from rushes.catalogue.wording import listed, number
@@ -14,12 +14,15 @@ from rushes.contract.request import Lora, Note
 from rushes.errors import InvalidValue, UnsupportedField, shown
 
 
-def settle_loras(asked: Sequence[Lora], parties: Parties) -> tuple[Lora, ...]:
+def settle_loras(asked: Sequence[Lora], parties: Parties, worn: str | None = None) -> tuple[Lora, ...]:
     """The LoRAs of `asked` as they were registered, each with its revision; by name, because their sum has no order.
 
-    Names are matched without regard to case. Raises UnsupportedField, InvalidValue.
+    `worn` is one that the model always wears, asked for or not. Names are matched without regard to case.
+    Raises UnsupportedField, InvalidValue.
     """
     rules, model = parties[-1]  # the model that makes it: a hosted id has none of its own
+    if worn is not None and all(lora.name.casefold() != worn.casefold() for lora in asked):
+        asked = (*asked, Lora(worn))
     if asked and not rules.loras:
         raise UnsupportedField(
             field="loras", given=shown(asked[0].name), model=model, hint="no LoRA is registered for this model"
@@ -39,12 +42,13 @@ def settle_loras(asked: Sequence[Lora], parties: Parties) -> tuple[Lora, ...]:
             )
         if found.name in settled:
             raise InvalidValue(field=f"loras[{index}].name", given=f"{found.name} twice", allowed="each once")
-        if not rules.lora_weight.holds(lora.weight):
-            nearest = rules.lora_weight.nearest(lora.weight)
+        weight = Choice((1,)) if found.name == worn else rules.lora_weight
+        if not weight.holds(lora.weight):
+            nearest = weight.nearest(lora.weight)
             raise InvalidValue(
                 field=f"loras[{index}].weight",
                 given=number(lora.weight),
-                allowed=rules.lora_weight.allowed,
+                allowed=weight.allowed,
                 model=model,
                 hint=None if nearest is None else f"ask for {number(nearest)}",
             )
@@ -53,19 +57,37 @@ def settle_loras(asked: Sequence[Lora], parties: Parties) -> tuple[Lora, ...]:
 
 
 def check_refiner(size: Size, field: str, card: Card) -> None:
-    """Refuse a size that takes a second stage of a model whose LoRA for it nobody registered. Raises InvalidValue."""
+    """Refuse what takes a LoRA of the makers' that nobody registered: a second stage, or all. Raises InvalidValue."""
     weights = card.weights
-    if weights is None or weights.refiner is None or size.width * size.height <= weights.max_area:
+    if weights is None or weights.refiner is None or any(lora.name == weights.refiner for lora in card.rules.loras):
         return
-    if all(lora.name != weights.refiner for lora in card.rules.loras):
+    if weights.always_refined:
+        raise InvalidValue(
+            field="model",
+            given=card.id,
+            allowed="a model that has all it needs",
+            hint="it lacks its distilled LoRA, which the operator adds by " + to_add_refiner(card.id, weights),
+        )
+    if size.width * size.height > weights.max_area:
         raise InvalidValue(
             field=field,
             given=size,
             allowed=f"up to {weights.max_area:,} pixels here",
             model=card.id,
             hint="a larger one takes a second stage, and for it the makers' distilled LoRA, which the operator adds "
-            f"by rushes models add-lora {weights.refiner} --to {card.id} --from FILE",
+            f"by {to_add_refiner(card.id, weights)}",
         )
+
+
+def to_add_refiner(id: str, weights: Weights) -> str:
+    """The command by which the operator registers the LoRA that `weights` of the model `id` name."""
+    files = " ".join(f"{option} FILE" for option in weights.refiner_files)
+    return f"rushes models add-lora {weights.refiner} --to {id} {files}"
+
+
+def worn_always(card: Card) -> str | None:
+    """The LoRA without which `card` is another model."""
+    return card.weights.refiner if card.weights is not None and card.weights.always_refined else None
 
 
 def lora_notes(loras: Sequence[Lora]) -> tuple[Note, ...]:

@@ -21,7 +21,7 @@ from rushes.catalogue.inputs import (
     place_keyframes,
 )
 from rushes.catalogue.lookup import Offer
-from rushes.catalogue.loras import check_refiner, lora_notes, settle_loras
+from rushes.catalogue.loras import check_refiner, lora_notes, settle_loras, worn_always
 from rushes.catalogue.sizes import Size, settle_size
 from rushes.catalogue.wording import listed, number
 from rushes.catalogue.words import check_text, checked_metadata
@@ -80,7 +80,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         media=media,
         metadata=checked_metadata(request.metadata),
         quality=_settle_quality(request, parties),
-        loras=settle_loras(request.loras or (), parties),
+        loras=settle_loras(request.loras or (), parties, worn_always(offer.card)),
     )
     notes = (
         *(Note("warning", "request", _storable(warning)) for warning in request.warnings),

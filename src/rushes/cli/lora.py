@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rushes.catalogue.wording import listed
 from rushes.cli.exits import explained
 from rushes.cli.shelf import AsJson, Data, entry_of, known_of, lora_line, lora_said, shelf_of, told_of
 from rushes.errors import InvalidValue, MissingField, UnsupportedField, WrongSetup
@@ -48,6 +49,7 @@ def add_lora(
         shelf = shelf_of(data)
         model = entry_of(shelf, of)
         networks = _networks(model)
+        _check_refiner(name, model, {"--from": file, "--high": high, "--low": low})
         files, changes = _looked_at(networks, model.id, file, high, low)
         folder = Path(os.path.commonpath([path.parent for path in files.values()]))
         with told_of(quiet=as_json) as tell:
@@ -79,6 +81,20 @@ def _networks(model: Entry) -> Mapping[str, Layers]:
     module, _, name = dotted.partition(":")
     networks: Mapping[str, Layers] = getattr(import_module(module), name)(model.folder)
     return networks
+
+
+def _check_refiner(name: str, model: Entry, given: Mapping[str, Path | None]) -> None:
+    """Refuse a half of what every clip of `model` wears: the other expert would work as if it had never been taught."""
+    weights = known_of(model).weights
+    found = tuple(option for option, path in given.items() if path is not None)
+    if name == weights.refiner and weights.always_refined and found != weights.refiner_files:
+        raise WrongSetup(
+            field="name",
+            given=f"{name} with {listed(found) or 'no file'}",
+            allowed=f"{name} with {' and '.join(weights.refiner_files)}",
+            model=model.id,
+            hint="its makers publish one file for each expert",
+        )
 
 
 def _looked_at(

@@ -65,6 +65,7 @@ def add(
     """
     with explained(as_json):
         from rushes.catalogue.cards import whole
+        from rushes.catalogue.loras import to_add_refiner, worn_always
         from rushes.cli.licence import agreed, check_askable, licence_of
         from rushes.weights.checkpoint import hashed, looked_at, revision_of
         from rushes.weights.shelf import Entry
@@ -104,6 +105,8 @@ def add(
             for better in _fitting(folder):
                 print(f"Rushes knows this family: with --like {better} it keeps all promises", file=sys.stderr)
         print("a server that runs offers it after its next start")
+        if known is not None and worn_always(known.card) not in (None, *(lora.name for lora in shelf.loras(id))):
+            print(f"it makes videos after {to_add_refiner(id, known.weights)}", file=sys.stderr)
         if find_spec("diffusers") is None or find_spec("torch") is None:
             print("to run it, this installation needs more: pip install 'rushes[torch]'", file=sys.stderr)
 

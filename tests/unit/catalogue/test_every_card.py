@@ -20,7 +20,7 @@ from rushes.errors import RushesError
 from rushes.weights.licence import free
 
 EVERY = {card.id: card for card in (*CARDS, *OPEN)}
-DISTILLED = [id for id in EVERY if "distilled" in id]
+DISTILLED = [id for id in EVERY if id.endswith(("-distilled", "-lightning"))]
 
 # The checkpoints that are first-class here, and those that run block by block; `None` has no adapter yet.
 FIRST_CLASS = {
@@ -78,7 +78,7 @@ def test_the_checkpoints_that_matter_have_a_card_each() -> None:
 
 def test_no_two_cards_have_one_id_or_one_place_on_the_hub() -> None:
     assert len(EVERY) == len(CARDS) + len(OPEN)
-    places = [(weights(card).hub, weights(card).layout) for card in OPEN]
+    places = [(weights(card).hub, weights(card).layout, weights(card).always_refined) for card in OPEN]
     assert len(set(places)) == len(places)
 
 
@@ -158,7 +158,6 @@ def test_a_distilled_model_refuses_what_it_would_ignore(id: str, change: dict[st
 def test_a_distilled_model_has_an_id_of_its_own_and_says_its_steps() -> None:
     assert len(DISTILLED) >= 3
     for id in DISTILLED:
-        assert id.endswith("-distilled")
         assert "fixed steps, without guidance or a negative prompt" in EVERY[id].description
 
 

@@ -122,6 +122,35 @@ def test_the_file_says_which_ones_made_it_and_without_any_it_says_what_it_always
     assert "loras" not in described(resolved())
 
 
+LIGHTNING = next(card for card in OPEN if card.id == "wan2.2-t2v-a14b-lightning")
+
+
+def quick(*loras: Lora, added: tuple[AddedLora, ...] = (AddedLora("lightning", "cc33"), *ADDED)) -> ResolvedRequest:
+    card = replace(LIGHTNING, rules=replace(LIGHTNING.rules, loras=added))
+    request = VideoRequest(model=card.id, prompt="A penguin", loras=loras)
+    return resolve(request, Catalogue([card]).find(card.id), lambda: 7)
+
+
+def test_a_model_that_is_made_by_one_wears_it_whether_or_not_it_is_asked_for() -> None:
+    worn = Lora("lightning", 1.0, "cc33")
+    assert quick().loras == quick(Lora("Lightning")).loras == (worn,)
+    assert quick(Lora("penguins", 0.5)).loras == (Lora("Penguins", 0.5, "aa11"), worn)
+    assert "with lightning (revision cc33) at 1" in [note.message for note in quick().notes]
+    assert quick().steps == 4
+    with pytest.raises(InvalidValue, match=r"given 0\.5; allowed: 1 only") as refusal:
+        quick(Lora("lightning", 0.5))
+    assert refusal.value.field == "loras[0].weight"
+
+
+@pytest.mark.parametrize("added", [(), ADDED])
+def test_without_it_all_is_refused_by_the_way_to_register_it(added: tuple[AddedLora, ...]) -> None:
+    with pytest.raises(InvalidValue) as refusal:
+        quick(added=added)
+    assert refusal.value.field == "model"
+    command = "rushes models add-lora lightning --to wan2.2-t2v-a14b-lightning --high FILE --low FILE"
+    assert command in str(refusal.value)
+
+
 def test_a_row_of_a_version_that_knew_none_has_none() -> None:
     row = resolved().to_json()
     del row["loras"]

@@ -69,6 +69,22 @@ def test_a_terminal_shows_it_wherever_it_shows_its_model(machine: Machine) -> No
     assert int(machine.models("verify", ID).stdout.split()[1]) == before - 1
 
 
+def test_what_a_model_always_wears_is_added_whole_or_not_at_all(machine: Machine) -> None:
+    quick, folder = f"{TWO}-lightning", str(machine.place / TWO)
+    command = f"rushes models add-lora lightning --to {quick} --high FILE --low FILE"
+    assert f"it makes videos after {command}" in machine.models("add", quick, "--from", folder).output
+    file, to = str(machine.file), ("--to", quick)
+    for given in (("--from", file), ("--high", file), ("--low", file)):
+        done = machine.models("add-lora", "lightning", *to, *given)
+        assert done.exit_code == 2
+        assert "allowed: lightning with --high and --low" in done.output
+    assert machine.offered(quick) == ()
+    machine.said("add-lora", "penguins", *to, "--low", file)
+    machine.said("add-lora", "lightning", *to, "--high", file, "--low", file)
+    assert [lora.name for lora in machine.offered(quick)] == ["lightning", "penguins"]
+    assert "it makes videos after" not in machine.models("add", quick, "--from", folder).output
+
+
 def test_one_file_is_for_both_experts_or_each_has_its_own(machine: Machine) -> None:
     file, low = str(machine.file), written(machine.place / "elsewhere" / "low.safetensors", pairs(Q))
     machine.said("add-lora", "both", "--to", TWO, "--from", file)

@@ -110,9 +110,41 @@ def _weights(
     )
 
 
-FEBRUARY_2025, APRIL_2025, MAY_2025, JULY_2025 = 1_740_441_600, 1_744_848_000, 1_747_180_800, 1_753_660_800
+def _lightning(of: Card, weights: Weights, name: str, description: str) -> Card:
+    """`of`, and its `weights`, wearing the LoRAs by which lightx2v taught it to do with four steps.
 
-CARDS = (
+    huggingface.co/lightx2v/Wan2.2-Lightning, Apache-2.0: high_noise_model.safetensors and low_noise_model.safetensors,
+    of rank 64, in Wan2.2-T2V-A14B-4steps-lora-rank64-Seko-V1.1 and Wan2.2-I2V-A14B-4steps-lora-rank64-Seko-V1. Four
+    steps without guidance by Euler's method, shifted by 5, so at times 1000, 937.5, 833.3 and 625, and the experts
+    parted where the base parts them (github.com/ModelTC/Wan2.2-Lightning: wan/configs, wan/utils/fm_solvers_euler.py,
+    issue 3). At such strides no step's result stands for the next one's.
+    """
+    weights = replace(
+        weights,
+        experts_guidance=1.0,
+        exactly=(
+            "one pass a step, without guidance",
+            f"Euler's method, from evenly spaced levels of noise shifted by {SHIFT:g}, whatever the folder's scheduler",
+            *weights.exactly[1:],
+        ),
+        techniques=("apart", "int8", "blocks", "tiles", "pieces"),
+        refiner="lightning",
+        always_refined=True,
+        refiner_files=("--high", "--low"),
+        shift=SHIFT,
+    )
+    return _card(f"{of.id}-lightning", name, description, of.rules.distilled(4), weights, AUGUST_2025)
+
+
+SHIFT = 5.0
+FEBRUARY_2025, APRIL_2025, MAY_2025, JULY_2025 = 1_740_441_600, 1_744_848_000, 1_747_180_800, 1_753_660_800
+AUGUST_2025 = 1_754_265_600
+
+# Published with 4 for the first and 3 for the second.
+_T2V_WEIGHTS = _weights("Wan2.2-T2V-A14B-Diffusers", "text, by two experts", AREA_720P, 126, experts_guidance=0.75)
+_I2V_WEIGHTS = _weights("Wan2.2-I2V-A14B-Diffusers", "first or first and last frame, by two experts", AREA_720P, 126)
+
+_PUBLISHED = (
     _card(
         "wan2.1-t2v-1.3b",
         "Wan 2.1 T2V 1.3B",
@@ -187,8 +219,7 @@ CARDS = (
         "Wan 2.2 T2V A14B",
         "Text to video at 480P and 720P, 16 frames a second; two experts of 14B, one for layout, one for detail.",
         replace(_TEXT, sizes=_SIZES_720P, steps=Span(1, 100, 40), guidance_scale=Span(1, 20, 4.0)),
-        # Published with 4 for the first and 3 for the second.
-        _weights("Wan2.2-T2V-A14B-Diffusers", "text, by two experts", AREA_720P, 126, experts_guidance=0.75),
+        _T2V_WEIGHTS,
         JULY_2025,
     ),
     _card(
@@ -202,7 +233,26 @@ CARDS = (
             guidance_scale=Span(1, 20, 3.5),
             media=MediaRules(frame_images=_FIRST_OR_BOTH),
         ),
-        _weights("Wan2.2-I2V-A14B-Diffusers", "first or first and last frame, by two experts", AREA_720P, 126),
+        _I2V_WEIGHTS,
         JULY_2025,
+    ),
+)
+
+_T2V, _I2V = _PUBLISHED[-2:]
+CARDS = (
+    *_PUBLISHED,
+    _lightning(
+        _T2V,
+        _T2V_WEIGHTS,
+        "Wan 2.2 T2V A14B Lightning",
+        "Text to video at 480P and 720P in 4 fixed steps, without guidance or a negative prompt; wears the two LoRAs "
+        "of lightx2v/Wan2.2-Lightning, which its operator adds.",
+    ),
+    _lightning(
+        _I2V,
+        _I2V_WEIGHTS,
+        "Wan 2.2 I2V A14B Lightning",
+        "From a first frame, or a first and a last, in 4 fixed steps, without guidance or a negative prompt; wears the "
+        "two LoRAs of lightx2v/Wan2.2-Lightning, which its operator adds.",
     ),
 )

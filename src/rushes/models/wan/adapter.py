@@ -255,5 +255,9 @@ class WanAdapter:
         return velocity
 
     def _build_solver(self, steps: int) -> Solver:
+        shift = self._weights.shift
+        if shift is not None:
+            levels = [1 - step / steps for step in range(steps)]
+            return Solver("FlowMatchEulerDiscreteScheduler", {"shift": shift}, steps, self.device, sigmas=levels)
         config = self.layout.checkpoint.config("scheduler")
         return Solver(self.layout.scheduler, config, steps, self.device)
