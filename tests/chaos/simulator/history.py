@@ -154,12 +154,13 @@ class Story:
         world.turn(self._until_s)
         world.fault_rate = 0.0
         world.note("from now on nothing goes wrong")
-        # Until nobody asks, what was stopped goes on, and what was under way has arrived: a late request is a job, too.
+        # Until nobody asks or works, what was stopped goes on, and what was under way has arrived.
         quiet = False
         while not quiet:
             quiet = self._checker.all_final() and not (
                 world.under_way
                 or any(not actor.finished for actor in (*callers, *machines.requests))
+                or any(not machines.processes[name].dead for name in machines.at_work)
                 or any(process.stopped_until > world.now for process in machines.processes.values())
             )
             world.turn(1.0)

@@ -48,6 +48,7 @@ class Machines:
         self.workers: dict[int, Process] = {}
         self.processes: dict[str, Process] = {}
         self.requests: list[Actor] = []
+        self.at_work: set[str] = set()  # who has a claim, or has lost it and does not know yet
         self._spawned = 0
         self._doors = 0
         # Who calls from outside does so over a network that has its own mind, but without a store of their own.
@@ -65,7 +66,14 @@ class Machines:
         scratch = self.folder / process.name
         scratch.mkdir()
         engine = Engine({CARD.adapter: Counting(self.world, self.longest_step_s, self.hangs)})  # type: ignore[dict-item]
-        worker.Worker(
+
+        class Attended(worker.Worker):
+            def _work(attended, *given: Any) -> None:
+                self.at_work.add(process.name)
+                super()._work(*given)
+                self.at_work.discard(process.name)
+
+        Attended(
             self.store_of(),
             partial(
                 recipe.perform,
