@@ -19,8 +19,10 @@ from small_requests import FRAMES, INPUTS, SIDE, picture, small
 from tiny_lora import ORIGINAL, linears, registered, saved, tensors
 from tiny_wan import EXPERTS, FIRST_EXPERTS, TEXT
 
+from rushes.acceleration.plan import planned
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards import OPEN
+from rushes.contract.request import QUALITIES
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts
 from rushes.models.adapter import NO_INPUTS
@@ -186,6 +188,23 @@ def test_a_fresh_process_goes_on_from_every_step_to_the_same_bytes(
     go_on_elsewhere([(card, states)])
     assert len(states) == 4
     assert all(path.with_suffix(".end").read_bytes() == end for path in states)
+
+
+def test_a_checkpoint_of_another_schedule_is_of_another_format(
+    distilled: Callable[[str], tuple[Card, dict[str, Path]]],
+) -> None:
+    card, _ = distilled(EXPERTS)
+    assert card.weights is not None
+    cards = [replace(card, weights=replace(card.weights, shift=shift)) for shift in (5.0, 3.0, None)]
+    assert len({WanAdapter(one).state_format() for one in cards}) == 3
+
+
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_of_four_steps_none_is_left_out(distilled: Callable[[str], tuple[Card, dict[str, Path]]], quality: str) -> None:
+    plan = planned(distilled(EXPERTS)[0], "cuda", quality, changed=True)
+    assert plan is not None
+    assert {technique.name for technique in plan.techniques} == {"attention", "precision", "family"}
+    assert plan.how == How()
 
 
 def test_what_the_loras_take_on_the_device_is_foretold(

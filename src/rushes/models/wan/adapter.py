@@ -165,7 +165,8 @@ class WanAdapter:
 
     def state_format(self) -> str:
         how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}"
+        shift = "" if self._weights.shift is None else f" shift {self._weights.shift:g}"
+        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}{shift}"
 
     @property
     def _number_bytes(self) -> int:
