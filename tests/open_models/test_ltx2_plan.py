@@ -185,6 +185,10 @@ def test_compiled_blocks_are_near_in_every_kind_of_pass_and_are_taken_off_again(
     blocks = adapter.parts.transformer.transformer_blocks
     assert all(block._compiled_call_impl is not None for block in blocks)
     assert adapter.state_format() != Ltx2Adapter(card).state_format()
+    done, how = len(traced), How(compiled=True, pieces=8)
+    adapter.accelerate(how, Dress(how))
+    assert near(step(clips[0]), plain[0]) < 1e-4
+    assert 0 < len(traced) - done < len(blocks), "one code for all blocks, in pieces too"
     adapter.accelerate(How(), Dress(How()))
     assert near(step(clips[1]), plain[1]) == 0
     assert all(block._compiled_call_impl is None for block in blocks)
@@ -217,7 +221,9 @@ def test_a_pass_in_pieces_is_near_and_makes_the_room_that_is_foretold(
     plain = adapter.step(state, 0)
     how = How(pieces=8)
     adapter.accelerate(how, Dress(how))
-    assert adapter.parts.transformer.transformer_blocks[0].ff.forward.__class__.__name__ == "_InPieces"
+    forward = adapter.parts.transformer.transformer_blocks[0].ff
+    kind = type(forward)
+    assert forward.pieces == 8
     with TensorBytes() as counted:
         pieces = adapter.step(state, 0)
     shape = memory.shape_of(request, adapter.native(request), adapter.layout, rows=1)
@@ -226,7 +232,9 @@ def test_a_pass_in_pieces_is_near_and_makes_the_room_that_is_foretold(
     assert foretold < memory.step_bytes(adapter.layout, shape, dtype.itemsize) * 0.8
     assert near(plain, pieces) < (1e-4 if dtype == torch.float32 else 0.2)
     adapter.accelerate(How(), Dress(How()))
-    assert "forward" not in vars(adapter.parts.transformer.transformer_blocks[0].ff), "taken off again"
+    assert adapter.parts.transformer.transformer_blocks[0].ff is forward
+    assert type(forward) is kind.__mro__[1], "taken off again"
+    assert "pieces" not in vars(forward)
 
 
 def test_decoding_by_tiles_is_lossy_and_needs_less_and_hands_out_the_same_runs(

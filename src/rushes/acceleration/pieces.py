@@ -5,8 +5,7 @@ Each token's numbers are the same sums; a kernel that splits a shorter matrix ot
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from functools import cache
 from typing import Any
 
 BY_TOKEN = ("ffn", "ff", "norm1", "norm2", "norm3", "norm_q", "norm_k")
@@ -15,31 +14,35 @@ BY_TOKEN = ("ffn", "ff", "norm1", "norm2", "norm3", "norm_q", "norm_k")
 
 def in_pieces(block: Any, pieces: int) -> None:
     """Let the token-wise parts of `block` work through (batch, tokens, width) in `pieces`."""
+    whole(block)
     for module in _by_token(block):
-        module.forward = _InPieces(partial(type(module).forward, module), pieces)
+        # Another class, and not another method of this one object: a compiler has code by class, one for all blocks.
+        module.__class__, module.pieces = _in_pieces(type(module)), pieces
 
 
 def whole(block: Any, pieces: int = 1) -> None:
     """Take `in_pieces` off again."""
     for module in _by_token(block):
-        module.__dict__.pop("forward", None)
+        if "pieces" in module.__dict__:
+            module.__class__ = type(module).__mro__[1]
+            del module.pieces
 
 
 def _by_token(block: Any) -> list[Any]:
     return [module for name, module in block.named_modules() if name.rpartition(".")[2] in BY_TOKEN]
 
 
-class _InPieces:
-    def __init__(self, forward: Callable[[Any], Any], pieces: int) -> None:
-        self._forward, self._pieces = forward, pieces
-
-    def __call__(self, tokens_BTW: Any) -> Any:
+@cache
+def _in_pieces(kind: Any) -> Any:
+    def forward(self: Any, tokens_BTW: Any) -> Any:
         count = tokens_BTW.shape[1]
-        size = -(-count // self._pieces)
+        size = -(-count // self.pieces)
         made = None
         for start in range(0, count, size):
-            piece = self._forward(tokens_BTW[:, start : start + size])
+            piece = kind.forward(self, tokens_BTW[:, start : start + size])
             if made is None:
                 made = piece.new_empty(tokens_BTW.shape[0], count, *piece.shape[2:])
             made[:, start : start + size] = piece
         return made
+
+    return type(kind.__name__, (kind,), {"forward": forward})
