@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -118,6 +119,17 @@ def test_parts_given_up_between_any_two_verbs_are_loaded_again_to_the_same_bytes
         state = adapter.step(state, state.index)
     kept.drop_all()
     assert np.array_equal(np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)]), plain)
+
+
+def test_what_was_read_of_a_clip_goes_with_its_film_also_where_it_is_broken_off(card: Card) -> None:
+    """Some gigabytes, which would be missing to another model's job."""
+    adapter = AnimateAdapter(card)
+    state = adapter.prepare(adapter.encode(asked(card, steps=2), INPUTS), 7)
+    state = adapter.step(state, 0)
+    assert adapter._driven is not None
+    del state
+    gc.collect()
+    assert adapter._driven is None
 
 
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card, plain: Any) -> None:

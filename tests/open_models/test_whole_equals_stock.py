@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -160,17 +161,22 @@ def test_a_cancel_ends_the_call_within_a_step_and_nothing_is_decoded(
     monkeypatch.setattr(transformer, "forward", counted)
     monkeypatch.setattr(vae, "decode", lambda *given, **more: decodes.append(1))
 
+    runs: list[Any] = []
+
     def stop_in_the_second_step(progress: Progress) -> None:
         if progress.step == 2:
+            runs.append(adapter._run)
             raise Interrupted("stopped")
 
     with pytest.raises(Interrupted):
         engine.generate(asked(card), card, stop_in_the_second_step)
-    run = adapter._run
-    assert run is not None
+    (run,) = runs
     run.abandon()
     assert (len(steps), decodes) == (2, [])
     assert not run._thread.is_alive()
+    del run, runs[:]
+    gc.collect()
+    assert adapter._run is None, "what a clip that was broken off had made is not kept for the next one"
 
 
 def test_after_a_clip_that_was_stopped_the_next_one_is_as_it_would_have_been(

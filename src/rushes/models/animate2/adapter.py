@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
+from weakref import ref
 
 import torch
 from diffusers.models.transformers.transformer_wan_animate_2 import WanAnimate2KVCache
@@ -53,7 +54,8 @@ class AnimateAdapter(ResidentAdapter):
         self._found = read_by(read, self._weights)
         self.parts = Components(self._found, self.device, self._dtype, self._residency)
         self._solver = lru_cache(maxsize=8)(self._build_solver)
-        self._driven: tuple[AnimateCondition, int, WanAnimate2KVCache] | None = None
+        # Some gigabytes, which go with the film that they are of, also where it is broken off.
+        self._driven: tuple[ref[AnimateCondition], int, WanAnimate2KVCache] | None = None
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         kept = self.parts.kept
@@ -104,7 +106,7 @@ class AnimateAdapter(ResidentAdapter):
         state = replace(state, latent=moved[0], memory=memory, index=index + 1, heading=heading)
         if at + 1 < numbers.steps:
             return state
-        self._driven = None  # some gigabytes of what was read of the clip
+        self._driven = None
         state = replace(state, done=(*state.done, state.latent), memory=FRESH)
         if state.index == state.num_steps:
             return state
@@ -176,7 +178,7 @@ class AnimateAdapter(ResidentAdapter):
 
     def _what_drives(self, condition: AnimateCondition, segment: int) -> WanAnimate2KVCache:
         """What every layer makes of the clip's `segment`: one pass, kept until another film or segment asks."""
-        if self._driven is None or self._driven[0] is not condition or self._driven[1] != segment:
+        if self._driven is None or self._driven[0]() is not condition or self._driven[1] != segment:
             self._driven = None
             transformer, given = self.parts.transformer, condition.given
             dtype, latent = transformer.dtype, given[f"driver.{segment}"]
@@ -194,8 +196,12 @@ class AnimateAdapter(ResidentAdapter):
                 offset_grid_sizes=torch.tensor([[frames, rows // 2, cols // 2]]),
                 return_dict=False,
             )
-            self._driven = (condition, segment, kept)
+            self._driven = (ref(condition, self._forget), segment, kept)
         return self._driven[2]
+
+    def _forget(self, gone: ref[AnimateCondition]) -> None:
+        if self._driven is not None and self._driven[0] is gone:
+            self._driven = None
 
     def _build_solver(self, steps: int) -> Solver:
         config: dict[str, Any] = self._found.config("scheduler")

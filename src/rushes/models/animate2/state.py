@@ -43,7 +43,7 @@ class Numbers:
         return not math.isclose(self.guidance_scale, 1.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class AnimateCondition:
     """What was given, as tensors by name: "prompt", "negative" with guidance, "driver_prompt", "character_seen",
     "driver_seen", "character", and "driver.0", "driver.1" … for each segment.

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import torch
 from PIL import Image
@@ -76,7 +77,7 @@ class WholeAdapter(ResidentAdapter):
         self.pipe = piped(found, self.networks, self.ready)
         self._grid = grid_of(self.pipe, self._pipeline)
         self._takes = inspect.signature(type(self.pipe).__call__).parameters
-        self._run: Run | None = None
+        self._newest: ref[Run] | None = None  # it goes with the state of its clip, and all that its call has made
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
         super().accelerate(how, dress)
@@ -116,10 +117,12 @@ class WholeAdapter(ResidentAdapter):
 
     def prepare(self, condition: Asked, seed: int) -> WholeState:
         # The pipeline keeps what it is doing on itself: a second call beside the first would change it.
-        if self._run is not None:
-            self._run.abandon()
-        self._run = Run(lambda pause: self._called(condition, seed, pause))
-        return WholeState(condition, seed, self._run)
+        before = self._run
+        if before is not None:
+            before.abandon()
+        run = Run(lambda pause: self._called(condition, seed, pause))
+        self._newest = ref(run)
+        return WholeState(condition, seed, run)
 
     def step(self, state: WholeState, index: int) -> WholeState:
         run = self._going(state)
@@ -139,8 +142,12 @@ class WholeAdapter(ResidentAdapter):
     def state_format(self) -> str:
         return f"none: whole, {arithmetic(self.device, self._dtype)}"
 
+    @property
+    def _run(self) -> Run | None:
+        return None if self._newest is None else self._newest()
+
     def _going(self, state: WholeState) -> Run:
-        """The run of `state`. One that failed, for want of memory perhaps, begins anew and goes as far as it had come."""
+        """The run of `state`. One that failed, for want of memory perhaps, is made again, as far as it had come."""
         if state.run.failed:
             run = self.prepare(state.asked, state.seed).run
             for _ in range(state.index):
