@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from rushes.catalogue.card import Card
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts
 from rushes.errors import OutOfMemory
+from rushes.models.kept import least_bytes
 from rushes.models.parts import How
 from rushes.models.whole.adapter import WholeAdapter
 
@@ -129,3 +131,22 @@ def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_i
         with pytest.raises(OutOfMemory, match=r"memory ran out in steps; tried: parts of the model loaded one at a"):
             film(engine, whole)
     assert np.array_equal(film(engine, whole), alone)
+
+
+class Unkept:
+    """An adapter as one begins it: it loads what it has at once, and keeps it."""
+
+    built: list[str] = []  # noqa: RUF012 - of the class, to be read after none was made
+
+    def __init__(self, card: Card) -> None:
+        self.built.append(card.id)
+
+
+def test_a_model_that_gives_up_no_part_is_refused_where_not_all_of_them_fit(whole: Card) -> None:
+    card = replace(whole, adapter=f"{__name__}:Unkept")
+    needed_bytes = least_bytes(card)
+    with pytest.raises(OutOfMemory, match=r"parts of studio/penguins take .* and are loaded all at once; .* are there"):
+        Engine(residency=KeptParts(needed_bytes - 1)).adapter(card)
+    assert Unkept.built == []
+    Engine(residency=KeptParts(needed_bytes)).adapter(card)
+    assert Unkept.built == [card.id]

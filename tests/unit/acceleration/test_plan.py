@@ -87,3 +87,19 @@ def test_a_plan_is_as_exact_as_its_least_exact_technique() -> None:
 
 def test_the_embedded_model_needs_none() -> None:
     assert planned(CARDS[0], "cpu") is None
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_what_does_not_hold_for_a_family_is_neither_put_on_nor_tried(device: str, quality: str) -> None:
+    assert WAN.weights is not None
+    card = replace(WAN, weights=replace(WAN.weights, techniques=("apart", "tiles")))
+    plan = planned(card, device, quality)
+    assert plan is not None
+    assert (plan.how.reuse, plan.how.compiled) == (0.0, False)
+    for stage in ("words", "steps", "decoding"):
+        below, tried = plan, []
+        while (lower := below.lowered(stage)) is not None:
+            below = lower
+            tried = [technique.name for technique in below.tried]
+        assert tried == (["apart", "tiles"] if (stage, quality) == ("decoding", "fast") else ["apart"])
