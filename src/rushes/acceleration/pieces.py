@@ -17,7 +17,8 @@ def in_pieces(block: Any, pieces: int) -> None:
     whole(block)
     for module in _by_token(block):
         # Another class, and not another method of this one object: a compiler has code by class, one for all blocks.
-        module.__class__, module.pieces = _in_pieces(type(module)), pieces
+        kind: Any = type(module)
+        module.__class__, module.pieces = _in_pieces(kind), pieces
 
 
 def whole(block: Any, pieces: int = 1) -> None:

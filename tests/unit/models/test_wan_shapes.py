@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from refined import refined
 
-from rushes.catalogue.card import AddedLora
 from rushes.catalogue.cards import OPEN
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
@@ -51,9 +51,7 @@ def test_no_size_that_a_card_takes_is_without_a_native_one(multiple: int) -> Non
 
 
 def settled(id: str, **asked: object) -> ResolvedRequest:
-    card = CARDS[id]
-    if card.weights is not None and card.weights.refiner is not None:
-        card = replace(card, rules=replace(card.rules, loras=(AddedLora(card.weights.refiner, "abc"),)))
+    card = refined(CARDS[id])
     needed = card.rules.media.frame_images.needed
     media = Media(frame_images=tuple(FrameImage("x", place) for place in needed))
     request = replace(VideoRequest(model=id, prompt="x", media=media), **asked)  # type: ignore[arg-type]
