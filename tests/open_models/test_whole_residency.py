@@ -15,6 +15,7 @@ from tiny_wan import TEXT
 from tiny_whole import COGVIDEOX
 
 from rushes.catalogue.card import Card
+from rushes.contract.events import Progress
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts
 from rushes.errors import OutOfMemory
@@ -109,11 +110,20 @@ def test_where_memory_runs_out_in_its_call_the_call_is_made_again_one_rung_lower
         return plain(self, *given, **named)
 
     monkeypatch.setattr(type(adapter.networks.get(part)), verb, runs_out_once)
-    assert np.array_equal(film(engine, whole), alone)
+    told: dict[int, int] = {}
+
+    def watching(progress: Progress) -> None:
+        if progress.stage == "denoising":
+            told[progress.step] = len(passes)
+
+    _, chunks = engine.generate(small(whole, steps=2), whole, watching)
+    assert np.array_equal(np.concatenate([chunk.frames_THWC for chunk in chunks]), alone)
     plan = engine.plan(whole)
     assert plan is not None
     assert [technique.name for technique in plan.tried] == ["apart"]
-    assert len(passes) == ((2 + 1 + at) if at < 2 else 2), "each step up to there a second time"
+    if at < 2:
+        assert told == {0: 0, 1: 1 + (at == 0), 2: 3 + at}, "each step up to there a second time, and none ahead"
+    assert len(passes) == (3 + at if at < 2 else 2)
 
 
 def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_is_made(
