@@ -1,4 +1,4 @@
-"""Checkpoints as large as published of what runs by blocks, and of Wan-Animate-2: headers before empty space.
+"""Checkpoints as large as published of what runs by blocks, of Wan-Animate-2 and LTX-2: headers before empty space.
 
 What has no weights, tokenizers and schedulers, is the tiny ones'. Where no number is said, a network has the library's
 own defaults, which are those of what its makers published.
@@ -16,20 +16,27 @@ import published
 import tiny_animate2
 import tiny_blocks
 import tiny_cosmos3
+import tiny_ltx2
 import torch
 from diffusers import (
     AutoencoderKLHunyuanVideo15,
+    AutoencoderKLLTX2Audio,
+    AutoencoderKLLTX2Video,
     AutoencoderKLLTXVideo,
     AutoencoderKLWan,
     Cosmos3AVAEAudioTokenizer,
     Cosmos3OmniTransformer,
     HunyuanVideo15Transformer3DModel,
+    LTX2VideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     WanAnimate2Transformer3DModel,
 )
+from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import (
     CLIPVisionConfig,
     CLIPVisionModel,
+    Gemma3Config,
+    Gemma3ForConditionalGeneration,
     Qwen2_5_VLTextConfig,
     Qwen2_5_VLTextModel,
     T5Config,
@@ -48,6 +55,25 @@ _QWEN_7B = {
     "num_attention_heads": 28,
     "num_key_value_heads": 4,
     "rope_scaling": {"mrope_section": [16, 24, 24], "rope_type": "default", "type": "default"},
+}
+_GEMMA_12B = {
+    "text_config": {
+        "vocab_size": 262_208,
+        "hidden_size": 3840,
+        "intermediate_size": 15_360,
+        "num_hidden_layers": 48,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 256,
+    },
+    "vision_config": {
+        "hidden_size": 1152,
+        "intermediate_size": 4304,
+        "num_hidden_layers": 27,
+        "num_attention_heads": 16,
+        "image_size": 896,
+        "patch_size": 14,
+    },
 }
 _GATED = {"feed_forward_proj": "gated-gelu"}
 _T5_XXL = {"vocab_size": 32_128, "d_model": 4096, "d_ff": 10_240, "num_layers": 24, "num_heads": 64, **_GATED}
@@ -76,6 +102,14 @@ NETWORKS: dict[str, dict[str, Build]] = {
         "vae": lambda: AutoencoderKLWan.from_config(_WIDE_VAE),
         "sound_tokenizer": Cosmos3AVAEAudioTokenizer,
     },
+    "ltx-2": {
+        "text_encoder": lambda: Gemma3ForConditionalGeneration(Gemma3Config(**_GEMMA_12B)),
+        "connectors": LTX2TextConnectors,
+        "transformer": LTX2VideoTransformer3DModel,
+        "vae": AutoencoderKLLTX2Video,
+        "audio_vae": AutoencoderKLLTX2Audio,
+        "vocoder": LTX2Vocoder,
+    },
     "wan2.2-animate-2-14b": {
         "text_encoder": lambda: UMT5EncoderModel(UMT5Config(**_UMT5)),
         "image_encoder": lambda: CLIPVisionModel(CLIPVisionConfig(**published.CLIP_H)),
@@ -89,6 +123,8 @@ def built(id: str, folder: Path) -> Path:
     """The checkpoint of the card `id` in `folder`, which is given back."""
     if id.startswith("hunyuan"):
         tiny_blocks.built(tiny_blocks.HUNYUAN_1_5, folder)
+    elif id == "ltx-2":
+        tiny_ltx2.built(tiny_ltx2.FIRST, folder)
     elif id.startswith("ltx"):
         tiny_blocks.built(tiny_blocks.LTX, folder)
     elif id.startswith("cosmos"):

@@ -15,7 +15,7 @@ from tiny_cosmos3 import OLD_NORM
 
 from rushes.acceleration.plan import LADDER, planned
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards import animate2, blocks, kandinsky6, wan
+from rushes.catalogue.cards import animate2, blocks, kandinsky6, ltx2, wan
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.media import FrameImage, Media
@@ -26,6 +26,7 @@ from rushes.errors import OutOfMemory
 from rushes.models.animate2.adapter import AnimateAdapter
 from rushes.models.blocks.adapter import BlocksAdapter
 from rushes.models.kandinsky6.adapter import KandinskyAdapter
+from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.parts import How
 from rushes.models.wan.adapter import WanAdapter
 
@@ -37,6 +38,7 @@ NAMES = {"apart": "parts", "int8": "8 bits"}
 FAMILIES: tuple[tuple[tuple[Card, ...], Any, Any], ...] = (
     (wan.CARDS, published, WanAdapter),
     (kandinsky6.CARDS, published_kandinsky6, KandinskyAdapter),
+    (ltx2.CARDS[:1], published_blocks, Ltx2Adapter),
     (blocks.CARDS, published_blocks, BlocksAdapter),
     (animate2.CARDS, published_blocks, AnimateAdapter),
 )
@@ -112,13 +114,15 @@ def test_checkpoints_without_weights_are_as_large_as_those_published(id: str, bi
     [
         ("hunyuanvideo-1.5-480p-t2v", "transformer", 8.33),
         ("hunyuanvideo-1.5-480p-t2v", "text_encoder", 7.07),
+        ("ltx-2", "transformer", 18.9),
+        ("ltx-2", "text_encoder", 12.2),
         ("ltx-video-2b", "transformer", 1.92),
         ("ltx-video-2b", "text_encoder", 4.76),
         ("cosmos3-nano", "transformer", 15.2),
         ("wan2.2-animate-2-14b", "text_encoder", 5.68),
     ],
 )
-def test_what_runs_by_blocks_is_as_large_as_its_makers_say(id: str, part: str, billions: float) -> None:
+def test_the_others_are_as_large_as_its_makers_say(id: str, part: str, billions: float) -> None:
     assert published_blocks.count(id, part) / 1e9 == pytest.approx(billions, rel=0.01)
 
 
