@@ -14,12 +14,15 @@ from typing import Any
 import av
 import generations
 import httpx
+import numpy as np
 from generations import Client
 from PIL import Image
 from served import REAL, Server, serving
 
 LOADING_S = 300
 """The first clip waits for a worker that imports torch, on whatever machine this is."""
+
+SOUND_HZ = 48_000
 
 SMALLEST: dict[str, Any] = {
     "prompt": "A penguin waddles across the snow",
@@ -86,3 +89,12 @@ def facts(file: bytes) -> tuple[int, int, int, float]:
         video = container.streams.video[0]
         frames = sum(1 for _ in container.decode(video))
         return video.width, video.height, frames, float(video.average_rate or 0)
+
+
+def heard(file: bytes) -> Any:
+    """The samples of its sound, (sides, samples) at 48 kHz; None where it has none."""
+    with av.open(io.BytesIO(file)) as container:
+        if not container.streams.audio:
+            return None
+        assert container.streams.audio[0].rate == SOUND_HZ
+        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import tiny_kandinsky6
 from generations import Client
-from over_http import SMALLEST, Made, added, changes_said, facts, png, refused, video, warm
+from over_http import SMALLEST, Made, added, changes_said, facts, heard, png, refused, video, warm
 from served import Server
 from small_requests import picture
 from tiny_kandinsky6 import DISTILLED
@@ -34,15 +32,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def made(server: Server, client: Client, **changes: Any) -> Made:
     return video(server, client, **{**ASKED, **changes})
-
-
-def heard(file: bytes) -> Any:
-    """The samples of a file's sound, (sides, samples) at 48 kHz; None where it has none."""
-    with av.open(io.BytesIO(file)) as container:
-        if not container.streams.audio:
-            return None
-        assert container.streams.audio[0].rate == 48_000
-        return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1)
 
 
 def test_the_same_request_gives_the_same_file_and_every_field_another(server: Server, client: Client) -> None:
