@@ -61,10 +61,10 @@ class Watched(Unbounded):
         super().__init__()
         self.loaded: list[str] = []
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any], **how: Any) -> Any:
         if key not in self._parts:
             self.loaded.append(key)
-        return super().part(key, size_bytes, load)
+        return super().part(key, size_bytes, load, **how)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -153,7 +153,7 @@ def test_another_models_clip_drives_its_parts_out_and_both_stay_what_they_are(
     tight = Engine(residency=kept)
     for _ in range(2):
         assert np.array_equal(film(tight, card), alone[0])
-        assert set(kept.keys) <= set(adapters[0].networks.keys.values()) | set(adapters[1].parts.keys.values())
+        assert set(kept.keys) <= set(adapters[0].networks.keys.values()) | set(adapters[1].parts.kept.keys.values())
         assert np.array_equal(film(tight, other), alone[1])
 
 

@@ -146,12 +146,12 @@ def test_under_a_budget_parts_take_turns_and_no_bit_of_film_or_sound_changes(tin
     tight.before_load = lambda: None
     part = tight.part
 
-    def watched(key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+    def watched(key: str, size_bytes: int, load: Callable[[], Any], **how: Any) -> Any:
         def counted() -> Any:
             loads.append(1)
             return load()
 
-        given = part(key, size_bytes, counted)
+        given = part(key, size_bytes, counted, **how)
         assert tight.loaded_bytes <= apart_bytes
         return given
 

@@ -63,12 +63,12 @@ def test_under_a_budget_parts_take_turns_and_no_bit_changes(tiny_card: Callable[
         most_bytes = 0
         loads = 0
 
-        def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+        def part(self, key: str, size_bytes: int, load: Callable[[], Any], **how: Any) -> Any:
             def counted() -> Any:
                 self.loads += 1
                 return load()
 
-            given = super().part(key, size_bytes, counted)
+            given = super().part(key, size_bytes, counted, **how)
             self.most_bytes = max(self.most_bytes, self.loaded_bytes)
             return given
 

@@ -25,7 +25,8 @@ HOST_RESERVE_BYTES = 4 << 30
 @dataclass(slots=True)
 class _Held:
     part: Any
-    size_bytes: int
+    size_bytes: int  # on the device
+    moves: bool = True
 
 
 class KeptParts:
@@ -74,11 +75,11 @@ class KeptParts:
     def leave(self, activation_bytes: int) -> None:
         self._activation_bytes = activation_bytes
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: bool = False) -> Any:
         held = self._here.get(key)
         if held is None:
             self._make_room(size_bytes, keep=key)
-            held = self._here[key] = self._fetched(key, load)
+            held = self._here[key] = self._fetched(key, load, size_bytes if by_turns else None)
         self._here.move_to_end(key)
         self._make_room(0, keep=key)
         return held.part
@@ -89,14 +90,16 @@ class KeptParts:
         self._waiting.clear()
         collect()
 
-    def _fetched(self, key: str, load: Callable[[], Any]) -> _Held:
+    def _fetched(self, key: str, load: Callable[[], Any], visiting_bytes: int | None) -> _Held:
+        """`visiting_bytes` of one by turns: its tensors are in the host's memory, and say nothing of the device."""
         self.before_load()
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
-            waiting.part.to("cuda")
+            if waiting.moves:
+                waiting.part.to("cuda")
             return waiting
         part = load()
-        return _Held(part, tensor_bytes(part))
+        return _Held(part, tensor_bytes(part)) if visiting_bytes is None else _Held(part, visiting_bytes, moves=False)
 
     def _make_room(self, size_bytes: int, *, keep: str) -> None:
         """Give up what was used longest ago until `size_bytes` more fit, beside the activations."""
@@ -105,7 +108,9 @@ class KeptParts:
         while self.loaded_bytes > most and (key := next((key for key in self._here if key != keep), None)):
             held = self._here.pop(key)
             log.info("%.1f GB give way to what a clip needs now", held.size_bytes / 1e9)
-            if _on_cuda() and host_bytes() > held.size_bytes + HOST_RESERVE_BYTES:
+            if not held.moves:
+                self._waiting[key] = held
+            elif _on_cuda() and host_bytes() > held.size_bytes + HOST_RESERVE_BYTES:
                 held.part.to("cpu")
                 self._waiting[key] = held
             del held

@@ -1,4 +1,4 @@
-"""The networks of a checkpoint in a residency: each known by its files and by the numbers that it is loaded in."""
+"""The networks of a checkpoint in a residency: each known by its files and by how it is loaded from them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.int8 import SCALE_BYTES, shrunk
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import BLOCKS, Residency
+from rushes.models.parts import BLOCKS, DENOISERS, Residency
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How one part is loaded. `tied` are two names of one tensor, of which the file has one."""
+    """How one part is loaded. `tied` are two names of one tensor, of which the file has one.
+
+    `here` is the share of it that is on the device at once where its blocks take turns.
+    """
 
     kind: Any
     dtype: torch.dtype
     tied: frozenset[str] = frozenset()
+    here: float = 1.0
 
 
 class KeptNetworks:
@@ -38,49 +42,75 @@ class KeptNetworks:
     def __init__(
         self, checkpoint: Checkpoint, device: torch.device, residency: Residency, networks: Mapping[str, Network]
     ) -> None:
-        self._checkpoint, self._residency, self._networks = checkpoint, residency, networks
-        self._device = device
+        self._checkpoint, self._residency = checkpoint, residency
+        self.device, self.kinds = device, dict(networks)
         self.folder = Folder(checkpoint.folder, device)
+        self.int8 = False
+        """Whether denoisers keep the matrices of their blocks in eight bits."""
+        self.by_turns = False
+        """Whether denoisers stay in the host's memory, from where their blocks visit the device one at a time."""
 
     @cached_property
     def keys(self) -> dict[str, str]:
         """What the residency knows each network by."""
-        return {
-            name: f"{self._residency.key(self._files(name))} {network.dtype}"
-            for name, network in self._networks.items()
-        }
+        return {name: f"{self._residency.key(self._files(name))} {kind.dtype}" for name, kind in self.kinds.items()}
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The bytes that each takes once it is loaded, by the headers of its files."""
-        return {
-            name: stored_bytes(self._files(name), network.dtype.itemsize) for name, network in self._networks.items()
-        }
+        return {name: stored_bytes(self._files(name), kind.dtype.itemsize) for name, kind in self.kinds.items()}
 
     def get(self, name: str) -> Any:
-        network = self._networks[name]
+        """The network `name`. A denoiser in eight bits or by turns is a part of its own: the plain one stays plain."""
+        denoises = name.startswith(DENOISERS)
+        int8, by_turns = denoises and self.int8, denoises and self.by_turns
         return self._residency.part(
-            self.keys[name],
-            self.sizes[name],
-            lambda: self.folder.network(name, network.kind, network.dtype, network.tied),
+            f"{self.keys[name]}{' int8' if int8 else ''}{' by turns' if by_turns else ''}",
+            self.here_bytes(name, int8=int8, by_turns=by_turns),
+            lambda: self._made(name, int8, by_turns),
+            by_turns=by_turns,
         )
 
-    def in_eight_bits(self, name: str) -> Any:
-        """The network `name` with its blocks' matrices in eight bits: a part of its own, beside the plain one."""
-        network, host = self._networks[name], Folder(self._checkpoint.folder, torch.device("cpu"))
-        # Rounded in the host's memory, where there is room for all of it.
-        return self._residency.part(
-            f"{self.keys[name]} int8",
-            self.int8_bytes(name),
-            lambda: shrunk(host.network(name, network.kind, network.dtype, network.tied)).to(self._device),
-        )
+    def here_bytes(self, name: str, *, by_turns: bool, int8: bool = False) -> int:
+        """What of the network is on the device at once: all of it, or what its blocks take in turns."""
+        denoises = name.startswith(DENOISERS)
+        size_bytes = self.int8_bytes(name) if denoises and int8 else self.sizes[name]
+        return int(size_bytes * self.share_by_turns(name)) if denoises and by_turns else size_bytes
 
     def int8_bytes(self, name: str) -> int:
-        """What `in_eight_bits` takes, by the headers of its files."""
-        return stored_bytes(self._files(name), self._networks[name].dtype.itemsize, int8=True)
+        """What a denoiser in eight bits takes, by the headers of its files."""
+        return stored_bytes(self._files(name), self.kinds[name].dtype.itemsize, int8=True)
+
+    def share_by_turns(self, name: str) -> float:
+        return self.kinds[name].here
+
+    def loaded(self, name: str, device: torch.device) -> Any:
+        """The network `name` as its files have it, on `device`."""
+        kind = self.kinds[name]
+        return Folder(self._checkpoint.folder, device).network(name, kind.kind, kind.dtype, kind.tied)
+
+    def _made(self, name: str, int8: bool, by_turns: bool) -> Any:
+        if not (int8 or by_turns):
+            return self.loaded(name, self.device)
+        network = self.loaded(name, torch.device("cpu"))  # the device may have no room for all of it
+        if int8:
+            network = shrunk(network)
+        return taking_turns(network, self.device) if by_turns else network.to(self.device)
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
+
+
+def taking_turns(network: Any, device: torch.device) -> Any:
+    """`network`, of which blocks come to `device` for as long as they work, the next one meanwhile."""
+    network.enable_group_offload(
+        onload_device=device,
+        offload_device=torch.device("cpu"),
+        offload_type="block_level",
+        num_blocks_per_group=1,
+        use_stream=device.type == "cuda",
+    )
+    return network
 
 
 def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False) -> int:

@@ -20,6 +20,10 @@ BLOCKS = ("blocks.", "vace_blocks.", "transformer_blocks.")
 """What the names of a denoiser's repeated blocks begin with."""
 
 
+DENOISERS = ("transformer", "unet")
+"""What the names of the networks begin with that take the steps."""
+
+
 def here_by_turns(num_layers: int) -> float:
     """The share of a denoiser that is on the device where its blocks take turns: two, with what is no block."""
     return min(1.0, 3.0 / num_layers)
@@ -101,10 +105,11 @@ class Residency(Protocol):
     def key(self, files: Iterable[Path]) -> str:
         """A name for exactly these files: the same for the same bytes, where their hashes are known."""
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: bool = False) -> Any:
         """The part `key`, on the device; loads it where it is not there, after others have made room.
 
-        It stays until another one needs its room: ask again instead of keeping it.
+        It stays until another one needs its room: ask again instead of keeping it. One `by_turns` is in the host's
+        memory, from where it brings `size_bytes` of itself to the device at a time: it is not moved.
         """
 
     def leave(self, activation_bytes: int) -> None:
@@ -120,7 +125,7 @@ class Unbounded:
     def key(self, files: Iterable[Path]) -> str:
         return " ".join(map(str, files))
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any]) -> Any:
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: bool = False) -> Any:
         if key not in self._parts:
             self._parts[key] = load()
         return self._parts[key]

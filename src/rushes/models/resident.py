@@ -9,8 +9,8 @@ import torch
 
 from rushes.catalogue.card import Card
 from rushes.models.loading import usual_device, usual_dtype, weights_of
-from rushes.models.parts import How, Residency, Unbounded
-from rushes.models.waiting import DENOISERS, natively
+from rushes.models.parts import DENOISERS, How, Residency, Unbounded
+from rushes.models.waiting import natively
 
 
 class ResidentAdapter:

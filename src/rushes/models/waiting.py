@@ -12,12 +12,8 @@ import torch
 from transformers import PreTrainedConfig
 
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.loading import Folder
 from rushes.models.parts import ATTENTION, Residency
 from rushes.weights.checkpoint import Checkpoint
-
-DENOISERS = ("transformer", "unet")
-"""What the names of the networks begin with that take the steps."""
 
 SAID = (bool, int, float, str, list, tuple, dict, NoneType, PreTrainedConfig)
 """What a network without a weight says of itself as it would with them."""
@@ -30,25 +26,11 @@ class WaitingNetworks(KeptNetworks):
         self, checkpoint: Checkpoint, device: torch.device, residency: Residency, networks: Mapping[str, Network]
     ) -> None:
         super().__init__(checkpoint, device, residency, networks)
-        self.device, self.kinds = device, dict(networks)
-        self.by_turns = False
-        """Whether denoisers stay in the host's memory, from where their blocks visit the device one at a time."""
         self.outline = cache(self._outlined)
 
-    def get(self, name: str) -> Any:
-        if not (self.by_turns and name.startswith(DENOISERS)):
-            return super().get(name)
-        network, host = self.kinds[name], Folder(self._checkpoint.folder, torch.device("cpu"))
-        return self._residency.part(
-            f"{self.keys[name]} by turns",  # a part of its own: the plain one stays as it is
-            self.here_bytes(name, by_turns=True),
-            lambda: host.network(name, network.kind, network.dtype, network.tied),
-        )
-
-    def here_bytes(self, name: str, *, by_turns: bool) -> int:
-        """What of the network is on the device at once, where its blocks take turns and where not."""
-        outline = self.outline(name) if by_turns and name.startswith(DENOISERS) else None
-        return self.sizes[name] if outline is None else int(self.sizes[name] * _share_by_turns(outline))
+    def share_by_turns(self, name: str) -> float:
+        outline = self.outline(name)
+        return 1.0 if outline is None else _share_by_turns(outline)
 
     def config(self, name: str) -> dict[str, Any]:
         """What the configuration of a network says, with the defaults of what it leaves out."""

@@ -111,6 +111,18 @@ def test_bytes_are_counted_from_the_tensors_not_believed(loads):
     assert kept.keys == ("liar",), "it took fifty, not one, and the other had to go"
 
 
+def test_one_by_turns_counts_by_what_visits_and_waits_where_it_is(loads):
+    kept, network = KeptParts(100), Network([400])  # it has no `to`: nobody may move it
+    kept.part(*loads.of("text", 60))
+    kept.part("expert", 40, lambda: network, by_turns=True)
+    assert kept.keys == ("text", "expert"), "there is room for both"
+    assert kept.loaded_bytes == 100
+    kept.part(*loads.of("video", 90))
+    assert kept.keys == ("video",)
+    assert kept.part("expert", 40, lambda: Network([400]), by_turns=True) is network, "it is in memory yet"
+    assert kept.loaded_bytes == 40
+
+
 def test_two_names_for_one_stretch_of_memory_are_counted_once(loads):
     tied = Network([30])
     tied.storages.append(tied.storages[0])

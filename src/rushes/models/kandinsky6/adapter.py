@@ -68,11 +68,11 @@ class KandinskyAdapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress = how, dress
+        self.how, self.parts.dress, self.parts.kept.by_turns = how, dress, how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         kept, size = self.parts.kept, int(self.parts.dtype.itemsize)
-        return memory.needs(self.layout, kept.keys, kept.sizes, how, request, self._numbers(request), number_bytes=size)
+        return memory.needs(self.layout, kept, how, request, self._numbers(request), number_bytes=size)
 
     def native(self, request: ResolvedRequest) -> Native:
         layout, weights = self.layout, self._weights

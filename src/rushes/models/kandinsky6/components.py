@@ -13,7 +13,7 @@ from transformers import AutoTokenizer, CLIPTextModel, Qwen2_5_VLForConditionalG
 from rushes.models.kandinsky6.layout import Layout
 from rushes.models.kandinsky6.memory import part_bytes
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.parts import ATTENTION, Residency
+from rushes.models.parts import ATTENTION, Residency, here_by_turns
 
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
 """One of the two may be in the file, and the other is the same tensor."""
@@ -23,7 +23,7 @@ class _Kept(KeptNetworks):
     @cached_property
     def sizes(self) -> dict[str, int]:
         """With what the library keeps in float32 of the transformer, which is 9 GB more of the large one."""
-        transformer = part_bytes(self._files("transformer"), self._networks["transformer"].dtype.itemsize)
+        transformer = part_bytes(self._files("transformer"), self.kinds["transformer"].dtype.itemsize)
         return {**super().sizes, "transformer": transformer}
 
 
@@ -39,6 +39,7 @@ class Components:
         self.device, self.dtype = device, dtype
         self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
         """Shown the transformer before it works: whoever accelerates it sets this."""
+        here = here_by_turns(int(layout.checkpoint.config("transformer")["num_visual_blocks"]))
         self.kept = _Kept(
             layout.checkpoint,
             device,
@@ -46,7 +47,7 @@ class Components:
             {
                 "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype, TIED),
                 "text_encoder_2": Network(CLIPTextModel, dtype),
-                "transformer": Network(Kandinsky6Transformer3DModel, dtype),
+                "transformer": Network(Kandinsky6Transformer3DModel, dtype, here=here),
                 "vae": Network(AutoencoderKLHunyuanVideo, dtype),
                 "audio_vae": Network(MMAudioVAE, torch.float32),
                 "vocoder": Network(MMAudioVocoder, torch.float32),

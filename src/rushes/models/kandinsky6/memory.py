@@ -7,15 +7,18 @@ Imports no tensor library.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rushes.contract.request import ResolvedRequest
 from rushes.models.kandinsky6.layout import Layout
 from rushes.models.kandinsky6.state import Numbers
-from rushes.models.parts import How, Needs, Stage, here_by_turns
+from rushes.models.parts import How, Needs, Stage
 from rushes.weights import header
+
+if TYPE_CHECKING:
+    from rushes.models.kept import KeptNetworks
 
 ERROR = 0.2
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_kandinsky6_residency.py); not
@@ -52,20 +55,18 @@ def part_bytes(files: list[Path], number_bytes: int) -> int:
 
 def needs(
     layout: Layout,
-    keys: Mapping[str, str],
-    sizes: Mapping[str, int],
+    parts: KeptNetworks,
     how: How,
     request: ResolvedRequest,
     numbers: Numbers,
     *,
     number_bytes: int,
 ) -> Needs:
-    """What a clip of these `numbers` needs. `keys` and `sizes` of its parts, by name."""
-    share = here_by_turns(int(layout.checkpoint.config("transformer")["num_visual_blocks"])) if how.blocks else 1.0
+    """What a clip of these `numbers` needs."""
 
     def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        here = int(sizes[part] * (share if part == "transformer" else 1.0))
-        return Stage(name, {keys[part]: here}, int(activation_bytes))
+        here = parts.here_bytes(part, by_turns=how.blocks)
+        return Stage(name, {parts.keys[part]: here}, int(activation_bytes))
 
     stages = [stage("words", "text_encoder", words_bytes(layout, number_bytes)), stage("words", "text_encoder_2", 0)]
     if request.media.frame_images:

@@ -82,7 +82,8 @@ class Ltx2Adapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress, self.parts.int8 = how, dress, how.int8
+        self.how, self.parts.dress = how, dress
+        self.parts.kept.int8, self.parts.kept.by_turns = how.int8, how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         needs = memory.needs(

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, Gemma3ForConditionalGeneration, Gemma4Un
 
 from rushes.models.kept import KeptNetworks, Network
 from rushes.models.ltx2.layout import GEMMA_3, GEMMA_4, UPSAMPLER, Layout
-from rushes.models.parts import ATTENTION, Residency
+from rushes.models.parts import ATTENTION, Residency, here_by_turns
 
 READERS = {GEMMA_3: Gemma3ForConditionalGeneration, GEMMA_4: Gemma4UnifiedForConditionalGeneration}
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
@@ -38,8 +38,7 @@ class Components:
         self._transformer = layout.transformer
         self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
         """Shown the transformer before it works: whoever accelerates it sets this."""
-        self.int8 = False
-        """Whether the transformer works in eight bits; set likewise."""
+        here = here_by_turns(int(layout.checkpoint.config(layout.transformer)["num_layers"]))
         self.kept = KeptNetworks(
             layout.checkpoint,
             device,
@@ -47,7 +46,7 @@ class Components:
             {
                 "text_encoder": Network(READERS[layout.checkpoint.parts["text_encoder"]], dtype, TIED),
                 "connectors": Network(LTX2TextConnectors, dtype),
-                layout.transformer: Network(LTX2VideoTransformer3DModel, dtype),
+                layout.transformer: Network(LTX2VideoTransformer3DModel, dtype, here=here),
                 "vae": Network(AutoencoderKLLTX2Video, torch.float32),
                 "audio_vae": Network(AutoencoderKLLTX2Audio, torch.float32),
                 "vocoder": Network(VOCODERS[layout.checkpoint.parts["vocoder"]], torch.float32),
@@ -72,7 +71,7 @@ class Components:
     @property
     def transformer(self) -> Any:
         """Dressed for work."""
-        network = self.kept.in_eight_bits(self._transformer) if self.int8 else self.kept.get(self._transformer)
+        network = self.kept.get(self._transformer)
         self.dress(network)
         return network
 

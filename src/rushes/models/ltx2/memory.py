@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.ltx2.layout import UPSAMPLER, Layout
-from rushes.models.parts import How, Needs, Stage, here_by_turns
+from rushes.models.parts import How, Needs, Stage
 
 if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
@@ -51,13 +51,10 @@ def needs(
     number_bytes: int,
 ) -> Needs:
     """What a clip needs, of which a pass reads `rows` prompts."""
-    share = here_by_turns(int(layout.checkpoint.config("transformer")["num_layers"])) if how.blocks else 1.0
 
     def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        size_bytes = parts.sizes[part]
-        if part == layout.transformer:
-            size_bytes = int(share * (parts.int8_bytes(part) if how.int8 else size_bytes))
-        return Stage(name, {parts.keys[part]: size_bytes}, int(activation_bytes))
+        here = parts.here_bytes(part, by_turns=how.blocks, int8=how.int8)
+        return Stage(name, {parts.keys[part]: here}, int(activation_bytes))
 
     stages = [
         stage("words", "text_encoder", encoder_bytes(layout, rows, number_bytes)),

@@ -81,13 +81,14 @@ class WanAdapter:
         return str(self.device.type)
 
     def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress, self.parts.int8 = how, dress, how.int8
+        self.how, self.parts.dress = how, dress
+        self.parts.kept.int8, self.parts.kept.by_turns = how.int8, how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         numbers = self._numbers(request, len(request.media.reference_images))
         needs = memory.needs(
             self.layout,
-            self.parts.keys,
+            self.parts.kept,
             how,
             frames=numbers.frames + numbers.references,
             rows=numbers.rows,

@@ -20,7 +20,7 @@ from transformers import PreTrainedTokenizerFast, UMT5Config
 from rushes.catalogue.card import Card
 from rushes.models.parts import Unbounded
 from rushes.models.wan.adapter import WanAdapter
-from rushes.models.wan.components import KINDS, Components
+from rushes.models.wan.components import Components, Networks
 from rushes.models.wan.layout import Layout, described
 from rushes.models.wan.memory import KEPT_IN_FLOAT32
 from rushes.weights.checkpoint import Checkpoint
@@ -80,21 +80,24 @@ class RandomComponents(Components):
 
     def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype) -> None:
         super().__init__(layout, device, dtype, Unbounded())
+        self.kept = _RandomNetworks(layout, device, dtype, self.residency)
 
     @cached_property
     def tokenizer(self) -> Any:
         return bytes_tokenizer()
 
+
+class _RandomNetworks(Networks):
     @cached_property
     def keys(self) -> dict[str, str]:
-        return {name: name for name, kind in self.layout.checkpoint.parts.items() if kind in KINDS}
+        return {name: name for name in self.kinds}
 
-    def _loaded(self, name: str, device: torch.device) -> Any:
-        kind, config = KINDS[self.layout.checkpoint.parts[name]], self.layout.checkpoint.config(name)
+    def loaded(self, name: str, device: torch.device) -> Any:
+        kind, config = self.kinds[name], self._checkpoint.config(name)
         torch.manual_seed(0)
         # On its own device, whatever is asked: another one would draw other numbers.
-        with _default(self._dtype(name)), torch.device(self.device):
-            network = kind(UMT5Config(**config)) if name == "text_encoder" else kind.from_config(config)
+        with _default(kind.dtype), torch.device(self.device):
+            network = kind.kind(UMT5Config(**config)) if name == "text_encoder" else kind.kind.from_config(config)
         for path, parameter in network.named_parameters():
             if name.startswith("transformer") and any(part in KEPT_IN_FLOAT32 for part in path.split(".")):
                 parameter.data = parameter.data.float()

@@ -10,10 +10,14 @@ from __future__ import annotations
 from functools import lru_cache
 from math import prod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rushes.models.parts import BLOCKS, How, Needs, Stage, here_by_turns
+from rushes.models.parts import BLOCKS, How, Needs, Stage
 from rushes.models.wan.layout import Layout
 from rushes.weights import header
+
+if TYPE_CHECKING:
+    from rushes.models.kept import KeptNetworks
 
 ERROR = 0.1
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_wan_memory.py). On a GPU it has
@@ -62,17 +66,17 @@ def _part_bytes(folder: Path, number_bytes: int, int8: bool) -> int:
 
 
 def needs(
-    layout: Layout, keys: dict[str, str], how: How, *, frames: int, rows: int, cols: int, number_bytes: int, film: bool
+    layout: Layout, kept: KeptNetworks, how: How, *, frames: int, rows: int, cols: int, number_bytes: int, film: bool
 ) -> Needs:
-    """What a clip of `frames` × `rows` × `cols` latent places needs. `keys` are the parts' names in the residency.
+    """What a clip of `frames` × `rows` × `cols` latent places needs.
 
     `film` whether pictures or clips are given, or the arrangement reads a film in any case.
     """
-    sizes = {name: part_bytes(layout, name, number_bytes, int8=how.int8) for name in keys}
 
     def stage(name: str, parts: tuple[str, ...], activation_bytes: float) -> Stage:
-        there = {keys[part]: int(sizes[part] * _share_here(layout, part, how)) for part in parts if part in sizes}
-        return Stage(name, there, int(activation_bytes))
+        there = [part for part in parts if part in kept.keys]
+        here = {kept.keys[part]: kept.here_bytes(part, by_turns=how.blocks, int8=how.int8) for part in there}
+        return Stage(name, here, int(activation_bytes))
 
     pixels = rows * cols * layout.space**2
     num_frames = 1 + (frames - 1) * layout.time
@@ -86,13 +90,6 @@ def needs(
     stages += [stage("steps", (expert,), step_bytes) for expert in layout.experts]
     stages.append(stage("decoding", ("vae",), decoding_bytes(layout, pixels, num_frames, how)))
     return Needs(tuple(stages), ERROR)
-
-
-def _share_here(layout: Layout, part: str, how: How) -> float:
-    """The share of a part that is on the device at once."""
-    if not (how.blocks and part.startswith("transformer")):
-        return 1.0
-    return here_by_turns(int(layout.checkpoint.config(part)["num_layers"]))
 
 
 def pass_bytes(layout: Layout, how: How, *, frames: int, rows: int, cols: int, number_bytes: int) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rushes.models.parts import How, Needs, Stage
-from rushes.models.waiting import DENOISERS, WaitingNetworks
+from rushes.models.parts import DENOISERS, How, Needs, Stage
+from rushes.models.waiting import WaitingNetworks
 
 Made = Callable[[str, str], float]
 """The bytes that are made at a stage while a part works."""
