@@ -48,7 +48,7 @@ serve: $(VENV)/.installed
 
 test: check clients postgresql strace $(TORCH)/.installed
 	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
-	CLIENTS_REQUIRED=1 OPEN_MODELS_REQUIRED=1 OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest tests/open_models
+	CLIENTS_REQUIRED=1 OPEN_MODELS_REQUIRED=1 OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest -n 2 --dist loadfile tests/open_models
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
@@ -128,7 +129,8 @@ def shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
         "MMAudioVAE": lambda: MMAudioVAE.from_config(config),
         "MMAudioVocoder": lambda: MMAudioVocoder.from_config(config),
     }
-    with torch.device("meta"):
+    # Transformers puts another `linspace` in torch's place while it loads, and where two threads load at once it stays.
+    with torch.device("meta"), patch.object(torch, "linspace", torch._C._VariableFunctions.linspace):
         network = networks[kind]()
     return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
 

@@ -65,6 +65,8 @@ def test_of_a_repository_that_serves_other_programs_too_the_weights_of_its_parts
         "transformer/config.json",
         "transformer/diffusion_pytorch_model.safetensors.index.json",
         "README.md",  # it names the licence
+        "latent_upsampler/config.json",
+        "transformer_full/config.json",
     ]
     weights = [SHARD, "vae/diffusion_pytorch_model.safetensors", "latent_upsampler/diffusion_pytorch_model.safetensors"]
     others = [
@@ -85,6 +87,9 @@ def test_of_a_repository_that_serves_other_programs_too_the_weights_of_its_parts
         "prompt_enhancer": [None, None],
         "../elsewhere": ["diffusers", "AutoencoderKLLTX2Video"],
     }
+    for name in small[-2:]:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("{}")
     (tmp_path / "transformer").mkdir()
     (tmp_path / small[0]).write_text(json.dumps(index))
     (tmp_path / small[4]).write_text(json.dumps({"weight_map": {"a": Path(SHARD).name, "b": Path(SHARD).name}}))

@@ -81,7 +81,8 @@ def weights_of(folder: Path, aside: Collection[str] = ()) -> Iterator[str]:
     """
     index = _said(folder / INDEX) or _said(folder / MODULAR_INDEX)
     named = [part for part, kind in index.items() if isinstance(kind, list) and kind[:2] != [None, None]]
-    for part in dict.fromkeys((*filter(str.isidentifier, named), *BESIDE)):
+    beside = [part for part in BESIDE if (folder / part / "config.json").is_file()]
+    for part in dict.fromkeys((*filter(str.isidentifier, named), *beside)):
         if part in aside:
             continue
         pieces: set[str] = set()
