@@ -212,8 +212,9 @@ def build_videos(settings: Settings, store: JobStore) -> Videos:
 def build_door(settings: Settings, store: JobStore) -> FastAPI:
     """The HTTP door. Needs no worker to be there: what it accepts waits in the store."""
     from rushes.api.app import create_app
+    from rushes.api.door import LOOKING, LOOKING_FAR
 
-    door = settings.door
+    door, in_a_file = settings.door, sqlite_file(settings.jobs.database_url) is not None
     return create_app(
         build_videos(settings, store),
         keys=store.keys if door.auth else None,
@@ -221,6 +222,7 @@ def build_door(settings: Settings, store: JobStore) -> FastAPI:
         strict=door.strict,
         max_body_bytes=door.max_body_bytes,
         cors_origins=door.cors_origins,
+        looking=LOOKING if in_a_file else LOOKING_FAR,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from rushes import __version__
@@ -13,7 +14,7 @@ from rushes.api.auth import KeyRing, Remembered
 from rushes.api.body_limit import BodyLimit
 from rushes.api.browsers import Browsers
 from rushes.api.document import publish
-from rushes.api.door import Door
+from rushes.api.door import LOOKING, Door
 from rushes.api.failures import Envelope, fold_framework_errors
 from rushes.api.models import include_models
 from rushes.api.replies import Health
@@ -40,12 +41,14 @@ def create_app(
     strict: bool = False,
     max_body_bytes: int = MAX_BODY_BYTES,
     cors_origins: Sequence[str] = (),
+    looking: int = LOOKING,
 ) -> FastAPI:
     """The door before `videos`.
 
     `keys` None lets everybody in. `public_url` is where clients reach this server; None takes each request's own Host.
     `strict` refuses unknown keys in bodies, which are otherwise listed in the job's warnings.
     `cors_origins` are the pages that may call from a browser.
+    `looking` is how many threads look at videos at once.
     """
     app = FastAPI(
         title="Rushes",
@@ -56,7 +59,9 @@ def create_app(
         redirect_slashes=False,  # `Envelope` strips the slash instead
     )
     bus = Bus(lambda positions: videos.events_since(positions))
-    app.state.door = Door(videos, None if keys is None else Remembered(keys), public_url, strict, bus)
+    app.state.door = Door(
+        videos, None if keys is None else Remembered(keys), public_url, strict, bus, CapacityLimiter(looking)
+    )
     include_videos(app)
     include_models(app)
     app.include_router(files.router)

@@ -22,6 +22,11 @@ MAX_ACCEPTING = 16
 """How many threads take new videos in. They wait for the disk, all for the same commit; those who only look need
 threads too, and do not wait behind a burst."""
 
+LOOKING = 1
+"""How many threads look at videos, where a look is no wait: more of them wait for each other, and cost a third more."""
+LOOKING_FAR = 16
+"""And where it is one, for a database on another machine."""
+
 VIDEO_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
@@ -35,6 +40,7 @@ class Door:
     public_url: str | None
     strict: bool
     bus: Bus[JobEvent]
+    looking: CapacityLimiter
     accepting: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(MAX_ACCEPTING))
 
     def base_url(self, request: Request) -> str:

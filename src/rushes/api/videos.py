@@ -96,7 +96,7 @@ def _create(door: Door, request: Request, owner: str, raw: bytes, strict: bool, 
 
 
 @router.get("/videos", summary="Your videos", response_model=VideoList, responses=failures(400, 401, 503))
-def list_videos(
+async def list_videos(
     request: Request,
     owner: Owner,
     door: AtDoor,
@@ -120,32 +120,37 @@ def list_videos(
     remarks.unknown("", (name for name in request.query_params if name not in LIST_PARAMETERS))
     if after is not None and not VIDEO_ID.fullmatch(after):
         raise InvalidValue(field="after", given=after, allowed="the next_cursor of an earlier page")
-    found = door.videos.list(
-        owner,
-        limit=limit + 1,
-        after=after,
-        newest=order == "desc",
-        states=None if status is None else STATES[status],
-        model=model,
-    )
-    page, has_more = found[:limit], len(found) > limit
-    return sent(
-        VideoList(
-            data=[_reply(door, request, job) for job in page],
-            next_cursor=page[-1].id if has_more else None,
-            first_id=page[0].id if page else None,
-            last_id=page[-1].id if page else None,
-            has_more=has_more,
-            warnings=[Remark(message=said) for said in remarks.said()],
+
+    def page() -> Response:
+        found = door.videos.list(
+            owner,
+            limit=limit + 1,
+            after=after,
+            newest=order == "desc",
+            states=None if status is None else STATES[status],
+            model=model,
         )
-    )
+        jobs, has_more = found[:limit], len(found) > limit
+        return sent(
+            VideoList(
+                data=[_reply(door, request, job) for job in jobs],
+                next_cursor=jobs[-1].id if has_more else None,
+                first_id=jobs[0].id if jobs else None,
+                last_id=jobs[-1].id if jobs else None,
+                has_more=has_more,
+                warnings=[Remark(message=said) for said in remarks.said()],
+            )
+        )
+
+    return await run_sync(page, limiter=door.looking)
 
 
 @router.get(
     "/videos/{id}", summary="See how a video stands", response_model=VideoReply, responses=failures(401, 404, 503)
 )
-def get_video(id: str, request: Request, owner: Owner, door: AtDoor) -> Response:
-    return sent(_reply(door, request, door.videos.get(owner, checked_id(id))))
+async def get_video(id: str, request: Request, owner: Owner, door: AtDoor) -> Response:
+    checked = checked_id(id)
+    return await run_sync(lambda: sent(_reply(door, request, door.videos.get(owner, checked))), limiter=door.looking)
 
 
 @router.get(
