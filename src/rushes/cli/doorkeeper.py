@@ -26,7 +26,7 @@ from rushes.errors import WrongSetup
 from rushes.settings import Settings
 
 BACKLOG = 1024  # connections that wait while the door is busy; a test suite opens hundreds at once
-LOOKING_THREADS = 16  # beside those that take new videos in: more of them wait for each other, and each holds memory
+THREADS = 16  # beside those that take new videos in and look at them: each holds memory
 LAST_REPLIES_S = 5  # a client still downloading is cut off after this; it can ask for the rest by range
 
 
@@ -81,7 +81,7 @@ class Server(uvicorn.Server):
         self._closing = closing
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        current_default_thread_limiter().total_tokens = LOOKING_THREADS
+        current_default_thread_limiter().total_tokens = THREADS
         await super().startup(sockets)
         if self.started:
             self._ready()
