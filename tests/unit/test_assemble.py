@@ -47,6 +47,17 @@ def test_a_door_is_as_the_settings_say(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(("url", "looking"), [(None, 1), ("postgresql://elsewhere/jobs", 16)])
+def test_one_thread_looks_into_a_file_and_sixteen_wait_for_another_machine(
+    tmp_path: Path, url: str | None, looking: int
+) -> None:
+    near = Settings.load({"data": tmp_path}, {})
+    store = build_store(near)
+    settings = near if url is None else Settings.load({"data": tmp_path, "database_url": url}, {})
+    assert build_door(settings, store).state.door.looking.total_tokens == looking
+    store.close()
+
+
 def test_a_hosted_id_mapped_to_nothing_is_refused_at_the_start(tmp_path: Path) -> None:
     settings = Settings.load({"data": tmp_path, "serve_as": {"minimax/hailuo-02": "no/such"}}, {})
     with pytest.raises(InvalidValue, match="serve_as"):
