@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
 from published import write
+from torch.utils._device import _device_constructors
 from transformers import CLIPTextConfig, CLIPTextModel, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 LITE: dict[str, Any] = {
@@ -129,8 +129,9 @@ def shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
         "MMAudioVAE": lambda: MMAudioVAE.from_config(config),
         "MMAudioVocoder": lambda: MMAudioVocoder.from_config(config),
     }
-    # Transformers puts another `linspace` in torch's place while it loads, and where two threads load at once it stays.
-    with torch.device("meta"), patch.object(torch, "linspace", torch._C._VariableFunctions.linspace):
+    # Torch remembers which functions make tensors, and transformers has another `linspace` in place while it loads.
+    _device_constructors.cache_clear()
+    with torch.device("meta"):
         network = networks[kind]()
     return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
 
