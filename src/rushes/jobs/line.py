@@ -63,8 +63,10 @@ class Line:
 
     def place(self, connection: Connection, row: Row[Any]) -> int | None:
         """How many go before the job of `row`, which has the column `AHEAD`; None where it does not wait."""
-        if row.ahead is None or row.ahead < NEAR:
-            return None if row.ahead is None else int(row.ahead)
+        if row.ahead is None:
+            return None
+        if row.ahead < NEAR:
+            return int(row.ahead)
         with self._looking:
             if time.monotonic() >= self._old_at:
                 self._look(connection)
