@@ -8,13 +8,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import av
 import httpx
-from test_restart import Served, eventually, nothing_runs_for
+from test_restart import Served, below, eventually, nothing_runs_for
 
 from rushes.jobs.store import JobStore
 
@@ -166,17 +166,7 @@ class Doors:
 
 def family(pid: int) -> list[int]:
     """The process and all below it, as the system lists them."""
-    found = [pid]
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += family(int(child))
-    # Children that a thread started are listed with that thread.
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                if int(child) not in found:
-                    found += family(int(child))
-    return found
+    return [pid, *below(pid)]
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

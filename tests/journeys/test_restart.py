@@ -207,10 +207,11 @@ def test_killed_with_all_its_processes_a_running_video_goes_on_from_its_last_ste
 
 def below(pid: int) -> list[int]:
     """The processes that this one has started, and those that they have; children that a thread started are its."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *below(child)]
+    found: list[int] = []
+    with suppress(OSError):  # a process or a thread that ends while it is looked at
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *below(child)]
     return found
 
 
