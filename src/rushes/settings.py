@@ -244,7 +244,9 @@ class Settings:
         """
         environ = os.environ if environ is None else environ
         _refuse_unknown(environ)
-        given = {name.removeprefix(PREFIX).lower(): (name, text) for name, text in environ.items() if text}
+        # Only ours: PORT and HOST are set for many a program, and would say where this one listens.
+        ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and text}
+        given = {name.removeprefix(PREFIX).lower(): (name, text) for name, text in ours.items()}
         given |= {name: (name, _written(value)) for name, value in (overrides or {}).items() if value is not None}
         rooms = {}
         for room, kind in ROOMS.items():

@@ -34,6 +34,18 @@ def test_the_environment_wins_over_defaults_and_the_command_line_over_both() -> 
     assert settings.door.host == "127.0.0.1"
 
 
+def test_variables_of_other_programs_are_no_settings() -> None:
+    others = {
+        "PORT": "9000",
+        "HOST": "x86_64-linux-gnu",
+        "DATA": "/elsewhere",
+        "WORKERS": "8",
+        "AUTH": "false",
+        "strict": "1",
+    }
+    assert Settings.load(environ=others) == Settings.load(environ={})
+
+
 def test_the_data_directory_takes_its_database_with_it(tmp_path: Path) -> None:
     settings = Settings.load({"data": tmp_path / "here"}, {})
     assert settings.storage.data == tmp_path / "here"
