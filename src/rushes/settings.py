@@ -57,12 +57,23 @@ def _seconds(low: float, high: float) -> Callable[[str], float]:
 
 
 def _path(given: str) -> Path:
-    return Path(_text(given)).expanduser().absolute()
+    try:
+        return Path(_text(given)).expanduser().absolute()
+    except RuntimeError:  # ~nobody: a home that there is not
+        raise ValueError from None
+
+
+def _folder_of_database(given: str) -> Path:
+    """Behind a ? the address of an SQLite file goes on with options: the database would lie in another place."""
+    if "?" in given:
+        raise ValueError
+    return _path(given)
 
 
 def _web_address(given: str) -> str:
     parts = urlsplit(given)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    # Asking for the port reads it, and raises where it is none.
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.port == 0:
         raise ValueError
     return given.rstrip("/")
 
@@ -183,7 +194,9 @@ class JobsSettings:
 
 @dataclass(frozen=True, slots=True)
 class StorageSettings:
-    data: Path = _setting(default_data_dir, _path, "a directory of this machine's own disk")  # noqa: RUF009 - a field
+    data: Path = _setting(  # noqa: RUF009 - a field
+        default_data_dir, _folder_of_database, "a directory of this machine's own disk, without ? in its path"
+    )
     keep_days: float = _setting(0.0, _seconds(0, 36500), "0 to 36500 days, also parts of one; 0 keeps them")
     """How long a video is kept after its end, together with all that is known of it."""
     low_water_bytes: int = _setting(512 * 2**20, _whole(0, 2**50), "a number of bytes; 0 takes videos until it is full")
