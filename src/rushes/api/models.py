@@ -13,6 +13,7 @@ from rushes.api.door import AtDoor
 from rushes.api.replies import KeyName, ModelRow, Named, ProjectModels, SupportedModel, SupportedModels, WhoAmI
 from rushes.catalogue.limits import limits
 from rushes.catalogue.lookup import Offer
+from rushes.catalogue.loras import worn_always
 from rushes.errors import InvalidValue, ModelNotFound
 
 DEFAULT_PAGE = 100
@@ -99,7 +100,7 @@ def _row(offer: Offer) -> ModelRow:
         made_by=card.id,
         revision=card.revision,
         description=card.description,
-        limits=limits(offer.rules),
+        limits=limits(offer.rules, worn_always(card)),
         unmakeable=offer.unmakeable,
     )
 
@@ -119,7 +120,7 @@ def _supported_row(offer: Offer) -> SupportedModel:
         publisher=_publisher(offer),
         createdAt=created,
         updatedAt=created,
-        limits=limits(offer.rules),
+        limits=limits(offer.rules, worn_always(card)),
         unmakeable=offer.unmakeable,
     )
 

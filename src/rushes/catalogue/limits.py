@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from rushes.catalogue.card import Limit, MediaRule, Rules, Span, Text
+from rushes.catalogue.loras import weight_of
 from rushes.catalogue.sizes import Sizes
 
 
-def limits(rules: Rules) -> dict[str, Any]:
+def limits(rules: Rules, worn: str | None = None) -> dict[str, Any]:
     """What a client may send under `rules`, field by field; a field that is not taken is None, or False for a flag.
 
+    `worn` is the LoRA that the model always wears (`loras.worn_always`).
     Numbers are `{"minimum", "maximum", "default"}` or `{"choices", "default"}`; a missing maximum is None.
     """
     return {
@@ -26,7 +28,7 @@ def limits(rules: Rules) -> dict[str, Any]:
         "output_quality": _limit(rules.output_quality),
         "generate_audio": rules.generate_audio,
         "quality": {"choices": list(rules.qualities), "default": rules.qualities[0]},
-        **({"loras": _loras(rules)} if rules.loras else {}),
+        **({"loras": _loras(rules, worn)} if rules.loras else {}),
         "media": {name: _media(rules.media.of(name)) for name in rules.media.taken()},
         "needs_one_of": list(rules.needs),
     }
@@ -76,9 +78,13 @@ def _sizes(sizes: Sizes) -> dict[str, Any]:
     return said
 
 
-def _loras(rules: Rules) -> dict[str, Any]:
-    """Only where the operator registered some: a model may have none for years."""
-    return {"names": [lora.name for lora in rules.loras], "weight": _limit(rules.lora_weight)}
+def _loras(rules: Rules, worn: str | None) -> dict[str, Any]:
+    """Only where the operator registered some: a model may have none for years. `weight` is of all but `always`."""
+    names = [lora.name for lora in rules.loras]
+    said: dict[str, Any] = {"names": names, "weight": _limit(rules.lora_weight)}
+    if worn in names:
+        said["always"] = {"name": worn, "weight": _limit(weight_of(worn, rules, worn))}
+    return said
 
 
 def _media(rule: MediaRule) -> dict[str, Any]:

@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 
-from rushes.catalogue.card import Card, Choice, Weights
+from rushes.catalogue.card import Card, Choice, Limit, Rules, Weights
 from rushes.catalogue.inputs import Parties
 from rushes.catalogue.sizes import Size
 from rushes.catalogue.wording import listed, number
 from rushes.contract.request import Lora, Note
 from rushes.errors import InvalidValue, UnsupportedField, shown
+
+WORN_WEIGHT = Choice((1,), 1)
+"""What a LoRA takes without which a model is another one."""
+
+
+def weight_of(name: str, rules: Rules, worn: str | None) -> Limit:
+    """What the LoRA `name` takes as its weight; `worn` is the one that the model always wears."""
+    return WORN_WEIGHT if name == worn else rules.lora_weight
 
 
 def settle_loras(asked: Sequence[Lora], parties: Parties, worn: str | None = None) -> tuple[Lora, ...]:
@@ -42,7 +50,7 @@ def settle_loras(asked: Sequence[Lora], parties: Parties, worn: str | None = Non
             )
         if found.name in settled:
             raise InvalidValue(field=f"loras[{index}].name", given=f"{found.name} twice", allowed="each once")
-        weight = Choice((1,)) if found.name == worn else rules.lora_weight
+        weight = weight_of(found.name, rules, worn)
         if not weight.holds(lora.weight):
             nearest = weight.nearest(lora.weight)
             raise InvalidValue(

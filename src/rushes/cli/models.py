@@ -92,6 +92,7 @@ models.command()(remove)
 
 def row(offer: Offer) -> dict[str, Any]:
     from rushes.catalogue.limits import limits
+    from rushes.catalogue.loras import worn_always
 
     card = offer.card
     return {
@@ -100,6 +101,6 @@ def row(offer: Offer) -> dict[str, Any]:
         "revision": card.revision,
         "licence": card.licence,
         "description": card.description,
-        "limits": limits(offer.rules),
+        "limits": limits(offer.rules, worn_always(card)),
         "unmakeable": offer.unmakeable,
     }

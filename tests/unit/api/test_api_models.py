@@ -9,19 +9,27 @@ from datetime import datetime
 import httpx
 import pytest
 
-from rushes.catalogue.card import MediaRules
+from rushes.catalogue.card import AddedLora, MediaRules
+from rushes.catalogue.cards import OPEN
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
 
+LIGHTNING = "wan2.2-t2v-a14b-lightning"
+
 
 @pytest.fixture(scope="module")
 def client(open_door: Callable[..., str], store: JobStore, storage: LocalStorage) -> Iterator[httpx.Client]:
-    """A server whose operator mapped every hosted id to the embedded model, and one to a model of words only."""
+    """A server whose operator mapped every hosted id to the embedded model, and one to a model of words only.
+
+    And a model that always wears a LoRA, which is here.
+    """
     words = replace(CARD, id="test/words", rules=replace(CARD.rules, media=MediaRules(), needs=("prompt",)))
-    catalogue = Catalogue([CARD, words], {"all": "rushes/mini", "Wan-AI/wan2.7-r2v": "test/words"})
+    lightning = next(card for card in OPEN if card.id == LIGHTNING)
+    worn = replace(lightning, rules=replace(lightning.rules, loras=(AddedLora("lightning", "cc33"),)))
+    catalogue = Catalogue([CARD, words, worn], {"all": "rushes/mini", "Wan-AI/wan2.7-r2v": "test/words"})
     with httpx.Client(base_url=open_door(videos=Videos(catalogue, store, storage))) as client:
         yield client
 
@@ -52,6 +60,13 @@ def test_a_mapped_id_that_no_request_can_meet_says_why(client: httpx.Client) -> 
     assert old == new
     assert (old["rushes/mini"], old["minimax/hailuo-02"]) == (None, None)
     assert old["Wan-AI/wan2.7-r2v"].endswith("which test/words does not take")
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v2/supported-models"])
+def test_what_a_model_always_wears_takes_the_one_weight_that_is_shown(client: httpx.Client, path: str) -> None:
+    rows = client.get(path).json()
+    row = next(row for row in (rows if isinstance(rows, list) else rows["data"]) if row["id"] == LIGHTNING)
+    assert row["limits"]["loras"]["always"] == {"name": "lightning", "weight": {"choices": [1], "default": 1}}
 
 
 @pytest.mark.parametrize("prefix", ["/v2", "/v1/v2", "/v2/v2"])

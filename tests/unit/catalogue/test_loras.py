@@ -13,6 +13,7 @@ from rushes.catalogue.card import AddedLora
 from rushes.catalogue.cards import CARDS, OPEN
 from rushes.catalogue.limits import limits
 from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.loras import worn_always
 from rushes.catalogue.resolve import resolve
 from rushes.contract.request import Lora, ResolvedRequest, VideoRequest
 from rushes.errors import InvalidValue, MissingField, Refused, UnknownField, UnsupportedField
@@ -140,6 +141,17 @@ def test_a_model_that_is_made_by_one_wears_it_whether_or_not_it_is_asked_for() -
     with pytest.raises(InvalidValue, match=r"given 0\.5; allowed: 1 only") as refusal:
         quick(Lora("lightning", 0.5))
     assert refusal.value.field == "loras[0].weight"
+
+
+def test_a_model_says_that_the_one_it_always_wears_takes_one_weight() -> None:
+    rules = replace(LIGHTNING.rules, loras=(AddedLora("lightning", "cc33"), *ADDED))
+    assert limits(rules, worn_always(LIGHTNING))["loras"] == {
+        "names": ["lightning", "Penguins", "studio/snow"],
+        "weight": {"minimum": -4, "maximum": 4, "default": 1},
+        "always": {"name": "lightning", "weight": {"choices": [1], "default": 1}},
+    }
+    without = replace(rules, loras=ADDED)
+    assert "always" not in limits(without, worn_always(LIGHTNING))["loras"], "it is not here yet"
 
 
 @pytest.mark.parametrize("added", [(), ADDED])
