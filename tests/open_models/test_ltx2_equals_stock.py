@@ -20,6 +20,7 @@ from small_requests import SIDE, film, picture, small
 from tiny_ltx2 import DISTILLED, FIRST, FULL, SECOND, THIRD
 
 from rushes.catalogue.card import Card
+from rushes.cli.race_ltx2 import guidance_of_stock
 from rushes.models.adapter import Chunk
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import latent_of, tokens
@@ -64,7 +65,6 @@ def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **mor
     pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()
     if pipeline is LTX2Pipeline:
         pipe.prepare_latents = lambda *given, **named: first.latent_BNC.clone()
-    picture, sound = guidance.picture, guidance.sound
     frames, samples = pipe(
         prompt="A penguin waddles",
         width=SIDE,
@@ -72,18 +72,10 @@ def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **mor
         num_frames=numbers.num_frames,
         frame_rate=numbers.fps,
         num_inference_steps=numbers.steps,
-        guidance_scale=picture.words,
-        stg_scale=picture.attention,
-        modality_scale=picture.other,
-        guidance_rescale=picture.spread,
-        audio_guidance_scale=sound.words,
-        audio_stg_scale=sound.attention,
-        audio_modality_scale=sound.other,
-        audio_guidance_rescale=sound.spread,
-        spatio_temporal_guidance_blocks=[guidance.block or 0],
         use_cross_timestep=card.weights.layout != FIRST,
         output_type="np",
         return_dict=False,
+        **guidance_of_stock(guidance),
         **more,
     )
     return frames[0], samples[0]

@@ -87,18 +87,19 @@ def section(
         raise Incomplete("this environment has no torch: pip install 'rushes[torch]'")
     from rushes.cli.race import race
 
-    known, runs = FAMILIES[family], import_module(f"rushes.cli.race_{family}")
+    known, chance = FAMILIES[family], import_module(f"rushes.models.{family}.chance")
+    side_of: type[Side] = import_module(f"rushes.cli.race_{family}").SIDE
     size = random or (None if checkpoint else known.size)
     card = _card(like or (size if size not in (None, known.size) else known.like), family)
     asked = {name: value or (known.asked[name] if size == known.size else None) for name, value in asked.items()}
     with ExitStack() as stack:
         if checkpoint is not None:
-            adapter = runs.opened(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
-        elif size in runs.CHANCES:
-            adapter = runs.chosen(card, size, Path(stack.enter_context(TemporaryDirectory())))
+            adapter = side_of.opened(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
+        elif size in chance.SIZES:
+            adapter = chance.by_chance(card, size, Path(stack.enter_context(TemporaryDirectory())))
         else:
-            raise InvalidValue(field="random", given=size, allowed=", ".join(runs.CHANCES))
-        side: Side = runs.SIDE(adapter, card, _request(card, asked, known.guidance))
+            raise InvalidValue(field="random", given=size, allowed=", ".join(chance.SIZES))
+        side = side_of(adapter, card, _request(card, asked, known.guidance))
         return _written(side, size, race(side, repeat, memory=memory, tell=tell), repeat)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import itertools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 import diffusers
 import numpy as np
@@ -43,22 +44,53 @@ class Runner:
         self.stages_s = [min(pair) for pair in zip(self.stages_s or stages_s, stages_s, strict=True)]
 
 
-class Side(Protocol):
+class Side(ABC):
     """One model at the race: our loop over its networks, and the library's own pipeline over the very same ones."""
 
-    adapter: Any
-    card: Card
-    request: ResolvedRequest
+    opened: ClassVar[type[Any]]
+    """Its kind of adapter, made of a card."""
 
+    def __init__(self, adapter: Any, card: Card, request: ResolvedRequest) -> None:
+        self.adapter, self.card, self.request = adapter, card, request
+        self.pipe = self.stock()
+        self.pipe.set_progress_bar_config(disable=True)
+        self.start = adapter.prepare(adapter.encode(request), request.seed)
+
+    @abstractmethod
+    def stock(self) -> Any:
+        """The library's pipeline of the adapter's parts."""
+
+    @abstractmethod
     def network(self) -> Any:
         """The transformer, dressed as the last plan says."""
 
     def by_rushes(self, runner: Runner, watch: Watch) -> None:
         """Make the clip with a lap after each of `STAGES`, and leave film and latent with the runner."""
+        adapter = self.adapter
+        condition = adapter.encode(self.request)
+        watch.lap()
+        state = adapter.prepare(condition, self.request.seed)
+        while state.index < state.num_steps:
+            state = adapter.step(state, state.index)
+        watch.lap()
+        runner.film = np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+        watch.lap()
+        runner.latent = self.latent(state)
 
+    @abstractmethod
+    def latent(self, state: Any) -> Any:
+        """What has come out of the last step, as the library's pipeline gives it."""
+
+    @abstractmethod
     def by_stock(self, runner: Runner, watch: Watch) -> None:
         """The same by the library's pipeline, from the same noise."""
 
+    def film(self, pixels: Any) -> NDArray[np.uint8]:
+        """Frames (T, H, W, 3) of what the library's autoencoder has decoded."""
+        frames = self.pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
+        return np.asarray((frames * 255).round().astype(np.uint8))
+
+    @abstractmethod
     def pass_flops(self) -> float:
         """Floating-point operations in the matrices of one pass."""
 

@@ -31,13 +31,13 @@ SIZES: dict[str, dict[str, int]] = {
 MEL_BINS, SOUND_CHANNELS, TEXT_LAYERS = 16, 2, 2
 
 
-def by_chance(card: Card, size: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Ltx2Adapter:
+def by_chance(card: Card, size: str, folder: Path) -> Ltx2Adapter:
     """The model of `card`, of the generation of LTX-2.3, sized as `SIZES[size]`, written to `folder`."""
     if card.weights is None:
         raise ValueError(f"{card.id} is no model of this family")
     torch.manual_seed(0)
     _pipeline(**SIZES[size]).save_pretrained(folder, safe_serialization=True)
-    return Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(folder))), device, dtype)
+    return Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(folder))))
 
 
 def _pipeline(

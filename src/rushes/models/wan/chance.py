@@ -18,6 +18,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast, UMT5Config
 
 from rushes.catalogue.card import Card
+from rushes.models.loading import usual_device, usual_dtype
 from rushes.models.parts import Unbounded
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.components import Components, Networks
@@ -67,12 +68,13 @@ SIZES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 """Transformer, autoencoder and text encoder, as published; "mid" is large enough that networks take the time."""
 
 
-def by_chance(card: Card, size: str, folder: Path, device: torch.device, dtype: torch.dtype) -> WanAdapter:
+def by_chance(card: Card, size: str, folder: Path) -> WanAdapter:
     """The model of `card`, sized as `SIZES[size]`; only configurations are written to `folder`."""
     if card.weights is None:
         raise ValueError(f"{card.id} is no model of this family")
     here = replace(card, weights=replace(card.weights, folder=str(folder)))
-    return WanAdapter(here, parts=RandomComponents(_written(card, size, folder), device, dtype))
+    device = usual_device()
+    return WanAdapter(here, parts=RandomComponents(_written(card, size, folder), device, usual_dtype(device)))
 
 
 class RandomComponents(Components):
