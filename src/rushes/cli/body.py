@@ -35,17 +35,25 @@ def number(text: str) -> int | float | str:
 def source(given: str, field: str) -> str:
     """A URL as it is; a local file as a data URL.
 
-    Errors  InvalidValue when there is no such file, or it is too large to travel inside a request.
+    Errors  InvalidValue when there is no such file, it may not be read, or it is too large to travel inside a request.
     """
     if given.lower().startswith(REMOTE):
         return given
-    path = Path(given).expanduser()
-    if not path.is_file():
-        raise InvalidValue(field=field, given=given, allowed="a file that exists, or an http, https or data URL")
-    if path.stat().st_size > MAX_LOCAL_BYTES:
-        raise InvalidValue(field=field, given=f"{path.stat().st_size} bytes", allowed=f"up to {MAX_LOCAL_BYTES} bytes")
+    allowed = "a file that exists, or an http, https or data URL"
+    try:
+        path = Path(given).expanduser()
+        if not path.is_file():
+            raise InvalidValue(field=field, given=given, allowed=allowed)
+        size_bytes = path.stat().st_size
+        if size_bytes > MAX_LOCAL_BYTES:
+            raise InvalidValue(field=field, given=f"{size_bytes} bytes", allowed=f"up to {MAX_LOCAL_BYTES} bytes")
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidValue(field=field, given=given, allowed=allowed, hint=error.strerror) from None
+    except RuntimeError:  # ~nobody: a home that there is not
+        raise InvalidValue(field=field, given=given, allowed=allowed) from None
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def keyframe(given: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -12,12 +13,15 @@ from types import FrameType
 
 import typer
 
-from rushes.errors import RushesError, WrongSetup
+from rushes.errors import RushesError, StorageUnavailable, WrongSetup, shown
 
 OK = 0
 FAILED = 1  # the request was fine, making it was not
 BAD_REQUEST = 2  # the request or the command line cannot be honoured as written
-INTERRUPTED = 130  # Ctrl-C or a polite kill; nothing half-made is left behind
+INTERRUPTED = 130  # Ctrl-C, a polite kill or a closed terminal; nothing half-made is left behind
+
+STOPS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)  # whoever typed cannot set that right by typing otherwise
 
 DEBUG = "RUSHES_DEBUG"
 """Set to anything, this variable lets tracebacks through."""
@@ -27,24 +31,38 @@ DEBUG = "RUSHES_DEBUG"
 def explained(as_json: bool = False) -> Iterator[None]:
     """Run a command's body. An error becomes one line on stderr, or an object on stdout (`as_json`), and its exit code.
 
-    SIGTERM is treated like Ctrl-C, so that temporary files go in both cases.
+    SIGTERM is treated like Ctrl-C, and so is the end of the terminal, so that temporary files go in all cases.
     """
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # What was started to outlive its terminal (`nohup`) is left to it.
+    heard = [number for number in STOPS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, _interrupt) for number in heard}
     try:
         yield
-    except RushesError as error:
-        if os.environ.get(DEBUG):
-            raise
-        tell(error, as_json)
-        raise typer.Exit(code_of(error)) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader of our output has left (`| head`): say nothing, and keep the interpreter from saying it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
+    except (RushesError, OSError) as error:
+        if os.environ.get(DEBUG):
+            raise
+        said = error if isinstance(error, RushesError) else of_the_system(error)
+        tell(said, as_json)
+        raise typer.Exit(code_of(said)) from None
+    except (KeyboardInterrupt, typer.Abort):
+        raise typer.Exit(INTERRUPTED) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def of_the_system(error: OSError) -> RushesError:
+    """What the system refused, in its own few words: a file that may not be read, a name that is too long, a full disk.
+
+    Where a command knows which flag is at fault, it has said so itself.
+    """
+    reason = error.strerror or type(error).__name__
+    message = reason if error.filename is None else f"{shown(error.filename)}: {reason}"
+    return StorageUnavailable(message) if error.errno in FULL else WrongSetup(message)
 
 
 def code_of(error: RushesError) -> int:

@@ -64,10 +64,15 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
 def place(output: Path | None, resolved: ResolvedRequest) -> Path:
     """Where the file goes; refused now rather than after minutes of work."""
     path = output if output is not None else Path(f"rushes.{resolved.output_format.lower()}")
-    if path.is_dir():
-        raise InvalidValue(field="output", given=path, allowed="the name of a file, not of a folder")
-    if not path.parent.is_dir():
-        raise InvalidValue(field="output", given=path, allowed="a name in a folder that exists")
+    try:
+        if path.is_dir():
+            raise InvalidValue(field="output", given=path, allowed="the name of a file, not of a folder")
+        if not path.parent.is_dir():
+            raise InvalidValue(field="output", given=path, allowed="a name in a folder that exists")
+    except OSError as error:
+        raise InvalidValue(
+            field="output", given=path, allowed="a name in a folder that may be written to", hint=error.strerror
+        ) from None
     if not os.access(path.parent, os.W_OK):
         raise InvalidValue(field="output", given=path, allowed="a name in a folder that may be written to")
     return path

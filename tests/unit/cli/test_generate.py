@@ -108,7 +108,10 @@ REFUSED = [
     (("--audio-input", URL, "--audio", URL), "media.audio_inputs"),
     (("--source-video", "nowhere.mp4"), "media.source_video"),
     (("--model", "nobody/nothing"), "model"),
+    (("--source-video", "a" * 300), "media.source_video"),
+    (("--source-video", "~nobody-has-this-name/clip.mp4"), "media.source_video"),
     (("-o", "clip.gif"), "output"),
+    (("-o", f"{'a' * 300}.mp4"), "output"),
     (("-o", "nowhere/clip.mp4"), "output"),
 ]
 
@@ -146,7 +149,7 @@ def test_an_unknown_flag_is_refused(tmp_path: Path) -> None:
     assert "--frames" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stopped_while_it_works_it_exits_130_and_leaves_nothing_behind(number: int, tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("the one from before")
     running = started(tmp_path, "generate", "slow 1", "-o", "clip.mp4", *SMALL, "--steps", "50")

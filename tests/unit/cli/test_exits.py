@@ -1,0 +1,56 @@
+"""How a command ends: errors in one line and one exit code, signals heard or left alone."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+
+import pytest
+import typer
+
+from rushes.cli.exits import BAD_REQUEST, FAILED, INTERRUPTED, explained
+
+
+def test_a_file_that_the_system_refuses_is_one_line_with_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, explained():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "cat.png")
+    assert ended.value.exit_code == BAD_REQUEST
+    assert capsys.readouterr() == ("", "rushes: cat.png: Permission denied\n")
+
+
+def test_a_full_disk_is_no_fault_of_whoever_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, explained(as_json=True):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/videos/a.mp4")
+    assert ended.value.exit_code == FAILED
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["message"]) == ("storage_unavailable", "/videos/a.mp4: No space left on device")
+
+
+def test_the_variable_lets_the_systems_own_errors_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RUSHES_DEBUG", "1")
+    with pytest.raises(PermissionError), explained():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "cat.png")
+
+
+def test_ctrl_c_at_a_question_ends_as_it_does_anywhere() -> None:
+    with pytest.raises(typer.Exit) as ended, explained():
+        raise typer.Abort  # what the prompt makes of it
+    assert ended.value.exit_code == INTERRUPTED
+
+
+def test_what_was_started_to_outlive_its_terminal_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with explained():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_are_heard_as_before_once_the_command_is_done() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)]
+    with explained():
+        assert signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
