@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import signal
 import socket
 from collections.abc import Callable, Iterable
 
@@ -61,6 +62,7 @@ def keep_open(settings: Settings) -> None:
         host.start()
         pruner.start()
         webhooks.start()
+        close_with_terminal(server)
         try:
             server.run(sockets=[listening])
         except KeyboardInterrupt:  # uvicorn raises the signal again once it has closed in good order
@@ -89,6 +91,12 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._closing()  # streams of events have no end of their own: they would cost the whole grace
         await super().shutdown(sockets)
+
+
+def close_with_terminal(server: uvicorn.Server) -> None:
+    """uvicorn hears Ctrl-C and SIGTERM alone; the end of the terminal is to close the door in the same good order."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, server.handle_exit)
 
 
 def listener(host: str, port: int) -> socket.socket:

@@ -116,8 +116,11 @@ def test_ctrl_c_in_a_terminal_reaches_every_process_and_still_ends_cleanly(serve
     assert said == ""
 
 
-def test_a_polite_kill_ends_it_too(serve: Callable[..., Server]) -> None:
-    code, said = serve("--no-auth").stop(signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_polite_kill_ends_it_too_and_so_does_the_end_of_the_terminal(
+    number: int, serve: Callable[..., Server]
+) -> None:
+    code, said = serve("--no-auth").stop(number)
     assert (code, said) == (0, "")
 
 
