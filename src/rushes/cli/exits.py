@@ -65,6 +65,15 @@ def of_the_system(error: OSError) -> RushesError:
     return StorageUnavailable(message) if error.errno in FULL else WrongSetup(message)
 
 
+def refuse_unheard(context: typer.Context, *heard: str) -> None:
+    """Refuse what stands between a group and its command, which would never hear of it, but for the options `heard`."""
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.name not in heard and source is not None and source.name == "COMMANDLINE":
+            flag, command = option.opts[0], f"{context.command_path} {context.invoked_subcommand}"
+            raise typer.BadParameter(f"write it behind the command: {command} {flag}", param_hint=flag)
+
+
 def code_of(error: RushesError) -> int:
     """BAD_REQUEST where the person who typed can set it right, FAILED otherwise."""
     asked_wrongly = isinstance(error, WrongSetup) or (error.status < 500 and not error.retryable)

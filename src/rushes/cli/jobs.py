@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.cli.exits import FAILED, explained
+from rushes.cli.exits import FAILED, explained, refuse_unheard
 
 if TYPE_CHECKING:
     from rushes.contract.job import Job
@@ -37,6 +37,7 @@ def listed(
 ) -> None:
     """List the newest jobs: state, stage, model, age, prompt. Or `watch` one."""
     if context.invoked_subcommand is not None:
+        refuse_unheard(context, "data")
         context.obj = data
         return
     with explained(as_json), opened(data) as store:

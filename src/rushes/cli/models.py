@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rushes.cli.exits import explained
+from rushes.cli.exits import explained, refuse_unheard
+from rushes.cli.info import info
 from rushes.cli.lora import add_lora
-from rushes.cli.shelf import add, info, remove, verify
+from rushes.cli.shelf import add, remove, verify
 
 if TYPE_CHECKING:
     from rushes.catalogue.lookup import Offer
@@ -36,8 +37,10 @@ def shown(
     as_json: AsJson = False,
 ) -> None:
     """List the models that are here, with what they take; or add, verify and remove some."""
-    if context.invoked_subcommand is None:
-        listed(serve_as, addable, data, as_json)
+    if context.invoked_subcommand is not None:
+        refuse_unheard(context)
+        return
+    listed(serve_as, addable, data, as_json)
 
 
 @models.command("list")

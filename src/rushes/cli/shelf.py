@@ -1,4 +1,4 @@
-"""`rushes models add, info, verify, remove`: the models whose weights do not come with the package."""
+"""`rushes models add, verify, remove`: the models whose weights do not come with the package."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def add(
         from rushes.weights.shelf import Entry
 
         shelf = shelf_of(data)
-        known = _known(like or id) if like is not None or source is None or _is_known(id) else None
+        known = known_by(like or id) if like is not None or source is None or _is_known(id) else None
         _check_free(id, like)
         before, can_ask = shelf.find(id), not as_json and sys.stdin.isatty()
         if known is not None:
@@ -97,7 +97,7 @@ def add(
         )
         shelf.put(entry)
         if as_json:
-            print(json.dumps(_said(entry), ensure_ascii=False))
+            print(json.dumps(entry_said(entry), ensure_ascii=False))
             return
         print(f"{id} is here: {len(files)} files, {sized(entry.size_bytes)}, revision {entry.revision}")
         if known is None:
@@ -109,43 +109,6 @@ def add(
             print(f"it makes videos after {to_add_refiner(id, known.weights)}", file=sys.stderr)
         if find_spec("diffusers") is None or find_spec("torch") is None:
             print("to run it, this installation needs more: pip install 'rushes[torch]'", file=sys.stderr)
-
-
-def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
-    """Say what is known of a model: where its files are, what it takes, what it was trained on."""
-    with explained(as_json):
-        from rushes.catalogue.limits import limits
-
-        shelf = shelf_of(data)
-        entry = shelf.find(id)
-        loras = shelf.loras(entry.id) if entry else ()
-        known = known_of(entry) if entry else _known(id)
-        card, weights = known.card, known.weights
-        said: dict[str, Any] = {
-            "id": entry.id if entry else card.id,
-            "like": entry.like if entry else card.id,
-            "here": entry is not None,
-            "description": card.description,
-            "licence": (entry.licence if entry else None) or card.licence,
-            "hub": weights.hub or None,
-            "starts_from": weights.layout,
-            "native_fps": weights.fps,
-            "native_max_pixels": weights.max_area,
-            "download": download_of(weights),
-            **({"seen_at": weights.commit} if weights.commit else {}),
-        }
-        if entry is not None:
-            said |= {**_said(entry), "loras": [lora_said(lora) for lora in loras]}
-        if as_json:
-            print(json.dumps({**said, "limits": limits(card.rules)}, ensure_ascii=False))
-            return
-        for name, value in said.items():
-            if name != "loras":
-                print(f"{name.replace('_', ' '):<18} {sized(value) if name == 'size_bytes' else value}")
-        for lora in loras:
-            print(f"{'lora':<18} {lora_line(lora)}")
-        if entry is None:
-            print(f"to add it: rushes models add {card.id}")
 
 
 def verify(
@@ -227,13 +190,13 @@ class _Known(NamedTuple):
 
 
 def _is_known(id: str) -> bool:
-    """Whether `id` is a known model's, or so near to one that it is a slip: then `_known` says which is meant."""
+    """Whether `id` is a known model's, or so near to one that it is a slip: then `known_by` says which is meant."""
     from rushes.catalogue.cards import OPEN
 
     return bool(get_close_matches(id.casefold(), [card.id for card in OPEN], n=1, cutoff=A_SLIP))
 
 
-def _known(id: str) -> _Known:
+def known_by(id: str) -> _Known:
     from rushes.catalogue.cards import OPEN
     from rushes.catalogue.wording import listed
 
@@ -320,7 +283,7 @@ def _check_of(weights: Weights) -> Callable[[Path, str], None]:
     return check
 
 
-def _said(entry: Entry) -> dict[str, Any]:
+def entry_said(entry: Entry) -> dict[str, Any]:
     return {
         "id": entry.id,
         "folder": str(entry.folder),
@@ -349,11 +312,6 @@ def lora_said(entry: LoraEntry) -> dict[str, Any]:
 def lora_line(entry: LoraEntry) -> str:
     files, size = ", ".join(dict.fromkeys(entry.paths().values())), sized(entry.size_bytes)
     return f"{entry.name}: {entry.layers} layers, rank {entry.rank}, {size}, revision {entry.revision}, {files}"
-
-
-def download_of(weights: Weights) -> str:
-    """How large the download is, and how far that is known."""
-    return f"about {sized(weights.size_bytes)}, {weights.counted or 'size estimated'}"
 
 
 def sized(size_bytes: int) -> str:

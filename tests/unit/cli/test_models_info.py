@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards import OPEN
+from rushes.catalogue.cards import OPEN, mini
 from rushes.cli.app import app
 
 
@@ -43,3 +43,32 @@ def test_a_list_of_what_could_be_added_says_about_how_large(tmp_path: Path) -> N
     lines = [line for line in told("list", "--all", "--data", str(tmp_path)).splitlines() if line.startswith("to add:")]
     assert len(lines) == len(OPEN)
     assert all(", about " in line for line in lines)
+
+
+def test_the_model_that_comes_with_the_package_is_told_of_too(tmp_path: Path) -> None:
+    said: Any = json.loads(told("info", "Rushes/Mini", "--json", "--data", str(tmp_path)))
+    assert (said["id"], said["here"], said["revision"]) == ("rushes/mini", True, mini.CARD.revision)
+    assert said["limits"]["seconds"]["maximum"] == 10
+    assert mini.CARD.description in told("info", "rushes/mini", "--data", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("models", "--data", "elsewhere", "list"),
+        ("models", "--data", "elsewhere", "remove", "wan2.1-t2v-1.3b"),
+        ("models", "--json", "info", "rushes/mini"),
+        ("jobs", "--json", "watch", "an-id"),
+        ("jobs", "--owner", "ann", "watch", "an-id"),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_the_command_behind_it_would_never_hear_of_is_refused(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert words[1] in done.output
+    assert "write it behind the command" in done.output
+    assert not list(tmp_path.iterdir())
