@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -30,7 +32,8 @@ BIG = bytes(range(256)) * (25 * MIB // 256)
 class Hub(ThreadingHTTPServer):
     """Two commits of a model. `asked` is what came in.
 
-    `cut` ends the next body of the weights after so many bytes; while `shut`, there are none of them.
+    `cut` ends the next body of the weights after so many bytes; while `shut`, there are none of them, and while
+    `reset`, the connection of each is reset in its middle.
     """
 
     daemon_threads = True
@@ -39,7 +42,7 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answers)
         self.asked: list[tuple[str, str, str | None]] = []
         self.cut: int | None = None
-        self.shut = False
+        self.shut = self.reset = False
         shared = {
             "transformer/model.safetensors": BIG,
             "transformer_full/model.safetensors": BIG[1:],
@@ -72,6 +75,9 @@ class Answers(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.server.asked.append((self.command, path, self.headers.get("Range")))
         if path.startswith(f"/api/models/{MODEL}"):
+            if path.endswith("/revision/no-such-tag"):
+                self.said({"error": "Invalid rev id"}, 404, {"X-Error-Code": "RevisionNotFound"})
+                return
             commit = OLD if OLD in path else NEW
             files = self.server.files[commit]
             if "/tree/" in path:
@@ -104,7 +110,12 @@ class Answers(BaseHTTPRequestHandler):
         if body and self.server.cut is not None and content is BIG:
             piece, self.server.cut = piece[: self.server.cut], None
             self.close_connection = True
-        if body:
+        if body and self.server.reset and content is BIG:
+            self.wfile.write(piece[: len(piece) // 2])
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+        elif body:
             self.wfile.write(piece)
 
     def said(self, value: Any, status: int = 200, headers: dict[str, str] | None = None) -> None:
@@ -202,6 +213,18 @@ def test_given_again_the_command_fetches_the_files_that_are_not_whole_yet(hub: H
     assert (Path(said["folder"]) / "transformer/model.safetensors").read_bytes() == BIG
     bodies = [path for verb, path, _ in hub.asked if verb == "GET" and "/resolve/" in path]
     assert bodies == [f"/{MODEL}/resolve/{NEW}/transformer/model.safetensors"]
+
+
+def test_a_connection_that_is_reset_is_said_in_our_words(hub: Hub, tmp_path: Path) -> None:
+    hub.reset = True
+    assert "the same command goes on" in fetched(hub, tmp_path)["refused"]
+    hub.reset = False
+    assert (Path(fetched(hub, tmp_path)["folder"]) / "transformer/model.safetensors").read_bytes() == BIG
+
+
+def test_a_revision_that_the_hub_does_not_have_is_named(hub: Hub, tmp_path: Path) -> None:
+    said = fetched(hub, tmp_path, "no-such-tag")
+    assert said["refused"] == "the hub has no commit, tag or branch no-such-tag of it"
 
 
 def test_offline_takes_what_was_fetched_and_asks_nobody(hub: Hub, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from rushes.errors import WrongSetup
+from rushes.errors import WrongSetup, shown
 from rushes.weights.checkpoint import BESIDE, INDEX, MODULAR_INDEX
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -39,6 +39,7 @@ def fetch_snapshot(
             HfHubHTTPError,
             LocalEntryNotFoundError,
             RepositoryNotFoundError,
+            RevisionNotFoundError,
         )
     except ImportError:
         raise WrongSetup(
@@ -64,11 +65,15 @@ def fetch_snapshot(
         raise _refused(hub_id, "its licence has to be accepted on its page first; then set HF_TOKEN") from None
     except RepositoryNotFoundError:
         raise _refused(hub_id, "the hub has no such model, or it is private: set HF_TOKEN") from None
+    except RevisionNotFoundError:
+        raise _refused(hub_id, f"the hub has no commit, tag or branch {shown(revision)} of it") from None
     except LocalEntryNotFoundError:
         why = "it is not on this disk" if offline else "the hub cannot be reached, and it is not on this disk"
         raise _refused(hub_id, why) from None
-    except (HfHubHTTPError, OSError, ValueError) as error:
-        raise _refused(hub_id, f"the download ended with {type(error).__name__}; the same command goes on") from None
+    # The bases are those of the HTTP library that the hub's client happens to use; a lost connection is one of them.
+    except (HfHubHTTPError, *HfHubHTTPError.__bases__, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__  # a full disk says so itself
+        raise _refused(hub_id, f"the download ended with {why}; the same command goes on") from None
     # The cache keeps each commit in a folder of that name.
     return found, found.name if COMMIT.fullmatch(found.name) else (revision or "unknown")
 
