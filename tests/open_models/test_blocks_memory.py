@@ -144,14 +144,14 @@ def test_tiles_make_less_and_what_is_foretold_and_another_film(
             monkeypatch.setattr(vae, name, value, raising=False)
     whole_bytes = counted(lambda: list(adapter.decode(state)))
     whole = [chunk.frames_THWC for chunk in adapter.decode(state)]
-    adapter.accelerate(How(tiles=True), adapter.dress)
+    adapter.accelerate(How(tiles=True), adapter.networks.dress)
     made = counted(lambda: list(adapter.decode(state)))
     assert made < whole_bytes / 1.5
     assert made == pytest.approx(foretold(adapter, request, "decoding", How(tiles=True)), rel=0.2)
     tiled = [chunk.frames_THWC for chunk in adapter.decode(state)]
     assert [run.shape for run in tiled] == [run.shape for run in whole]
     assert any((a != b).any() for a, b in zip(tiled, whole, strict=True)), "which is why they are said to be lossy"
-    adapter.accelerate(How(), adapter.dress)
+    adapter.accelerate(How(), adapter.networks.dress)
     again = [chunk.frames_THWC for chunk in adapter.decode(state)]
     assert all((a == b).all() for a, b in zip(again, whole, strict=True)), "and are taken off again"
 

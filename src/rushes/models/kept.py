@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -14,7 +14,7 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.int8 import SCALE_BYTES, shrunk
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import BLOCKS, DENOISERS, Residency
+from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, How, Residency, Stage
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
 
@@ -35,7 +35,7 @@ class Network:
 class KeptNetworks:
     """`networks` of a checkpoint by name, in evaluation mode on `device`, each loaded when it is asked for.
 
-    Ask again instead of keeping one: the residency may give it up for another.
+    Ask again instead of keeping one: the residency may give it up for another. It comes ready to work as `how` says.
     Errors  GenerationFailed, with the part at fault, where one is loaded.
     """
 
@@ -45,10 +45,9 @@ class KeptNetworks:
         self._checkpoint, self._residency = checkpoint, residency
         self.device, self.kinds = device, dict(networks)
         self.folder = Folder(checkpoint.folder, device)
-        self.int8 = False
-        """Whether denoisers keep the matrices of their blocks in eight bits."""
-        self.by_turns = False
-        """Whether denoisers stay in the host's memory, from where their blocks visit the device one at a time."""
+        self.how = How()
+        self.dress: Callable[[Any], None] = natively
+        """Shown a denoiser before it works: whoever accelerates it sets this."""
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -63,13 +62,27 @@ class KeptNetworks:
     def get(self, name: str) -> Any:
         """The network `name`. A denoiser in eight bits or by turns is a part of its own: the plain one stays plain."""
         denoises = name.startswith(DENOISERS)
-        int8, by_turns = denoises and self.int8, denoises and self.by_turns
-        return self._residency.part(
+        int8, by_turns = denoises and self.how.int8, denoises and self.how.blocks
+        network = self._residency.part(
             f"{self.keys[name]}{' int8' if int8 else ''}{' by turns' if by_turns else ''}",
             self.here_bytes(name, int8=int8, by_turns=by_turns),
             lambda: self._made(name, int8, by_turns),
             by_turns=by_turns,
         )
+        self.ready(name, network)
+        return network
+
+    def ready(self, name: str, network: Any) -> None:
+        """Make the part `name` work as the plan says; it may have worked for another model since."""
+        if name.startswith(DENOISERS):
+            self.dress(network)
+        else:
+            natively(network)
+
+    def stage(self, how: How, name: str, part: str, activation_bytes: float) -> Stage:
+        """What is in memory while `part` works at the stage `name`, computed in this way."""
+        here = self.here_bytes(part, by_turns=how.blocks, int8=how.int8)
+        return Stage(name, {self.keys[part]: here}, int(activation_bytes))
 
     def here_bytes(self, name: str, *, by_turns: bool, int8: bool = False) -> int:
         """What of the network is on the device at once: all of it, or what its blocks take in turns."""
@@ -99,6 +112,13 @@ class KeptNetworks:
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
+
+
+def natively(network: Any) -> None:
+    """Torch's own attention, by name, on a network of diffusers: once, for each time costs a line in the log."""
+    if hasattr(network, "set_attention_backend") and getattr(network, "attends", None) != ATTENTION:
+        network.set_attention_backend(ATTENTION)
+        network.attends = ATTENTION
 
 
 def taking_turns(network: Any, device: torch.device) -> Any:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 
 from rushes.catalogue.card import Card
-from rushes.models.loading import usual_device, usual_dtype, weights_of
-from rushes.models.parts import DENOISERS, How, Residency, Unbounded
-from rushes.models.waiting import natively
+from rushes.models.kept import KeptNetworks
+from rushes.models.loading import arithmetic, usual_device, usual_dtype, weights_of
+from rushes.models.parts import How, Residency, Unbounded
 
 
 class ResidentAdapter:
     """A checkpoint on the accelerator where there is one; together with `needs` it is a `parts.Resident`."""
+
+    saved_as: ClassVar[str]
+    """The layout of a state's bytes."""
+    networks: KeptNetworks
+    """What the checkpoint has, loaded when it is needed. Each family sets it when it is built."""
 
     def __init__(
         self,
@@ -31,9 +36,6 @@ class ResidentAdapter:
         self.device = device or usual_device()
         self._dtype = dtype or usual_dtype(self.device)
         self._residency = residency or Unbounded()
-        self.how = How()
-        self.dress: Callable[[Any], None] = natively
-        """Shown a denoiser before it works: whoever accelerates it sets this."""
 
     @classmethod
     def resident(cls, card: Card, residency: Residency) -> Self:
@@ -46,14 +48,21 @@ class ResidentAdapter:
     def device_kind(self) -> str:
         return str(self.device.type)
 
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.dress = how, dress
+    @property
+    def how(self) -> How:
+        return self.networks.how
 
-    def ready(self, name: str, network: Any) -> None:
-        """Make the part `name` work as the plan says; it may have worked for another model since."""
-        if name.startswith(DENOISERS):
-            self.dress(network)
-            return
-        natively(network)
-        if hasattr(network, "use_tiling"):
-            network.use_tiling = self.how.tiles
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        self.networks.how, self.networks.dress = how, dress
+
+    def state_format(self) -> str:
+        return f"{self.saved_as} {self._card.revision} {arithmetic(self.device, self._dtype)}"
+
+    @property
+    def _how_format(self) -> str:
+        """What of `how` decides the bytes of a step, for a family that takes all of it."""
+        return f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
+
+    @property
+    def _number_bytes(self) -> int:
+        return int(self._dtype.itemsize)

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Protocol
 
+from rushes.catalogue.card import Weights
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
+
+
+class Grid(Protocol):
+    """Sides are whole multiples of `multiple` pixels; frames are 1 + n × `time`."""
+
+    @property
+    def multiple(self) -> int: ...
+    @property
+    def time(self) -> int: ...
+
+
+def native_on(grid: Grid, weights: Weights, request: ResolvedRequest) -> Native:
+    """The native shape on `grid`, at the rate and up to the size that `weights` were trained at."""
+    return native_of(request, multiple=grid.multiple, time=grid.time, fps=weights.fps, max_area=weights.max_area)
 
 
 def native_of(request: ResolvedRequest, *, multiple: int, time: int, fps: int, max_area: int) -> Native:

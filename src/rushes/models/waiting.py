@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache, partial, update_wrapper
 from inspect import ismethod
 from types import NoneType
@@ -12,7 +12,7 @@ import torch
 from transformers import PreTrainedConfig
 
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.parts import ATTENTION, Residency
+from rushes.models.parts import Residency
 from rushes.weights.checkpoint import Checkpoint
 
 SAID = (bool, int, float, str, list, tuple, dict, NoneType, PreTrainedConfig)
@@ -53,11 +53,11 @@ def _share_by_turns(network: Any) -> float:
 class Waiting:
     """A network in the hands of the library's code, loaded whenever it works: the residency may have given it up.
 
-    What only its configuration has to say is said without loading it. `ready` is shown it before it works.
+    What only its configuration has to say is said without loading it.
     """
 
-    def __init__(self, networks: WaitingNetworks, name: str, ready: Callable[[Any], None]) -> None:
-        self._networks, self._name, self._ready = networks, name, ready
+    def __init__(self, networks: WaitingNetworks, name: str) -> None:
+        self._networks, self._name = networks, name
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:  # what the library's code takes it for
@@ -93,16 +93,7 @@ class Waiting:
         return self._loaded() if outline is None else outline
 
     def _loaded(self) -> Any:
-        network = self._networks.get(self._name)
-        self._ready(network)
-        return network
-
-
-def natively(network: Any) -> None:
-    """Torch's own attention, by name, on a network of diffusers: once, for each time costs a line in the log."""
-    if hasattr(network, "set_attention_backend") and getattr(network, "attends", None) != ATTENTION:
-        network.set_attention_backend(ATTENTION)
-        network.attends = ATTENTION
+        return self._networks.get(self._name)
 
 
 def placed(pipe: Any, device: torch.device) -> Any:

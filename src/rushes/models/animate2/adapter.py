@@ -31,7 +31,7 @@ from rushes.models.animate2.given import beginning, character, decoded, driven, 
 from rushes.models.animate2.layout import read
 from rushes.models.animate2.mask import mask
 from rushes.models.animate2.state import LAYOUT, AnimateCondition, AnimateState, Numbers, restored
-from rushes.models.loading import arithmetic, read_by
+from rushes.models.loading import read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_of
@@ -49,10 +49,13 @@ STREAM = 1 << 34
 class AnimateAdapter(ResidentAdapter):
     """One checkpoint of the family. One film at a time."""
 
+    saved_as = LAYOUT
+
     def __init__(self, card: Card, **how: Any) -> None:
         super().__init__(card, **how)
         self._found = read_by(read, self._weights)
         self.parts = Components(self._found, self.device, self._dtype, self._residency)
+        self.networks = self.parts.kept
         self._solver = lru_cache(maxsize=8)(self._build_solver)
         # Some gigabytes, which go with the film that they are of, also where it is broken off.
         self._driven: tuple[ref[AnimateCondition], int, WanAnimate2KVCache] | None = None
@@ -128,9 +131,6 @@ class AnimateAdapter(ResidentAdapter):
 
     def restore(self, checkpoint: bytes) -> AnimateState:
         return restored(checkpoint, self.device)
-
-    def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self._dtype)}"
 
     def _read(self, prompt: str) -> Tensor:
         parts = self.parts

@@ -7,7 +7,7 @@ between steps, schedulers and a guider for each clip (the library keeps one of e
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -26,12 +26,12 @@ from rushes.models.blocks.film import sounded
 from rushes.models.blocks.layout import read
 from rushes.models.blocks.order import Order, begun, blocks_of, passed, taken_apart
 from rushes.models.blocks.state import LAYOUT, BlocksState, Numbers, restored
-from rushes.models.loading import arithmetic, read_by
+from rushes.models.loading import read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
-from rushes.models.shape import native_of
+from rushes.models.shape import native_on
 from rushes.models.solver import FRESH, remember, remembered
-from rushes.models.waiting import placed
+from rushes.models.waiting import WaitingNetworks, placed
 from rushes.models.whole.components import networks_of, parts_of
 from rushes.models.whole.film import film
 from rushes.models.whole.shape import grid_of, space_of
@@ -54,6 +54,9 @@ class BlocksCondition:
 class BlocksAdapter(ResidentAdapter):
     """A checkpoint whose pipeline the library has as blocks. One clip at a time."""
 
+    saved_as = LAYOUT
+    networks: WaitingNetworks
+
     def __init__(self, card: Card, **how: Any) -> None:
         super().__init__(card, **how)
         self._found = found = read_by(read, self._weights)
@@ -62,23 +65,18 @@ class BlocksAdapter(ResidentAdapter):
         self._way = lru_cache(maxsize=4)(self._build_way)
         self.pipe = placed(self._blocks.init_pipeline(), self.device)
         settings = {name: value for name, value in found.settings.items() if name in self.pipe._config_specs}
-        parts = parts_of(found, self.networks, self.ready)
+        parts = parts_of(found, self.networks)
         self.pipe.update_components(**parts, **settings)
         if hasattr(self.pipe, "disable_safety_checker"):
             self.pipe.disable_safety_checker()  # a package of its own; the card says that it does not run here
         self._grid = grid_of(self.pipe)
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        super().accelerate(how, dress)
-        self.networks.by_turns = how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         shape = self.native(request), self._grid, space_of(self.pipe)
         return memory.needs(self._found.pipeline, self.networks, how, request, *shape)
 
     def native(self, request: ResolvedRequest) -> Native:
-        grid, weights = self._grid, self._weights
-        return native_of(request, multiple=grid.multiple, time=grid.time, fps=weights.fps, max_area=weights.max_area)
+        return native_on(self._grid, self._weights, request)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> BlocksCondition:
@@ -164,9 +162,6 @@ class BlocksAdapter(ResidentAdapter):
 
     def restore(self, checkpoint: bytes) -> BlocksState:
         return restored(checkpoint, self.device)
-
-    def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self._dtype)}"
 
     @property
     def _multistep(self) -> bool:

@@ -7,7 +7,7 @@ between steps, the noise of film and sound, and where in time the last picture s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
@@ -31,10 +31,11 @@ from rushes.models.h3 import memory
 from rushes.models.h3.components import networks_of, piped
 from rushes.models.h3.given import ends_of, examples
 from rushes.models.h3.layout import SCHEDULERS, read
-from rushes.models.loading import arithmetic, read_by
+from rushes.models.loading import read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_size
+from rushes.models.waiting import WaitingNetworks
 from rushes.models.whole.film import film
 
 STREAMS = {"latents": 0, "audio_latents": 1 << 33}
@@ -55,17 +56,16 @@ class H3State(BlocksState):
 class H3Adapter(ResidentAdapter):
     """A checkpoint of the family. One clip at a time."""
 
+    saved_as = LAYOUT
+    networks: WaitingNetworks
+
     def __init__(self, card: Card, **how: Any) -> None:
         super().__init__(card, **how)
         found = read_by(read, self._weights)
         self.networks = networks_of(found, self.device, self._dtype, self._residency)
         self._blocks = MiniMaxH3Blocks()
-        self.pipe = piped(self._blocks, found, self.networks, lambda network: self.dress(network))
+        self.pipe = piped(self._blocks, found, self.networks)
         self._way = lru_cache(maxsize=len(WAYS))(self._build_way)
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        super().accelerate(how, dress)
-        self.networks.by_turns = how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         networks, native, config = self.networks, self.native(request), self.pipe.config
@@ -81,7 +81,7 @@ class H3Adapter(ResidentAdapter):
             {name: networks.config(name) for name in networks.kinds},
             networks.keys,
             {name: networks.here_bytes(name, by_turns=how.blocks) for name in networks.kinds},
-            number_bytes=int(self._dtype.itemsize),
+            number_bytes=self._number_bytes,
         )
 
     def native(self, request: ResolvedRequest) -> Native:
@@ -179,9 +179,6 @@ class H3Adapter(ResidentAdapter):
     def restore(self, checkpoint: bytes) -> H3State:
         found = restored(checkpoint, self.device)
         return H3State(**{field.name: getattr(found, field.name) for field in fields(found)})
-
-    def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self._dtype)}"
 
     def _build_way(self, way: str) -> Order:
         return taken_apart(self._blocks, dict.fromkeys(WAYS[way], True))

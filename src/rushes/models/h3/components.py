@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,7 +17,7 @@ from rushes.models.h3.layout import SCHEDULERS
 from rushes.models.h3.processor import Processor
 from rushes.models.kept import Network
 from rushes.models.parts import Residency
-from rushes.models.waiting import Waiting, WaitingNetworks, natively, placed
+from rushes.models.waiting import Waiting, WaitingNetworks, placed
 from rushes.weights.checkpoint import Checkpoint
 
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
@@ -41,11 +40,8 @@ def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, res
     )
 
 
-def piped(blocks: Any, found: Checkpoint, networks: WaitingNetworks, dress: Callable[[Any], None]) -> Any:
-    """The library's pipeline of `blocks` around the parts; the transformers are shown to `dress` before they work.
-
-    Errors  GenerationFailed with the part at fault.
-    """
+def piped(blocks: Any, found: Checkpoint, networks: WaitingNetworks) -> Any:
+    """The library's pipeline of `blocks` around the parts. Errors  GenerationFailed with the part at fault."""
     pipe = placed(blocks.init_pipeline(), networks.device)
     folder = networks.folder
     tokenizer = folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
@@ -53,10 +49,7 @@ def piped(blocks: Any, found: Checkpoint, networks: WaitingNetworks, dress: Call
         tokenizer=tokenizer,
         processor=Processor.loaded(folder, tokenizer),
         **{name: folder.part(name, MiniMaxH3Scheduler) for name in SCHEDULERS},
-        **{
-            name: Waiting(networks, name, dress if name.startswith("transformer") else natively)
-            for name in networks.kinds
-        },
+        **{name: Waiting(networks, name) for name in networks.kinds},
         **{name: value for name, value in found.settings.items() if name in pipe._config_specs},
     )
     return pipe

@@ -6,10 +6,10 @@ What is ours besides: a state that can be saved after any step, both streams of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,9 +25,10 @@ from rushes.models.kandinsky6.components import Components
 from rushes.models.kandinsky6.film import decoded, drawn, pictured
 from rushes.models.kandinsky6.layout import read
 from rushes.models.kandinsky6.state import LAYOUT, KandinskyCondition, KandinskyState, Numbers, restored
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import How, Needs, Residency, Unbounded
-from rushes.models.shape import native_of
+from rushes.models.loading import read_by
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
+from rushes.models.shape import native_on
 from rushes.models.solver import FRESH, Solver
 
 PICTURE_STREAM = 1 << 34
@@ -35,50 +36,24 @@ PICTURE_STREAM = 1 << 34
 FORESEEN = 2  # latent frames that a look at a half-made clip shows
 
 
-class KandinskyAdapter:
+class KandinskyAdapter(ResidentAdapter):
     """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
 
-    def __init__(
-        self,
-        card: Card,
-        device: torch.device | None = None,
-        dtype: torch.dtype | None = None,
-        residency: Residency | None = None,
-    ) -> None:
-        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
+    saved_as = LAYOUT
 
-        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
-        """
-        self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
+    def __init__(self, card: Card, **how: Any) -> None:
+        super().__init__(card, **how)
         self.layout = read_by(read, self._weights)
-        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), residency or Unbounded())
-        self.how = How()
+        self.parts = Components(self.layout.checkpoint, self.device, self._dtype, self._residency)
+        self.networks = self.parts.kept
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
-    @classmethod
-    def resident(cls, card: Card, residency: Residency) -> Self:
-        return cls(card, residency=residency)
-
-    def describe(self) -> Card:
-        return self._card
-
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress, self.parts.kept.by_turns = how, dress, how.blocks
-
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
-        kept, size = self.parts.kept, int(self.parts.dtype.itemsize)
-        return memory.needs(self.layout, kept, how, request, self._numbers(request), number_bytes=size)
+        numbers = self._numbers(request)
+        return memory.needs(self.layout, self.networks, how, request, numbers, number_bytes=self._number_bytes)
 
     def native(self, request: ResolvedRequest) -> Native:
-        layout, weights = self.layout, self._weights
-        return native_of(
-            request, multiple=layout.multiple, time=layout.time, fps=weights.fps, max_area=weights.max_area
-        )
+        return native_on(self.layout, self._weights, request)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> KandinskyCondition:
@@ -138,9 +113,6 @@ class KandinskyAdapter:
 
     def restore(self, checkpoint: bytes) -> KandinskyState:
         return restored(checkpoint, self.device)
-
-    def state_format(self) -> str:
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)}"
 
     def _numbers(self, request: ResolvedRequest) -> Numbers:
         native, layout = self.native(request), self.layout

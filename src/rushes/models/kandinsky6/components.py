@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -10,10 +9,11 @@ import torch
 from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
 from transformers import AutoTokenizer, CLIPTextModel, Qwen2_5_VLForConditionalGeneration
 
-from rushes.models.kandinsky6.layout import Layout
+from rushes.models.components import Parts, network
 from rushes.models.kandinsky6.memory import part_bytes
 from rushes.models.kept import KeptNetworks, Network
-from rushes.models.parts import ATTENTION, Residency, here_by_turns
+from rushes.models.parts import Residency, here_by_turns
+from rushes.weights.checkpoint import Checkpoint
 
 TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
 """One of the two may be in the file, and the other is the same tensor."""
@@ -27,65 +27,29 @@ class _Kept(KeptNetworks):
         return {**super().sizes, "transformer": transformer}
 
 
-class Components:
-    """The parts, in evaluation mode on `device`. A residency keeps them, which may give one up for another.
+class Components(Parts):
+    """What turns latents into samples computes in float32. What turns them into frames does not: a stretch of them at
+    the size that it was trained at would take 33 GB.
 
-    What turns latents into samples computes in float32. What turns them into frames does not: a stretch of them at the
-    size that it was trained at would take 33 GB.
-    Errors  GenerationFailed, with the part at fault, wherever one is asked for.
+    The tokenizer is the text's alone: the processor that it is published in also reads films, and wants torchvision.
     """
 
-    def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
-        self.device, self.dtype = device, dtype
-        self.dress: Callable[[Any], None] = lambda network: network.set_attention_backend(ATTENTION)
-        """Shown the transformer before it works: whoever accelerates it sets this."""
-        here = here_by_turns(int(layout.checkpoint.config("transformer")["num_visual_blocks"]))
-        self.kept = _Kept(
-            layout.checkpoint,
-            device,
-            residency,
-            {
-                "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype, TIED),
-                "text_encoder_2": Network(CLIPTextModel, dtype),
-                "transformer": Network(Kandinsky6Transformer3DModel, dtype, here=here),
-                "vae": Network(AutoencoderKLHunyuanVideo, dtype),
-                "audio_vae": Network(MMAudioVAE, torch.float32),
-                "vocoder": Network(MMAudioVocoder, torch.float32),
-            },
-        )
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        """The text's alone: the processor that it is published in also reads films, for which it wants torchvision."""
-        return self.kept.folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
+    def __init__(self, found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
+        here = here_by_turns(int(found.config("transformer")["num_visual_blocks"]))
+        networks = {
+            "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype, TIED),
+            "text_encoder_2": Network(CLIPTextModel, dtype),
+            "transformer": Network(Kandinsky6Transformer3DModel, dtype, here=here),
+            "vae": Network(AutoencoderKLHunyuanVideo, dtype),
+            "audio_vae": Network(MMAudioVAE, torch.float32),
+            "vocoder": Network(MMAudioVocoder, torch.float32),
+        }
+        super().__init__(_Kept(found, device, residency, networks), dtype)
 
     @cached_property
     def tokenizer_2(self) -> Any:
         return self.kept.folder.part("tokenizer_2", AutoTokenizer, trust_remote_code=False)
 
-    @property
-    def text_encoder(self) -> Any:
-        return self.kept.get("text_encoder")
-
-    @property
-    def text_encoder_2(self) -> Any:
-        return self.kept.get("text_encoder_2")
-
-    @property
-    def transformer(self) -> Any:
-        """Dressed for work."""
-        network = self.kept.get("transformer")
-        self.dress(network)
-        return network
-
-    @property
-    def vae(self) -> Any:
-        return self.kept.get("vae")
-
-    @property
-    def audio_vae(self) -> Any:
-        return self.kept.get("audio_vae")
-
-    @property
-    def vocoder(self) -> Any:
-        return self.kept.get("vocoder")
+    text_encoder_2 = network("text_encoder_2")
+    audio_vae = network("audio_vae")
+    vocoder = network("vocoder")

@@ -7,6 +7,7 @@ Imports no tensor library.
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from rushes.contract.request import ResolvedRequest
 from rushes.models.kandinsky6.layout import Layout
 from rushes.models.kandinsky6.state import Numbers
-from rushes.models.parts import How, Needs, Stage
+from rushes.models.parts import How, Needs
 from rushes.weights import header
 
 if TYPE_CHECKING:
@@ -63,11 +64,7 @@ def needs(
     number_bytes: int,
 ) -> Needs:
     """What a clip of these `numbers` needs."""
-
-    def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        here = parts.here_bytes(part, by_turns=how.blocks)
-        return Stage(name, {parts.keys[part]: here}, int(activation_bytes))
-
+    stage = partial(parts.stage, how)
     stages = [stage("words", "text_encoder", words_bytes(layout, number_bytes)), stage("words", "text_encoder_2", 0)]
     if request.media.frame_images:
         stages.append(stage("pictures", "vae", encoding_bytes(layout, numbers, number_bytes)))

@@ -7,11 +7,11 @@ pictures and clips at any frame; and a film to a sound that is given, which the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from rushes.contract.request import Lora, ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.loading import read_by
 from rushes.models.lora import Loras
 from rushes.models.ltx2 import memory, sound, text
 from rushes.models.ltx2.components import Components
@@ -35,69 +35,45 @@ from rushes.models.ltx2.refine import enlarged, halved, refining
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, REFINING_SIGMAS, scheduled
 from rushes.models.ltx2.shape import in_two_stages, native_shape
 from rushes.models.ltx2.state import LAYOUT, Ltx2Condition, Ltx2State, Numbers, restored
-from rushes.models.parts import How, Needs, Residency, Unbounded
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
 from rushes.models.solver import FRESH, Solver
 
 FORESEEN = 2  # latent frames that a look at a half-made clip shows
 
 
-class Ltx2Adapter:
+class Ltx2Adapter(ResidentAdapter):
     """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
 
-    def __init__(
-        self,
-        card: Card,
-        device: torch.device | None = None,
-        dtype: torch.dtype | None = None,
-        residency: Residency | None = None,
-    ) -> None:
-        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
+    saved_as = LAYOUT
 
-        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
-        """
-        self._card, self._weights = card, weights_of(card)
-        self.device = device or usual_device()
+    def __init__(self, card: Card, **how: Any) -> None:
+        super().__init__(card, **how)
         distilled = self._weights.layout.endswith(DISTILLED)
         self.layout = read_by(partial(read, full=not distilled), self._weights)
-        self._residency = residency or Unbounded()
-        self.parts = Components(self.layout, self.device, dtype or usual_dtype(self.device), self._residency)
+        self.parts = Components(self.layout, self.device, self._dtype, self._residency)
+        self.networks = self.parts.kept
         self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), self.device)
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
         registered = (lora for lora in card.rules.loras if lora.name == self._weights.refiner)
         self._refiner = next((Lora(lora.name, 1.0, lora.revision) for lora in registered), None)
         # A second stage is the end of the distilled schedule.
         self._refines = self.layout.enlarges and (distilled or self._refiner is not None)
-        self.how = How()
         self._solver = lru_cache(maxsize=8)(self._build_solver)
-
-    @classmethod
-    def resident(cls, card: Card, residency: Residency) -> Self:
-        return cls(card, residency=residency)
-
-    def describe(self) -> Card:
-        return self._card
-
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress = how, dress
-        self.parts.kept.int8, self.parts.kept.by_turns = how.int8, how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         needs = memory.needs(
             self.layout,
-            self.parts.kept,
+            self.networks,
             how,
             request,
             self.native(request),
             rows=2 if self.guidance(request.guidance_scale).by_words else 1,
-            number_bytes=int(self.parts.dtype.itemsize),
+            number_bytes=self._number_bytes,
         )
         refiner = (self._refiner,) if self._refiner and self._in_two_stages(request) else ()
         loras = {lora.name: lora for lora in (*request.loras, *refiner)}
-        return needs.more("steps", self._loras.size_bytes(tuple(loras.values()), int(self.parts.dtype.itemsize)))
+        return needs.more("steps", self._loras.size_bytes(tuple(loras.values()), self._number_bytes))
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
@@ -229,8 +205,7 @@ class Ltx2Adapter:
         return restored(checkpoint, self.device)
 
     def state_format(self) -> str:
-        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}"
+        return f"{super().state_format()} {self._how_format}"
 
     def _noise(self, seed: int, tokens: int, width: int, stream: int) -> Tensor:
         return torch.from_numpy(noise(seed, (1, tokens, width), stream)).to(self.device)

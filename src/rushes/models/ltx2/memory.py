@@ -8,12 +8,13 @@ Imports no tensor library.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.ltx2.layout import UPSAMPLER, Layout
-from rushes.models.parts import How, Needs, Stage
+from rushes.models.parts import How, Needs
 
 if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
@@ -51,11 +52,7 @@ def needs(
     number_bytes: int,
 ) -> Needs:
     """What a clip needs, of which a pass reads `rows` prompts."""
-
-    def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        here = parts.here_bytes(part, by_turns=how.blocks, int8=how.int8)
-        return Stage(name, {parts.keys[part]: here}, int(activation_bytes))
-
+    stage = partial(parts.stage, how)
     stages = [
         stage("words", "text_encoder", encoder_bytes(layout, rows, number_bytes)),
         stage("words", "connectors", connectors_bytes(layout, rows, number_bytes)),

@@ -8,10 +8,10 @@ device, frames that stream out of the decoder, and no word of a request that is 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Self
+from typing import Any
 
 import torch
 
@@ -22,10 +22,11 @@ from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import computed, drift
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
-from rushes.models.loading import arithmetic, read_by, usual_device, usual_dtype, weights_of
+from rushes.models.loading import read_by
 from rushes.models.lora import Loras
-from rushes.models.parts import How, Needs, Residency, Unbounded
-from rushes.models.shape import native_of
+from rushes.models.parts import How, Needs
+from rushes.models.resident import ResidentAdapter
+from rushes.models.shape import native_on
 from rushes.models.solver import Solver
 from rushes.models.wan import memory
 from rushes.models.wan.components import Components
@@ -40,55 +41,27 @@ PROMPTS_KEPT = 64
 """Embedded prompts, of up to 4 MB each."""
 
 
-class WanAdapter:
+class WanAdapter(ResidentAdapter):
     """A checkpoint of the family, on the accelerator where there is one. Its parts load when they are needed."""
 
-    def __init__(
-        self,
-        card: Card,
-        device: torch.device | None = None,
-        dtype: torch.dtype | None = None,
-        residency: Residency | None = None,
-        parts: Components | None = None,
-    ) -> None:
-        """Read what the folder that `card.weights` names holds. bfloat16 on an accelerator, else float32, unless told.
+    saved_as = LAYOUT
 
-        `parts` are taken instead, where they are given.
-
-        Errors  GenerationFailed with the reason when it is not there, here or when a part is loaded.
-        """
-        self._card, self._weights = card, weights_of(card)
-        if parts is None:
-            device = device or usual_device()
-            layout = read_by(read, self._weights)
-            parts = Components(layout, device, dtype or usual_dtype(device), residency or Unbounded())
-        self.parts, self.layout, self.device = parts, parts.layout, parts.device
-        self._residency = parts.residency
-        self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), parts.device)
-        self.how = How()
+    def __init__(self, card: Card, *, parts: Components | None = None, **how: Any) -> None:
+        """`parts` are taken instead of the folder's, where they are given, as they were told to load."""
+        if parts is not None:
+            how = {"device": parts.device, "dtype": parts.dtype, "residency": parts.residency}
+        super().__init__(card, **how)
+        self.parts = parts or Components(read_by(read, self._weights), self.device, self._dtype, self._residency)
+        self.networks, self.layout = self.parts.kept, self.parts.layout
+        self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), self.device)
         self._solver = lru_cache(maxsize=8)(self._build_solver)
         self._words: OrderedDict[str, torch.Tensor] = OrderedDict()
-
-    @classmethod
-    def resident(cls, card: Card, residency: Residency) -> Self:
-        return cls(card, residency=residency)
-
-    def describe(self) -> Card:
-        return self._card
-
-    @property
-    def device_kind(self) -> str:
-        return str(self.device.type)
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        self.how, self.parts.dress = how, dress
-        self.parts.kept.int8, self.parts.kept.by_turns = how.int8, how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         numbers = self._numbers(request, len(request.media.reference_images))
         needs = memory.needs(
             self.layout,
-            self.parts.kept,
+            self.networks,
             how,
             frames=numbers.frames + numbers.references,
             rows=numbers.rows,
@@ -99,10 +72,7 @@ class WanAdapter:
         return needs.more("steps", self._loras.size_bytes(numbers.loras, self._number_bytes))
 
     def native(self, request: ResolvedRequest) -> Native:
-        layout, weights = self.layout, self._weights
-        return native_of(
-            request, multiple=layout.multiple, time=layout.time, fps=weights.fps, max_area=weights.max_area
-        )
+        return native_on(self.layout, self._weights, request)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> WanCondition:
@@ -165,13 +135,8 @@ class WanAdapter:
         return restored(checkpoint, self.device)
 
     def state_format(self) -> str:
-        how = f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
         shift = "" if self._weights.shift is None else f" shift {self._weights.shift:g}"
-        return f"{LAYOUT} {self._card.revision} {arithmetic(self.device, self.parts.dtype)} {how}{shift}"
-
-    @property
-    def _number_bytes(self) -> int:
-        return int(torch.finfo(self.parts.dtype).bits) // 8
+        return f"{super().state_format()} {self._how_format}{shift}"
 
     def _numbers(self, request: ResolvedRequest, references: int) -> Numbers:
         native = self.native(request)

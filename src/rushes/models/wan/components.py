@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
-from transformers import AutoTokenizer, CLIPVisionModel, UMT5EncoderModel
+from transformers import CLIPVisionModel, UMT5EncoderModel
 
+from rushes.models.components import Parts
 from rushes.models.kept import KeptNetworks, Network
 from rushes.models.parts import Residency, here_by_turns
 from rushes.models.wan.layout import Layout
@@ -51,32 +51,14 @@ class Networks(KeptNetworks):
         return part_bytes(self._layout, name, self._number_bytes, int8=True)
 
 
-class Components:
-    """The parts, in evaluation mode on `device`. A residency keeps them, which may give one up for another.
-
-    The autoencoder computes in float32, where bfloat16 would show as bands. The transformer keeps its time embedding,
-    norms and modulation in float32: a cast of the whole model would not.
-    Errors  GenerationFailed, with the part at fault, wherever one is asked for.
+class Components(Parts):
+    """The autoencoder computes in float32, where bfloat16 would show as bands. The transformer keeps its time
+    embedding, norms and modulation in float32: a cast of the whole model would not.
     """
 
     def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
-        self.layout, self.device, self.dtype = layout, device, dtype
-        self.residency = residency
-        self.dress: Callable[[Any], None] = lambda network: None
-        """Shown each expert before it works: whoever accelerates it sets this."""
-        self.kept: KeptNetworks = Networks(layout, device, dtype, residency)
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        return self.kept.folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
-
-    @property
-    def text_encoder(self) -> Any:
-        return self.kept.get("text_encoder")
-
-    @property
-    def vae(self) -> Any:
-        return self.kept.get("vae")
+        super().__init__(Networks(layout, device, dtype, residency), dtype)
+        self.layout, self.residency = layout, residency
 
     @property
     def image_encoder(self) -> Any | None:
@@ -88,7 +70,4 @@ class Components:
         return tuple(self.expert(name) for name in self.layout.experts)
 
     def expert(self, name: str) -> Any:
-        """A transformer, dressed for work."""
-        network = self.kept.get(name)
-        self.dress(network)
-        return network
+        return self.kept.get(name)

@@ -7,12 +7,12 @@ Imports no tensor library.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rushes.models.parts import BLOCKS, How, Needs, Stage
+from rushes.models.parts import BLOCKS, How, Needs
 from rushes.models.wan.layout import Layout
 from rushes.weights import header
 
@@ -42,6 +42,7 @@ DECODED, ENCODED, FRAME = 205.0, 150.0, 65.0  # bytes to a pixel and width, and 
 DECODED_FOLDED, ENCODED_FOLDED = 86.0, 54.0  # the autoencoder that folds two by two pixels into channels
 FILM_COPIES = 6  # of a film of 12 bytes a pixel, while it is laid out and encoded
 SCORES = {4: 8.4, 2: 4.2}  # of the text encoder: bytes to a head and pair of pieces
+SEEN_BYTES = 1 << 26  # by CLIP, of a picture that is made as small as it learned
 TILE = 256
 """Pixels a side of a tile, for a decoder that works by tiles."""
 
@@ -72,23 +73,19 @@ def needs(
 
     `film` whether pictures or clips are given, or the arrangement reads a film in any case.
     """
-
-    def stage(name: str, parts: tuple[str, ...], activation_bytes: float) -> Stage:
-        there = [part for part in parts if part in kept.keys]
-        here = {kept.keys[part]: kept.here_bytes(part, by_turns=how.blocks, int8=how.int8) for part in there}
-        return Stage(name, here, int(activation_bytes))
-
+    stage = partial(kept.stage, how)
     pixels = rows * cols * layout.space**2
     num_frames = 1 + (frames - 1) * layout.time
-    stages = [stage("words", ("text_encoder",), words_bytes(layout, number_bytes))]
+    stages = [stage("words", "text_encoder", words_bytes(layout, number_bytes))]
     if film:
-        stages.append(stage("pictures", ("vae",), encoding_bytes(layout, pixels, num_frames)))
-        stages.append(stage("pictures", ("image_encoder",), 1 << 26))
+        stages.append(stage("pictures", "vae", encoding_bytes(layout, pixels, num_frames)))
+        if "image_encoder" in kept.keys:
+            stages.append(stage("pictures", "image_encoder", SEEN_BYTES))
     step_bytes = pass_bytes(layout, how, frames=frames, rows=rows, cols=cols, number_bytes=number_bytes)
     step_bytes += state_bytes(layout, frames=frames, rows=rows, cols=cols)
     # Only one of two experts works at a time.
-    stages += [stage("steps", (expert,), step_bytes) for expert in layout.experts]
-    stages.append(stage("decoding", ("vae",), decoding_bytes(layout, pixels, num_frames, how)))
+    stages += [stage("steps", expert, step_bytes) for expert in layout.experts]
+    stages.append(stage("decoding", "vae", decoding_bytes(layout, pixels, num_frames, how)))
     return Needs(tuple(stages), ERROR)
 
 

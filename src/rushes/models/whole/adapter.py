@@ -28,6 +28,7 @@ from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import arithmetic, read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
+from rushes.models.waiting import WaitingNetworks
 from rushes.models.whole.components import networks_of, piped
 from rushes.models.whole.film import chunks, film
 from rushes.models.whole.layout import LENGTHS, read
@@ -68,20 +69,18 @@ class WholeState:
 class WholeAdapter(ResidentAdapter):
     """The pipeline that a folder names, on the accelerator where there is one. One clip at a time."""
 
+    networks: WaitingNetworks
+
     def __init__(self, card: Card, **how: Any) -> None:
         super().__init__(card, **how)
         # Size and rate are the card's; the operator may have said them.
         self._pipeline = read_by(partial(read, native=f"1x1@{self._weights.fps}"), self._weights)
         found = read_by(looked_at, self._weights)
         self.networks = networks_of(found, self.device, self._dtype, self._residency)
-        self.pipe = piped(found, self.networks, self.ready)
+        self.pipe = piped(found, self.networks)
         self._grid = grid_of(self.pipe, self._pipeline)
         self._takes = inspect.signature(type(self.pipe).__call__).parameters
         self._newest: ref[Run] | None = None  # it goes with the state of its clip, and all that its call has made
-
-    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
-        super().accelerate(how, dress)
-        self.networks.by_turns = how.blocks
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         """Of its parts alone: what is made while they work is inside the call."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -14,31 +12,34 @@ import torch
 from transformers import AutoTokenizer
 
 from rushes.models.kept import Network
-from rushes.models.parts import Residency
+from rushes.models.parts import DENOISERS, Residency
 from rushes.models.waiting import Waiting, WaitingNetworks, placed
 from rushes.weights.checkpoint import INDEX, Checkpoint
 
-Ready = Callable[[str, Any], None]
-"""Shown a network, by the name of its part, each time before it works."""
+
+class Networks(WaitingNetworks):
+    """Those of any pipeline: what can work tile by tile does so where the plan says it, and else at once."""
+
+    def ready(self, name: str, network: Any) -> None:
+        super().ready(name, network)
+        if not name.startswith(DENOISERS) and hasattr(network, "use_tiling"):
+            network.use_tiling = self.how.tiles
 
 
 def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> WaitingNetworks:
     """The networks of `found`, all in the same numbers. Nothing is loaded."""
     kinds = {name: _kind(library, named) for name, (library, named) in _index(found).items()}
     networks = {name: Network(kind, dtype, _tied(kind)) for name, kind in kinds.items() if _is_network(kind)}
-    return WaitingNetworks(found, device, residency, networks)
+    return Networks(found, device, residency, networks)
 
 
-def parts_of(found: Checkpoint, networks: WaitingNetworks, ready: Ready) -> dict[str, Any]:
-    """Every part of `found` by name; networks are shown to `ready` before they work.
-
-    Errors  GenerationFailed, with the part at fault; of a network when it is loaded.
-    """
+def parts_of(found: Checkpoint, networks: WaitingNetworks) -> dict[str, Any]:
+    """Every part of `found` by name. Errors  GenerationFailed, naming it; of a network when it is loaded."""
     parts: dict[str, Any] = {}
     for name, (library, named) in _index(found).items():
         kind = _kind(library, named)
         if _is_network(kind):
-            parts[name] = Waiting(networks, name, partial(ready, name))
+            parts[name] = Waiting(networks, name)
         elif kind is None and name.startswith("tokenizer"):
             parts[name] = networks.folder.part(name, AutoTokenizer, trust_remote_code=False)
         else:
@@ -46,10 +47,10 @@ def parts_of(found: Checkpoint, networks: WaitingNetworks, ready: Ready) -> dict
     return parts
 
 
-def piped(found: Checkpoint, networks: WaitingNetworks, ready: Ready) -> Any:
+def piped(found: Checkpoint, networks: WaitingNetworks) -> Any:
     """The pipeline of `found` around its parts. Errors  GenerationFailed with the part at fault."""
     kind, index = getattr(diffusers, found.pipeline), json.loads((found.folder / INDEX).read_bytes())
-    parts = parts_of(found, networks, ready)
+    parts = parts_of(found, networks)
     for name in inspect.signature(kind).parameters:
         if name in found.settings:
             parts[name] = found.settings[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rushes.models.parts import DENOISERS, How, Needs, Stage
+from rushes.models.parts import DENOISERS, How, Needs
 from rushes.models.waiting import WaitingNetworks
 
 Made = Callable[[str, str], float]
@@ -13,11 +13,11 @@ Made = Callable[[str, str], float]
 
 def needs(networks: WaitingNetworks, how: How, *, pictures: bool, made: Made, error: float) -> Needs:
     """What a clip needs; `pictures` whether some are given."""
-    stages = []
-    for part, key in networks.keys.items():
-        for name in _stages_of(part, pictures):
-            here = networks.here_bytes(part, by_turns=how.blocks)
-            stages.append(Stage(name, {key: here}, int(made(name, part))))
+    stages = (
+        networks.stage(how, name, part, made(name, part))
+        for part in networks.keys
+        for name in _stages_of(part, pictures)
+    )
     return Needs(tuple(stages), error)
 
 
