@@ -78,7 +78,7 @@ def _tensor(name: str, about: Any) -> Tensor:
         dtype, shape, (start, end) = about["dtype"], tuple(about["shape"]), about["data_offsets"]
         bits = DTYPE_BITS[dtype] * math.prod(shape)
         whole = all(type(number) is int and number >= 0 for number in (*shape, start, end))
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise Damaged(f"describes the tensor {name[:80]!r} in no way that is known") from None
     if not whole or 8 * (end - start) != bits:
         raise Damaged(f"gives the tensor {name[:80]!r} another length than its shape")

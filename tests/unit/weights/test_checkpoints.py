@@ -133,6 +133,7 @@ def about(dtype: object = "U8", shape: object = (4,), offsets: object = (0, 4)) 
         (header({"a": about(dtype="F7")}, bytes(4)), "in no way that is known"),
         (header({"a": about(dtype=[])}, bytes(4)), "in no way that is known"),
         (header({"a": about(shape=5)}, bytes(4)), "in no way that is known"),
+        (header({"a": about(shape=[10**400, 0.5])}, bytes(4)), "in no way that is known"),
         (header({"a": about(shape=[-4])}, bytes(4)), "another length than its shape"),
         (header({"a": about(shape=[5])}, bytes(4)), "another length than its shape"),
         (header({"a": about(offsets=[-4, 0])}, bytes(4)), "another length than its shape"),
