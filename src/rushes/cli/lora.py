@@ -44,8 +44,9 @@ def add_lora(
     """
     with explained(as_json):
         from rushes.weights.checkpoint import hashed, revision_of
-        from rushes.weights.shelf import LoraEntry
+        from rushes.weights.shelf import LoraEntry, check_id
 
+        check_id(name, "name")
         shelf = shelf_of(data)
         model = entry_of(shelf, of)
         networks = _networks(model)
@@ -74,10 +75,18 @@ def add_lora(
 
 
 def _networks(model: Entry) -> Mapping[str, Layers]:
-    """The layers that a LoRA of `model` may change, by network. Errors  UnsupportedField where it takes none."""
+    """The layers that a LoRA of `model` may change, by network.
+
+    Errors  UnsupportedField where it takes none, WrongSetup where its files are not what was added.
+    """
+    from rushes.weights.checkpoint import changed
+
     dotted = known_of(model).weights.loras
     if dotted is None:
         raise UnsupportedField(field="to", given=model.id, hint="models of this family take no LoRA here")
+    if (fault := changed(model.folder, model.files, whole=False)) is not None:
+        hint = f"{fault}; all of it: rushes models verify {model.id}"
+        raise WrongSetup(field="to", given=model.id, allowed="a model whose files are as they were added", hint=hint)
     module, _, name = dotted.partition(":")
     networks: Mapping[str, Layers] = getattr(import_module(module), name)(model.folder)
     return networks

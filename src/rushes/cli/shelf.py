@@ -68,8 +68,9 @@ def add(
         from rushes.catalogue.loras import to_add_refiner, worn_always
         from rushes.cli.licence import agreed, check_askable, licence_of
         from rushes.weights.checkpoint import hashed, looked_at, revision_of
-        from rushes.weights.shelf import Entry
+        from rushes.weights.shelf import Entry, check_id
 
+        check_id(id, "id")
         shelf = shelf_of(data)
         known = known_by(like or id) if like is not None or source is None or _is_known(id) else None
         _check_free(id, like)
@@ -155,7 +156,7 @@ def remove(
             _remove_lora(shelf, id, lora, as_json)
             return
         entry = shelf.find(id)
-        if entry is None and id not in shelf.unreadable():
+        if entry is None and id.casefold() not in shelf.unreadable():
             entry_of(shelf, id)
         shelf.remove(id)
         if as_json:
@@ -328,5 +329,7 @@ def told_of(quiet: bool) -> Iterator[Tell]:
     def tell(name: str, done: int, size: int) -> None:
         print(f"\r\033[K{name} {done / max(size, 1):.0%}", end="", file=sys.stderr, flush=True)
 
-    yield tell
-    print("\r\033[K", end="", file=sys.stderr)
+    try:
+        yield tell
+    finally:
+        print("\r\033[K", end="", file=sys.stderr)

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,7 @@ class Shelf:
         self._write(self._lora_path(entry.of, entry.name), "name", entry.name, entry)
 
     def _write(self, path: Path, field: str, id: str, entry: Entry | LoraEntry) -> None:
-        if not ID.fullmatch(id):
-            raise WrongSetup(field=field, given=id, allowed="letters, digits and . _ -, with at most one /")
+        check_id(id, field)
         said = {**asdict(entry), "folder": str(entry.folder)}
         draft = path.with_name(f".{secrets.token_hex(8)}")
         try:
@@ -110,7 +110,8 @@ class Shelf:
                 os.fsync(file.fileno())
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # there is none where there is no folder
+                draft.unlink()
             raise WrongSetup(field="models", given=self.place, allowed="a folder that can be written to") from error
 
     def remove(self, id: str) -> bool:
@@ -161,6 +162,12 @@ class Shelf:
 
     def _lora_paths(self, of: str) -> list[Path]:
         return sorted(self.place.glob(f"{_spelled(of)}@*{LORA_SUFFIX}"))
+
+
+def check_id(id: str, field: str) -> None:
+    """Refuse what cannot be asked for, nor be a file's name. Errors  WrongSetup naming `field`."""
+    if not ID.fullmatch(id):
+        raise WrongSetup(field=field, given=id, allowed="letters, digits and . _ -, with at most one /")
 
 
 def _spelled(id: str) -> str:

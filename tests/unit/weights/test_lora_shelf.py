@@ -155,3 +155,20 @@ def test_what_cannot_be_done_is_said_in_one_line(machine: Machine, words: list[s
     assert reason in done.stderr, done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert machine.offered() == ()
+
+
+def test_a_name_that_is_none_is_refused_before_anything_is_read(machine: Machine) -> None:
+    refused = machine.models("add-lora", "my penguins", "--to", ID, "--from", "nowhere.safetensors", "--json")
+    assert refused.exit_code == 2
+    assert json.loads(refused.stdout)["error"]["param"] == "name"
+
+
+def test_a_model_whose_files_were_damaged_since_takes_none_and_is_said_to_be(machine: Machine) -> None:
+    (weights,) = (machine.place / ID / "transformer").glob("*.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    refused = machine.models("add-lora", "penguins", "--to", ID, "--from", str(machine.file), "--json")
+    assert refused.exit_code == 2
+    error = json.loads(refused.stdout)["error"]
+    assert error["param"] == "to"
+    assert weights.name in error["message"]
+    assert f"rushes models verify {ID}" in error["message"]

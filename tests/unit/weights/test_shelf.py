@@ -144,3 +144,27 @@ def test_from_the_hub_the_reason_says_what_is_missing(machine: Machine) -> None:
     assert done.exit_code == 2
     lacking = "pip install 'rushes[torch]'" if find_spec("huggingface_hub") is None else "it is not on this disk"
     assert lacking in done.stderr
+
+
+def test_what_is_no_id_is_refused_before_anything_is_fetched_or_read(machine: Machine) -> None:
+    refused = machine.models("add", "my model", "--from", "nobody/nothing", "--json")
+    assert refused.exit_code == 2
+    assert json.loads(refused.stdout)["error"]["param"] == "id"
+
+
+def test_a_shelf_that_cannot_be_written_to_is_said_plainly(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("RUSHES_MODELS", str(tmp_path / "file"))
+    refused = machine.models("add", ID, "--from", str(machine.folder), "--json")
+    assert refused.exit_code == 2
+    assert json.loads(refused.stdout)["error"]["param"] == "models"
+
+
+def test_a_damaged_memory_is_removed_by_its_id_in_any_case(machine: Machine) -> None:
+    machine.said("add", ID, "--from", str(machine.folder))
+    (remembered,) = (machine.data / "models").glob("*.model.json")
+    remembered.write_text("{")
+    machine.said("remove", ID.upper())
+    assert not remembered.exists()
