@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -138,14 +139,19 @@ def weights_in(folder: Path) -> Finding:
         return Finding("weights", MISSING, f"rushes/mini lacks {', '.join(absent)}", REINSTALL)
     total_bytes = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
     sums = folder / "SHA256SUMS"
-    revision = json.loads((folder / "mini.json").read_text("utf-8")).get("revision", "unknown")
-    found = f"rushes/mini revision {revision}, {total_bytes / 1e6:.1f} MB"
-    if not sums.is_file():
-        return Finding("weights", NOTE, f"{found}; no SHA256SUMS beside them, so not checked")
-    for line in sums.read_text("utf-8").splitlines():
-        digest, _, name = line.partition("  ")
-        if not (folder / name).is_file() or hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+    listed_sums = sums.read_text("utf-8", "replace").splitlines() if sums.is_file() else []
+    digests = {name: digest for digest, _, name in (line.partition("  ") for line in listed_sums)}
+    for name in dict.fromkeys((*digests, *(wanted if sums.is_file() else ()))):
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != digests.get(name):
             return Finding("weights", MISSING, f"rushes/mini: {name} is damaged", REINSTALL)
+    try:
+        revision = json.loads((folder / "mini.json").read_text("utf-8"))["revision"]
+    except (ValueError, KeyError, TypeError):
+        return Finding("weights", MISSING, "rushes/mini: mini.json is damaged", REINSTALL)
+    found = f"rushes/mini revision {revision}, {total_bytes / 1e6:.1f} MB"
+    if not digests:
+        return Finding("weights", NOTE, f"{found}; no SHA256SUMS beside them, so not checked")
     return Finding("weights", OK, f"{found}, hashes match")
 
 
@@ -156,8 +162,14 @@ def added(settings: Settings) -> Iterator[Finding]:
     from rushes.acceleration.plan import planned
     from rushes.assemble import build_catalogue, build_shelf
 
-    cards = {offer.card.id: offer.card for offer in build_catalogue(settings).offers() if offer.card.weights}
-    for entry in build_shelf(settings).entries():
+    try:
+        cards = {offer.card.id: offer.card for offer in build_catalogue(settings).offers() if offer.card.weights}
+        entries = tuple(build_shelf(settings).entries())
+    except OSError as error:
+        fault = f"which models were added cannot be read in {error.filename}: {error.strerror}"
+        yield Finding("model", MISSING, fault, "run it as the user whose server it is")
+        return
+    for entry in entries:
         if entry.id not in cards:
             fault = f"{entry.id} is not offered: its files in {entry.folder} are not what was added"
             yield Finding("model", MISSING, fault, f"rushes models verify {entry.id}")
@@ -238,11 +250,10 @@ def memory() -> Iterator[Finding]:
 
 def disk(data: Path) -> Iterator[Finding]:
     """Whether the data folder, or the nearest folder above it that exists, can be written to, and how much is left."""
-    there = data
-    while not there.exists():
-        there = there.parent
-    shown = str(data) if there == data else f"{data} (will be made)"
+    there, shown = data, str(data)
     try:
+        while not there.exists():
+            there, shown = there.parent, f"{data} (will be made)"
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
@@ -263,6 +274,9 @@ def port(host: str, number: int) -> Finding:
         try:
             probe.bind((host, number))
         except OSError as error:
-            remedy = f"something else listens there, perhaps another rushes; rushes serve --port {number + 1}"
+            if error.errno != errno.EADDRINUSE:
+                return Finding("port", NOTE, f"{host}:{number} cannot be had: {error.strerror}", "name another --port")
+            other = number + 1 if number < 65535 else 8000
+            remedy = f"something else listens there, perhaps another rushes; rushes serve --port {other}"
             return Finding("port", NOTE, f"{host}:{number} is not free: {error.strerror}", remedy)
     return Finding("port", OK, f"{host}:{number} is free")

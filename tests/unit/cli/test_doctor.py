@@ -58,6 +58,36 @@ def test_weights_that_cannot_be_checked_are_said_to_be_unchecked(weights: Path) 
     assert examine.weights_in(weights).state == "note"
 
 
+@pytest.mark.parametrize("content", ['{"revi', "[1]", "{}"])
+def test_weights_whose_description_cannot_be_read_are_damaged(content: str, weights: Path) -> None:
+    (weights / "mini.json").write_text(content)
+    assert examine.weights_in(weights).found == "rushes/mini: mini.json is damaged"
+    (weights / "SHA256SUMS").unlink()
+    assert examine.weights_in(weights).found == "rushes/mini: mini.json is damaged"
+
+
+@pytest.mark.parametrize("sums", [b"", b"\xff\0"])
+def test_hashes_that_were_cut_short_match_nothing(sums: bytes, weights: Path) -> None:
+    (weights / "SHA256SUMS").write_bytes(sums)
+    assert examine.weights_in(weights).state == "missing"
+
+
+def test_a_name_too_long_for_a_folder_is_a_finding(tmp_path: Path) -> None:
+    (finding,) = examine.disk(tmp_path / ("a" * 300) / "data")
+    assert finding.state == "missing"
+
+
+def test_a_shelf_that_may_not_be_read_is_a_finding_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUSHES_MODELS", str(tmp_path / ("a" * 300)))
+    done = CliRunner().invoke(app, ["doctor", "--data", str(tmp_path), "--port", "0", "--json"])
+    assert done.exit_code == 1
+    findings = json.loads(done.stdout)["findings"]
+    assert "File name too long" in next(one["found"] for one in findings if one["name"] == "model")
+    assert "disk" in [one["name"] for one in findings]
+
+
 def test_a_taken_port_is_a_note_with_another_port_in_its_remedy() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         number = taken.getsockname()[1]
