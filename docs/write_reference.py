@@ -128,8 +128,12 @@ def files(rule: MediaRule) -> str:
     said = [f"up to {rule.max_items}"]
     if rule.max_bytes is not None:
         said.append(f"each up to {rule.max_bytes >> 20} MiB")
+    if rule.min_seconds is not None:
+        said.append(f"at least {rule.min_seconds:g} s long")
     if rule.max_seconds is not None:
         said.append(f"up to {rule.max_seconds:g} s long")
+    if rule.max_aspect is not None:
+        said.append(f"one side up to {rule.max_aspect:g} times the other")
     if rule.positions:
         said.append("at " + listed(["a frame number" if place == "any" else place for place in rule.positions]))
     return ", ".join(said)

@@ -168,6 +168,11 @@ class ImageTooLarge(MediaRefused):
     summary = "this image has too many pixels"
 
 
+class MediaTooNarrow(MediaRefused):
+    code = "media_too_narrow"
+    summary = "this picture is too long for its width"
+
+
 class ImageUndecodable(MediaRefused):
     code = "image_undecodable"
     summary = "this image is damaged, or is not what it says it is"
@@ -181,6 +186,11 @@ class VideoTooLarge(MediaRefused):
 class VideoTooLong(MediaRefused):
     code = "video_too_long"
     summary = "this video is too long"
+
+
+class VideoTooShort(MediaRefused):
+    code = "video_too_short"
+    summary = "this video is too short"
 
 
 class VideoTooManyFrames(MediaRefused):

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from conftest import GOLDEN, Canary, Outcome
 from rushes import errors
+from rushes.catalogue.card import MediaRule
 from rushes.errors import MediaRefused
+from rushes.intake.within import check_said
 from rushes.media.decode import _decoder
 from rushes.media.limits import VideoLimits
-from rushes.media.sniff import VIDEOS
+from rushes.media.sniff import VIDEOS, sniff
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory and descriptors are counted in /proc")
 
@@ -38,6 +41,20 @@ def test_the_table_names_every_file_and_they_are_more_than_a_hundred(outcome: Ou
 @pytest.mark.parametrize("name", sorted(GOLDEN))
 def test_a_hostile_file_gets_the_right_answer(outcome: Outcome, name: str) -> None:
     assert outcome.found[name] == GOLDEN[name], outcome.said.get(name)
+
+
+def test_what_a_door_refuses_by_a_files_own_word_would_be_refused_for_the_same(corpus: Path) -> None:
+    refused = {}
+    for name in GOLDEN:
+        data = (corpus / name).read_bytes()
+        with suppress(MediaRefused):
+            kind = sniff(data)
+            try:
+                check_said(data, kind, MediaRule(1), "a model")
+            except MediaRefused as error:
+                refused[name] = error.code
+    assert refused == {name: GOLDEN[name] for name in refused}
+    assert {name.partition("/")[0] for name in refused} == {"images", "videos", "sounds"}
 
 
 def test_no_answer_holds_a_word_of_a_library(outcome: Outcome) -> None:

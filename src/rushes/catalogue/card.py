@@ -94,7 +94,8 @@ class MediaRule:
 
     `positions` matters to `frame_images` only: any of "first", "last", "any" (a frame number); `needed` are those of
     "first" and "last" without which the model makes nothing.
-    `max_bytes` of one file, and `max_seconds` of one clip or sound; None is whatever this server opens at most.
+    `max_bytes` of one file, `min_seconds` and `max_seconds` of one clip or sound, `max_aspect` of a picture or clip,
+    longer side over shorter; None is whatever this server opens.
     `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. Else
     pictures and clips of whom the film is about are squares, and a sound is the film's own.
     """
@@ -103,7 +104,9 @@ class MediaRule:
     positions: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
     max_bytes: int | None = None
+    min_seconds: float | None = None
     max_seconds: float | None = None
+    max_aspect: float | None = None
     whole: bool = False
 
     def filled_by(self, other: MediaRule) -> MediaRule:
@@ -111,7 +114,9 @@ class MediaRule:
         return replace(
             self,
             max_bytes=self.max_bytes or other.max_bytes,
+            min_seconds=self.min_seconds or other.min_seconds,
             max_seconds=self.max_seconds or other.max_seconds,
+            max_aspect=self.max_aspect or other.max_aspect,
             whole=other.whole,
         )
 

@@ -93,6 +93,10 @@ def _media(rule: MediaRule) -> dict[str, Any]:
         said["positions"] = list(rule.positions)
     if rule.max_bytes is not None:
         said["max_bytes"] = rule.max_bytes
+    if rule.min_seconds is not None:
+        said["min_seconds"] = rule.min_seconds
     if rule.max_seconds is not None:
         said["max_seconds"] = rule.max_seconds
+    if rule.max_aspect is not None:
+        said["max_aspect_ratio"] = rule.max_aspect
     return said

@@ -10,8 +10,9 @@ from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.egress.target import check_url
-from rushes.errors import MediaTooLarge
+from rushes.errors import MediaRefused, MediaTooLarge
 from rushes.intake.references import Fetched, Kept, reference
+from rushes.intake.within import check_leaves_some, check_said
 from rushes.media.source import inline, is_url, require_kind
 from rushes.storage.base import Storage
 
@@ -21,8 +22,8 @@ def copied_in(
 ) -> tuple[ResolvedRequest, tuple[str, ...]]:
     """`request` with references for sources, and the keys of the inputs that belong to it from now on.
 
-    An address is refused here where it can be without asking the network.
-    Errors  InvalidValue, MediaTooLarge or UnsupportedMediaType with the item's path; StorageUnavailable.
+    An address is refused here where it can be without asking the network, and a file where it can be by its own word.
+    Errors  InvalidValue or MediaRefused with the item's path; StorageUnavailable.
     """
     if not request.media.given():
         return request, ()
@@ -35,7 +36,7 @@ def copied_in(
             # may be another file tomorrow, and another owner's.
             keys.append(secrets.token_hex(16))
             return reference(Fetched(keys[-1], source))
-        content = checked(member, path, source, card)
+        content = checked(member, path, source, card, request.seconds)
         keys.append(hashlib.sha256(content).hexdigest())
         inputs.put(keys[-1], content)
         return reference(Kept(keys[-1]))
@@ -43,11 +44,21 @@ def copied_in(
     return replace(request, media=request.media.with_sources(kept)), tuple(keys)
 
 
-def checked(member: str, path: str, source: str, card: Card) -> bytes:
-    """The bytes of a data URL or base64 `source`, no more than the card takes and of a kind that `member` takes."""
-    most = card.rules.media.of(member).max_bytes
+def checked(member: str, path: str, source: str, card: Card, seconds: float) -> bytes:
+    """The bytes of a data URL or base64 `source`: of a kind that `member` takes, and by their own word within the card.
+
+    `seconds` are those of the video.
+    """
+    rule = card.rules.media.of(member)
+    most = rule.max_bytes
     content = inline(source, path)
     if most is not None and len(content) > most:
         raise MediaTooLarge(field=path, given=f"{len(content)} bytes", allowed=f"up to {most} bytes", model=card.id)
-    require_kind(content, member, path)
+    kind = require_kind(content, member, path)
+    try:
+        said = check_said(content, kind, rule, card.id)
+        if member == "frame_videos" and said.least_s is not None:
+            check_leaves_some(said.least_s, seconds, card.id)
+    except MediaRefused as error:
+        raise error.at(path) from None
     return content

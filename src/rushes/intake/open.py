@@ -15,8 +15,9 @@ from rushes.contract.events import Observer, Progress
 from rushes.contract.request import Note, ResolvedRequest
 from rushes.egress.fetch import fetch
 from rushes.egress.policy import EgressPolicy
-from rushes.errors import GenerationFailed, InvalidValue, MediaRefused, VideoTooLong
+from rushes.errors import GenerationFailed, InvalidValue, MediaRefused
 from rushes.intake.references import Fetched, Kept, referred
+from rushes.intake.within import check_length, check_shape, nothing_left
 from rushes.media.cover import Cover, native_count, shown_at
 from rushes.media.decode import decode_audio, decode_image, decode_video
 from rushes.media.encode import AUDIO_RATE_HZ
@@ -121,17 +122,21 @@ class _Opening:
         if rule.max_bytes is not None:
             limits = replace(limits, max_bytes=rule.max_bytes)
         given = decode_image(self._bytes(where, path, limits.max_bytes), limits).rgb_HWC
+        self._check_shape(given, rule)
         if rule.whole:
             return given
         return self._cover(given, path, square)(given)
 
     def clip(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
         """(T, native height, native width, 3) at the native rate, all of the clip; or squares."""
-        limits = _video_limits(self._rules.of(member), self._native)
+        rule = self._rules.of(member)
+        limits = _video_limits(rule, self._native)
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
+        self._check_shape(given.frames_THWC[0], rule)
         cover = self._cover(given.frames_THWC[0], path, square)
         fps = self._native.fps
         shown = shown_at(given.times_s, fps, native_count(given.times_s, fps))
+        check_length(len(shown) / fps, rule, self._request.made_by)
         covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
         return np.stack([covered[index] for index in shown.tolist()])
 
@@ -145,8 +150,10 @@ class _Opening:
             return self.clip(member, path, where, square=True), None
         limits = replace(_video_limits(rule, native), grid=(native.width // 2, native.height // 2), sound=True)
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
+        self._check_shape(given.frames_THWC[0], rule)
         shown = shown_at(given.times_s, native.fps, native_count(given.times_s, native.fps))
         lasts_s, film_s = len(shown) / native.fps, native.num_frames / native.fps
+        check_length(lasts_s, rule, self._request.made_by)
         if lasts_s > film_s:
             self._notes.append(Note("made", path, f"of its {lasts_s:.3g} s the first {film_s:.3g} are looked at"))
         frames: Frames = given.frames_THWC[shown[: native.num_frames]]
@@ -185,6 +192,10 @@ class _Opening:
                 hint="the model itself makes no more frames than that",
             )
         return index
+
+    def _check_shape(self, picture: Frames, rule: MediaRule) -> None:
+        height, width, _ = picture.shape
+        check_shape(width, height, rule, self._request.made_by)
 
     def _cover(self, picture: Frames, path: str, square: bool) -> Cover:
         height, width, _ = picture.shape
@@ -248,12 +259,7 @@ def _check_beginning(
 ) -> None:
     """Refuse a clip to continue that leaves nothing to make, and keyframes inside it."""
     if len(lead_in) >= native.num_frames:
-        raise VideoTooLong(
-            field="media.frame_videos[0]",
-            given=f"{len(lead_in) / native.fps:g} seconds",
-            allowed=f"less than the {request.seconds:g} seconds asked for, of which it is the beginning",
-            hint="ask for more seconds, or send the end of the clip alone",
-        )
+        raise nothing_left(len(lead_in) / native.fps, request.seconds, request.made_by).at("media.frame_videos[0]")
     for item, (frame, _) in enumerate(keyframes):
         if frame < len(lead_in):
             raise InvalidValue(

@@ -50,7 +50,7 @@ def pixels(limits: ImageLimits | VideoLimits) -> str:
 
 
 def one(numbers: Sequence[float], unit: str) -> str | None:
-    return f"{numbers[0]:g} {unit}" if numbers else None
+    return f"{numbers[0]:.4g} {unit}" if numbers else None
 
 
 def rate(numbers: Sequence[float]) -> str | None:
@@ -81,9 +81,9 @@ def error(code: str, numbers: Sequence[float], limits: Limits) -> MediaRefused:
         case "too_large", VideoLimits():
             return VideoTooLarge(given=size(numbers), allowed=pixels(limits))
         case "too_long", VideoLimits():
-            return VideoTooLong(allowed=f"up to {limits.max_seconds:g} seconds")
+            return VideoTooLong(given=one(numbers, "seconds"), allowed=f"up to {limits.max_seconds:g} seconds")
         case "too_long", AudioLimits():
-            return AudioTooLong(allowed=_seconds(limits))
+            return AudioTooLong(given=one(numbers, "seconds"), allowed=_seconds(limits))
         case "too_short", AudioLimits():
             return AudioTooShort(given=one(numbers, "seconds"), allowed=_seconds(limits))
         case "too_many_frames", VideoLimits():

@@ -44,9 +44,9 @@ def inline(source: str, path: str) -> bytes:
     return content
 
 
-def require_kind(content: bytes, member: str, path: str) -> None:
-    """Refuse a file that is of no kind that `member` takes. Raises UnsupportedMediaType naming `path`."""
+def require_kind(content: bytes, member: str, path: str) -> Kind:
+    """What `content` is, where `member` takes files of that kind. Raises UnsupportedMediaType naming `path`."""
     try:
-        sniff(content, KINDS[member])
+        return sniff(content, KINDS[member])
     except MediaRefused as error:
         raise error.at(path) from None

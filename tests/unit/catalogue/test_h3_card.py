@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rushes.catalogue.cards.h3 import CARD
+from rushes.catalogue.limits import limits
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.media import FrameImage, Media
@@ -67,6 +68,13 @@ def test_what_it_cannot_honour_is_refused_by_name(change: dict[str, Any], field:
         asked(**change)
     assert (refused.value.status, refused.value.field) == (400, field)
     assert said in str(refused.value)
+
+
+def test_how_short_and_how_narrow_an_example_may_be_is_shown() -> None:
+    said = limits(CARD.rules)["media"]
+    assert said["reference_images"] == {"max_items": 9, "max_bytes": 30 << 20, "max_aspect_ratio": 4}
+    clips = {"max_items": 3, "max_bytes": 200 << 20, "min_seconds": 0.54, "max_seconds": 15, "max_aspect_ratio": 4}
+    assert said["reference_videos"] == clips
 
 
 def test_its_licence_has_to_be_agreed_to() -> None:

@@ -7,16 +7,28 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from foreign_cases import film, image, tone, wav
 
-from rushes.catalogue.card import Card, MediaRule
+from rushes.catalogue.card import Card, MediaRule, MediaRules
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest, VideoRequest
 from rushes.egress.policy import EgressPolicy
-from rushes.errors import InvalidValue, MediaTooLarge, Refused, UnsupportedMediaType
+from rushes.errors import (
+    AudioTooShort,
+    ImageTooLarge,
+    InvalidValue,
+    MediaTooLarge,
+    MediaTooNarrow,
+    Refused,
+    UnsupportedMediaType,
+    VideoTooLong,
+    VideoTooShort,
+)
 from rushes.intake.copy import copied_in
 from rushes.intake.references import Fetched, Kept, referred
 from rushes.storage.local import LocalStorage
@@ -32,9 +44,9 @@ def text(content: bytes) -> str:
 PNG_TEXT, SECOND = text(PNG), "media.frame_images[1]"
 
 
-def settled(media: Media) -> ResolvedRequest:
-    catalogue = Catalogue([CARD])
-    return resolve(VideoRequest(model=CARD.id, prompt="a fox runs", media=media), catalogue.find(CARD.id), lambda: 7)
+def settled(media: Media, card: Card = CARD) -> ResolvedRequest:
+    catalogue = Catalogue([card])
+    return resolve(VideoRequest(model=card.id, prompt="a fox runs", media=media), catalogue.find(card.id), lambda: 7)
 
 
 @pytest.fixture
@@ -45,7 +57,7 @@ def inputs(tmp_path: Path) -> LocalStorage:
 def copied(
     media: Media, inputs: LocalStorage, card: Card = CARD, policy: EgressPolicy | None = None
 ) -> tuple[ResolvedRequest, tuple[str, ...]]:
-    return copied_in(settled(media), card, inputs, policy or EgressPolicy())
+    return copied_in(settled(media, card), card, inputs, policy or EgressPolicy())
 
 
 def test_the_row_holds_the_digest_and_the_storage_the_bytes(inputs: LocalStorage) -> None:
@@ -103,6 +115,71 @@ def test_a_file_larger_than_the_card_says_is_refused_with_the_size(inputs: Local
         copied(Media(frame_images=(FrameImage(text(PNG)),)), inputs, card)
     assert (refused.value.field, refused.value.given) == ("media.frame_images[0]", f"{len(PNG)} bytes")
     assert refused.value.allowed == "up to 50 bytes"
+
+
+EXAMPLE = MediaRule(2, min_seconds=0.54, max_seconds=3, max_aspect=4, whole=True)
+PICKY = replace(
+    CARD,
+    rules=replace(CARD.rules, media=replace(CARD.rules.media, reference_images=EXAMPLE, reference_videos=EXAMPLE)),
+)
+"""A model that looks at examples in their own shape, and at no sliver of one."""
+
+
+def flat(width: int, height: int) -> np.ndarray:
+    return np.full((height, width, 3), 90, np.uint8)
+
+
+def clip(count: int, width: int = 64, height: int = 64) -> str:
+    """25 frames a second."""
+    return text(film([flat(width, height)] * count))
+
+
+def picture(width: int, height: int) -> str:
+    return text(image(flat(width, height), "PNG"))
+
+
+@pytest.mark.parametrize(
+    ("media", "field", "error", "given", "allowed"),
+    [
+        (Media(reference_videos=(clip(20), clip(5))), "media.reference_videos[1]", VideoTooShort,
+         "0.2 seconds", "at least 0.54 seconds"),
+        (Media(reference_videos=(clip(95),)), "media.reference_videos[0]", VideoTooLong,
+         "3.8 seconds", "up to 3 seconds"),
+        (Media(reference_videos=(clip(20, 272, 64),)), "media.reference_videos[0]", MediaTooNarrow,
+         "272x64", "one side up to 4 times as long as the other"),
+        (Media(reference_images=(picture(64, 64), picture(64, 257))), "media.reference_images[1]", MediaTooNarrow,
+         "64x257", "one side up to 4 times as long as the other"),
+        (Media(frame_images=(FrameImage(picture(12_001, 1)),)), "media.frame_images[0]", ImageTooLarge,
+         "12001x1 pixels", "up to 40 million pixels, and up to 12000 a side"),
+        (Media(audio_inputs=(text(wav(tone(1.5))),)), "media.audio_inputs[0]", AudioTooShort,
+         "1.5 seconds", "3 to 30 seconds"),
+        (Media(frame_videos=(clip(170),)), "media.frame_videos[0]", VideoTooLong,
+         "6.8 seconds", "less than the 6 seconds asked for, of which it is the beginning"),
+    ],
+)  # fmt: skip
+def test_a_file_that_says_itself_what_cannot_be_taken_is_refused_before_the_queue(
+    media: Media, field: str, error: type[Refused], given: str, allowed: str, inputs: LocalStorage
+) -> None:
+    with pytest.raises(error) as refused:
+        copied(media, inputs, PICKY)
+    assert (refused.value.status, refused.value.field) == (400, field)
+    assert (refused.value.given, refused.value.allowed) == (given, allowed)
+
+
+def test_what_is_just_within_is_taken(inputs: LocalStorage) -> None:
+    assert len(copied(Media(reference_videos=(clip(14), clip(75, 256, 64))), inputs, PICKY)[1]) == 2
+    assert len(copied(Media(reference_images=(picture(64, 256),)), inputs, PICKY)[1]) == 1
+
+
+def test_what_a_file_does_not_say_is_left_to_whoever_opens_it(inputs: LocalStorage) -> None:
+    fragments = text(film([flat(64, 64)] * 5, container_options={"movflags": "frag_keyframe+empty_moov"}))
+    assert copied(Media(reference_videos=(fragments,)), inputs, PICKY)[1]
+
+
+def test_rules_that_leave_it_open_have_it_from_the_model_that_makes_it() -> None:
+    hosted = MediaRules(reference_videos=MediaRule(1))
+    filled = hosted.filled_by(PICKY.rules.media).reference_videos
+    assert (filled.min_seconds, filled.max_seconds, filled.max_aspect, filled.max_items) == (0.54, 3, 4, 1)
 
 
 def test_a_client_cannot_name_what_others_sent() -> None:

@@ -13,6 +13,7 @@ from test_intake_open import COLOURS, come, flat, png, text
 from rushes.catalogue.card import MediaRule, MediaRules
 from rushes.catalogue.cards.mini import CARD
 from rushes.contract.media import Media
+from rushes.errors import MediaRefused, MediaTooNarrow, VideoTooShort
 from rushes.storage.local import LocalStorage
 
 TWO = MediaRule(2, max_bytes=1 << 24, max_seconds=10, whole=True)
@@ -78,3 +79,29 @@ def test_sounds_are_examples_and_not_the_films_own(inputs: LocalStorage) -> None
     assert came.inputs.sound is None
     assert [len(voice) for voice in came.inputs.voices] == [3 * 48_000, 4 * 48_000]
     assert [note.message for note in came.notes] == [f"of its {seconds} s the first 2 are heard" for seconds in (3, 4)]
+
+
+EXAMPLE = replace(TWO, min_seconds=0.54, max_aspect=4)
+PICKY = replace(WHOLE, rules=replace(WHOLE.rules, media=MediaRules(reference_images=EXAMPLE, reference_videos=EXAMPLE)))
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "error", "given"), [(8, 64, VideoTooShort, "0.333 seconds"), (20, 272, MediaTooNarrow, "272x64")]
+)
+def test_a_clip_that_did_not_say_so_is_refused_once_it_is_opened(
+    count: int, width: int, error: type[MediaRefused], given: str
+) -> None:
+    fragments = {"movflags": "frag_keyframe+empty_moov"}
+    clip = text(film([flat(COLOURS[0], width, 64)] * count, container_options=fragments))
+    good = text(film([flat(COLOURS[0], 256, 64)] * 20))
+    with pytest.raises(error) as refused:
+        come(None, Media(reference_videos=(good, clip)), card=PICKY)  # no door looked at it
+    assert (refused.value.field, refused.value.given) == ("media.reference_videos[1]", given)
+    assert refused.value.model == PICKY.id and refused.value.hint
+
+
+def test_a_picture_that_no_door_looked_at_is_refused_once_it_is_opened() -> None:
+    with pytest.raises(MediaTooNarrow) as refused:
+        come(None, Media(reference_images=(text(png(flat(COLOURS[0], 257, 64))),)), card=PICKY)
+    assert refused.value.field == "media.reference_images[0]"
+    assert come(None, Media(reference_images=(text(png(flat(COLOURS[0], 256, 64))),)), card=PICKY).inputs.references

@@ -16,6 +16,10 @@ LICENCE = (
 
 AUGUST_2026 = 1_785_628_800
 
+SHORTEST_S = 0.54
+"""Of a clip: the text encoder looks at two frames a second, two of them at a time, for which it takes 13 of 24."""
+MOST_ASPECT = 4  # of a picture or clip that is an example, as the makers' code has it
+
 _PICTURES, _EXAMPLES = "frame_images", ("reference_images", "reference_videos", "audio_inputs")
 
 CARD = Card(
@@ -47,8 +51,10 @@ CARD = Card(
         generate_audio=True,
         media=MediaRules(
             frame_images=MediaRule(2, ("first", "last"), max_bytes=30 * MIB),
-            reference_images=MediaRule(9, max_bytes=30 * MIB, whole=True),
-            reference_videos=MediaRule(3, max_bytes=200 * MIB, max_seconds=15, whole=True),
+            reference_images=MediaRule(9, max_bytes=30 * MIB, max_aspect=MOST_ASPECT, whole=True),
+            reference_videos=MediaRule(
+                3, max_bytes=200 * MIB, min_seconds=SHORTEST_S, max_seconds=15, max_aspect=MOST_ASPECT, whole=True
+            ),
             audio_inputs=MediaRule(3, max_bytes=15 * MIB, max_seconds=30, whole=True),
             apart=tuple((_PICTURES, example) for example in _EXAMPLES),
             beside=(("audio_inputs", ("reference_images", "reference_videos")),),
