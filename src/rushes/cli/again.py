@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.assemble import build_catalogue, build_egress, build_inputs, build_store
+from rushes.assemble import build_catalogue, build_egress, build_inputs
+from rushes.cli.body import FORMATS as BY_SUFFIX
+from rushes.cli.jobs import opened
 from rushes.cli.make import performed, place
 from rushes.contract.request import EXACT_QUALITY, Lora, ResolvedRequest
 from rushes.errors import InvalidValue, MissingField
@@ -32,11 +34,8 @@ class Earlier:
 
 def of_job(id: str, data: Path | None) -> Earlier:
     """The finished job `id` of the data folder. Raises `JobNotFound`, or `InvalidValue` where it has no file."""
-    store = build_store(Settings.load({"data": data}))
-    try:
+    with opened(data) as store:
         job = store.get(id)
-    finally:
-        store.close()
     if job.artifact is None:
         raise InvalidValue(field="id", given=f"{id}, which is {job.state}", allowed="a job that was finished")
     return Earlier(job.request, job.artifact.sha256)
@@ -97,6 +96,9 @@ def compare(earlier: Earlier, data: Path | None, output: Path | None, as_json: b
             f"made by revision {request.revision} of {card.id}; here is {card.revision}: expect another file",
             file=sys.stderr,
         )
+    if output is not None and BY_SUFFIX.get(output.suffix.lower()) != request.output_format:
+        allowed = f"a name that ends in .{request.output_format.lower()}, as the earlier file is"
+        raise InvalidValue(field="output", given=output.name, allowed=allowed)
     path = None if output is None else place(output, request)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".rushes-", dir=None if path is None else path.parent) as folder:

@@ -6,13 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rushes.cli.exits import FAILED, explained, refuse_unheard
+from rushes.errors import WrongSetup
 
 if TYPE_CHECKING:
     from rushes.contract.job import Job
@@ -80,25 +81,46 @@ def watch(
         from rushes.settings import Settings
 
         job = follow(lambda: store.get(id), quiet=as_json)
+        file: Path | None = None
+        if job.artifact is not None:
+            with suppress(FileNotFoundError):
+                file = build_storage(Settings.load({"data": folder})).path(job.artifact.key)
         if as_json:
-            print(json.dumps(row(job), ensure_ascii=False))
+            print(json.dumps({**row(job), "file": None if file is None else str(file)}, ensure_ascii=False))
+        elif file is not None:
+            print(file)
         elif job.artifact is not None:
-            print(build_storage(Settings.load({"data": folder})).path(job.artifact.key))
+            print("rushes: it was made, and its file is no longer there", file=sys.stderr)
         elif job.error is not None:
             print(f"rushes: {job.error.code}: {job.error.message}", file=sys.stderr)
         else:
             print("rushes: the job was cancelled", file=sys.stderr)
-        if job.artifact is None:
+        if file is None:
             raise typer.Exit(FAILED)
 
 
 @contextmanager
-def opened(data: Path | None) -> Iterator[JobStore]:
-    """The job database of the data folder."""
+def opened(data: Path | None, *, may_be_new: bool = False) -> Iterator[JobStore]:
+    """The job database of the data folder.
+
+    Errors  WrongSetup where there is none, which is a folder misspelt; with `may_be_new` it is made, and that is said.
+    """
     from rushes.assemble import build_store
+    from rushes.jobs.database import sqlite_file
     from rushes.settings import Settings
 
-    store = build_store(Settings.load({"data": data}))
+    settings = Settings.load({"data": data})
+    file = sqlite_file(settings.jobs.database_url)
+    if file is not None and not file.exists():
+        if not may_be_new:
+            raise WrongSetup(
+                field="data",
+                given=file.parent,
+                allowed="the data folder of a server",
+                hint="name it with --data or RUSHES_DATA; `rushes serve` makes it",
+            )
+        print(f"this makes a new data folder: {file.parent}", file=sys.stderr)
+    store = build_store(settings)
     try:
         yield store
     finally:

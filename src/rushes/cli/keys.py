@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rushes.cli.exits import explained
+from rushes.cli.jobs import opened
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a data folder.")
 
@@ -27,17 +28,11 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Make an API key and print it, once: only its digest is stored. A running server takes it at once."""
-    with explained(as_json):
+    with explained(as_json), opened(data, may_be_new=True) as store:
         from rushes.api.auth import LOCAL_OWNER, key_digest, new_key
-        from rushes.assemble import build_store
-        from rushes.settings import Settings
 
         key, whose = new_key(), owner or LOCAL_OWNER
-        store = build_store(Settings.load({"data": data}))
-        try:
-            store.keys.add(key_digest(key), whose)
-        finally:
-            store.close()
+        store.keys.add(key_digest(key), whose)
         print(json.dumps({"key": key, "owner": whose}) if as_json else key)
 
 
@@ -53,16 +48,10 @@ def webhook_secret(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
     """Print the secret that signs webhooks, made where there is none. Receivers check signatures with it."""
-    with explained(as_json):
+    with explained(as_json), opened(data, may_be_new=True) as store:
         from rushes.api.auth import LOCAL_OWNER
-        from rushes.assemble import build_store
-        from rushes.settings import Settings
 
         whose = owner or LOCAL_OWNER
-        store = build_store(Settings.load({"data": data}))
-        try:
-            owed = store.deliveries
-            secret = owed.replace_secret(whose) if replace else owed.signing_secrets(whose)[0]
-        finally:
-            store.close()
+        owed = store.deliveries
+        secret = owed.replace_secret(whose) if replace else owed.signing_secrets(whose)[0]
         print(json.dumps({"secret": secret, "owner": whose}) if as_json else secret)

@@ -60,7 +60,11 @@ def test_a_job_is_followed_to_its_file(tmp_path: Path, videos: Videos, worker: N
     assert Path(done.stdout.strip()).read_bytes()[4:8] == b"ftyp"
     assert "done" in done.stderr
     again = json.loads(rushes(tmp_path, "jobs", "watch", id, "--json").stdout)
-    assert (again["id"], again["state"]) == (id, "succeeded")
+    assert (again["id"], again["state"], again["file"]) == (id, "succeeded", done.stdout.strip())
+    Path(again["file"]).unlink()
+    gone = rushes(tmp_path, "jobs", "watch", id)
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr.endswith("rushes: it was made, and its file is no longer there\n")
 
 
 def test_a_job_that_comes_to_nothing_ends_the_watch_with_its_reason(tmp_path: Path, videos: Videos) -> None:
@@ -71,6 +75,21 @@ def test_a_job_that_comes_to_nothing_ends_the_watch_with_its_reason(tmp_path: Pa
     assert done.stderr.endswith("rushes: the job was cancelled\n")
     unknown = rushes(tmp_path, "jobs", "watch", "nobody")
     assert (unknown.returncode, unknown.stderr) == (2, "rushes: id: no video with this id; given nobody\n")
+
+
+@pytest.mark.parametrize("line", [("jobs",), ("jobs", "watch", "an-id"), ("replay", "an-id")], ids=" ".join)
+def test_a_folder_without_jobs_is_said_to_be_none_and_is_not_made(tmp_path: Path, line: tuple[str, ...]) -> None:
+    done = rushes(tmp_path, *line, "--data", "misspelt")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("rushes: data: ")
+    assert str(tmp_path / "misspelt") in done.stderr
+    assert not (tmp_path / "misspelt").exists()
+
+
+def test_a_key_for_a_folder_that_was_not_there_is_made_with_it_and_that_is_said(tmp_path: Path) -> None:
+    first, second = (rushes(tmp_path, "keys", "create", "--data", "new") for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert (first.stderr, second.stderr) == (f"this makes a new data folder: {tmp_path / 'new'}\n", "")
 
 
 def test_the_folder_may_be_named_before_or_behind_the_command(tmp_path: Path, videos: Videos, store: JobStore) -> None:
@@ -111,7 +130,8 @@ def test_what_cannot_be_rendered_again_is_refused_with_a_reason(tmp_path: Path, 
         ("notes.txt", "a file that Rushes made"),
         ("nobody", "no video with this id"),
         (waiting, "which is queued"),
+        (("clip.mp4", "--prompt", "a canary sings", "-o", "again.webm"), "a name that ends in .mp4"),
     ):
-        done = rushes(tmp_path, "replay", what)
+        done = rushes(tmp_path, "replay", *((what,) if isinstance(what, str) else what))
         assert (done.returncode, done.stdout) == (2, ""), done.stdout
         assert reason in done.stderr
