@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from rushes.errors import StorageUnavailable
@@ -68,7 +69,8 @@ class Ballast:
                 self._fill(file.fileno())
             beside.replace(self._file)
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink()
             log.warning("no ballast on the disk of %s: %s", self._folder, error.strerror)
 
     def _fill(self, descriptor: int) -> None:

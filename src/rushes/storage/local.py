@@ -59,7 +59,8 @@ class LocalStorage:
                 if directory == self._root:
                     break
         except OSError as error:
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):  # a disk that failed may have become read-only; `sweep` takes what stays
+                beside.unlink()
             raise StorageUnavailable(f"the finished file could not be stored: {error.strerror}") from error
 
     def sweep(self) -> None:

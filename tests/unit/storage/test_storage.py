@@ -114,6 +114,26 @@ def test_nothing_is_seen_and_nothing_is_left_when_storing_fails(
     assert everything_in(tmp_path / "stored") == []
 
 
+def test_a_disk_that_has_become_read_only_is_said_to_fail(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = LocalStorage(tmp_path / "stored")
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(Unavailable, match="Read-only"):
+        storage.put_file("clip.mp4", file)
+
+
+def test_a_folder_that_is_a_file_is_said_to_fail(storage: Storage) -> None:
+    storage.put("clips", b"in the way")
+    with pytest.raises(Unavailable):
+        storage.put("clips/a.mp4", b"some")
+
+
 def test_the_bytes_are_durable_before_the_name_and_the_name_before_the_return(
     tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
