@@ -35,6 +35,11 @@ def film(seed: int, frames: int) -> Frames:
     return np.stack([picture(seed + index) for index in range(frames)])
 
 
+def sound(seed: int, seconds: float) -> Any:
+    """(n, 2) at 48 kHz."""
+    return np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * 48_000), 2)).astype(np.float32)
+
+
 INPUTS = {
     FIRST_SEEN: Inputs(keyframes=((0, picture(1)),)),
     FIRST_AND_LAST: Inputs(keyframes=((0, picture(1)), (FRAMES - 1, picture(2)))),

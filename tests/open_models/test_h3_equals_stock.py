@@ -19,7 +19,7 @@ from diffusers.modular_pipelines.minimax_h3.references import (
 )
 from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
-from small_requests import film, picture, small
+from small_requests import film, picture, small, sound
 from tiny_h3 import EDGE, H3, OLD_NORM
 
 from rushes.catalogue.card import Card
@@ -39,13 +39,9 @@ pytestmark = pytest.mark.filterwarnings(OLD_NORM)
 FPS, HZ, FILM_HZ = 24, 32_000, 48_000
 
 
-def sound(seed: int, seconds: float = 2.0) -> Any:
-    return np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * FILM_HZ), 2)).astype(np.float32)
-
-
 FIRST, LAST, PICTURE, TALL = picture(1), picture(2), picture(3), picture(4, 64, 128)
 CLIP, SILENT = film(20, 40), film(90, 20)
-HEARD, VOICE = sound(1), sound(2)
+HEARD, VOICE = sound(1, 2.0), sound(2, 2.0)
 
 ENDS = Media(frame_images=(FrameImage("x", "first"), FrameImage("x", "last")))
 EXAMPLES = Media(reference_images=("x", "x"), reference_videos=("x", "x"), audio_inputs=("x",))

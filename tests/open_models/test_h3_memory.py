@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import tiny_h3
 import torch
-from small_requests import film, picture, small
-from test_h3_equals_stock import sound
+from small_requests import film, picture, small, sound
 from tiny_h3 import OLD_NORM
 
 from rushes.acceleration.dress import Dress

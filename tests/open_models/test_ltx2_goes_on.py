@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from elsewhere import go_on_elsewhere, to_the_end
-from small_requests import film, picture, small
+from small_requests import film, picture, small, sound
 from tiny_ltx2 import DISTILLED, FIRST, SECOND
 
 from rushes.catalogue.card import Card
@@ -17,7 +16,7 @@ from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.state import Ltx2State
 
-SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
+SOUND = sound(5, 0.5)
 CLIPS = {
     FIRST: (NO_INPUTS, 2),
     SECOND: (Inputs(keyframes=((13, picture(1)),), lead_in_THWC=film(20, 5), sound=SOUND), 3),

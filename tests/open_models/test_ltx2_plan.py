@@ -12,7 +12,7 @@ import pytest
 import tiny_ltx2
 import torch
 from elsewhere import go_on_elsewhere, to_the_end
-from small_requests import film, picture, small
+from small_requests import film, picture, small, sound
 from tiny_ltx2 import DISTILLED, SECOND
 
 from rushes.acceleration.dress import VARIANTS, Dress
@@ -34,7 +34,7 @@ from rushes.models.ltx2.state import Ltx2State
 from rushes.models.parts import How
 
 REUSING = How(reuse=0.5)
-SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
+SOUND = sound(5, 0.5)
 
 
 def adapter_of(card: Card, how: How = How()) -> Ltx2Adapter:  # noqa: B008 - frozen

@@ -15,7 +15,7 @@ import torch
 from diffusers import LTX2ConditionPipeline, LTX2Pipeline
 from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from elsewhere import go_on_elsewhere, to_the_end
-from small_requests import SIDE, picture, small
+from small_requests import SIDE, picture, small, sound
 from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 from two_stages import LARGE, begun, ended, large, same, stock
 
@@ -29,7 +29,7 @@ from rushes.models.ltx2.layout import check
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS, REFINING_SIGMAS
 
 STEPS = len(DISTILLED_SIGMAS) + len(REFINING_SIGMAS)
-SOUND = np.random.default_rng(5).uniform(-0.5, 0.5, (24_000, 2)).astype(np.float32)
+SOUND = sound(5, 0.5)
 GIVEN = Inputs(keyframes=((13, picture(1, LARGE, LARGE)),), lead_in_THWC=np.stack([picture(2, LARGE, LARGE)] * 5))
 
 TinyCard = Callable[..., Card]
