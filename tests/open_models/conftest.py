@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from generations import Client
+    from over_http import Make
     from served import Server
 
     from rushes.catalogue.card import Card
@@ -21,6 +22,7 @@ if find_spec("diffusers") is None and not os.environ.get("OPEN_MODELS_REQUIRED")
 else:
     import torch
 
+    pytest.register_assert_rewrite("over_http")
     torch.set_num_threads(1)  # the models have a hundred thousand weights: threads would only wait for each other
 
 
@@ -69,3 +71,25 @@ def client(server: Server) -> Iterator[Client]:
     client = generations.started("3.1.1", server.url, server.key)
     yield client
     client.end()
+
+
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, server: Server, client: Client) -> Make:
+    """`made(**changes)`: the job and the file of the module's `ASKED`, so changed. None leaves a field out."""
+    import over_http
+
+    return lambda **changes: over_http.video(server, client, **{**request.module.ASKED, **changes})
+
+
+@pytest.fixture(scope="module")
+def plain(made: Make) -> bytes:
+    """The file of `ASKED` as it is."""
+    return made()[1]
+
+
+@pytest.fixture(scope="module")
+def refused(request: pytest.FixtureRequest, client: Client) -> Callable[..., tuple[int, str | None]]:
+    """`refused(**changes)`: the status that this is answered with, and the field at fault."""
+    import over_http
+
+    return lambda **changes: over_http.refused(client, **{**request.module.ASKED, **changes})

@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 import shutil
-import subprocess
-import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 import tiny_ltx2
 from diffusers import LTX2VideoTransformer3DModel
+from foreign_cases import tone, wav
 from generations import Client
-from over_http import SMALLEST, SOUND_HZ, Made, added, changes_said, facts, heard, png, refused, video, warm
-from served import REAL, Server
-from small_requests import picture
+from over_http import (
+    FIELDS,
+    PICTURE,
+    SMALLEST,
+    SOUND_HZ,
+    Make,
+    added,
+    changes_said,
+    facts,
+    frames,
+    heard,
+    heard_for,
+    lora_added,
+    pictures,
+    text,
+    warm,
+)
+from served import Server
 from tiny_lora import linears, saved, tensors
 from tiny_ltx2 import SECOND, THIRD
 
 MODEL, DISTILLED, NEWEST = "ltx-2.3", "ltx-2.3-distilled", "ltx-2.5"
 LARGE = {"width": 992, "height": 992}
-ASKED: dict[str, Any] = {
-    **SMALLEST,
-    "guidance_scale": 3,
-}
-
-
-def tone(hertz: float, seconds: float = 3.0, rate_hz: int = 16_000) -> str:
-    samples = (8_000 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate_hz)) / rate_hz)).astype("<i2")
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(2)
-        wav.setframerate(rate_hz)
-        wav.writeframes(samples.tobytes())
-    return base64.b64encode(file.getvalue()).decode()
-
-
-PICTURE = png(picture(1))
+ASKED: dict[str, Any] = {"model": MODEL, **SMALLEST, "guidance_scale": 3}
+EIGHT_STEPS: dict[str, Any] = {"model": DISTILLED, "steps": None, "guidance_scale": None}
 
 
 @pytest.fixture(scope="module")
 def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("served")
     for id, kind in ((MODEL, SECOND), (DISTILLED, SECOND + tiny_ltx2.DISTILLED)):
-        added(folder / "data", id, "--accept-licence", "--from", str(tiny_folder(kind)))
+        added(folder, id, "--accept-licence", "--from", tiny_folder(kind))
     _add_newest(folder, tiny_folder(THIRD))
-    with warm(folder, model=MODEL, **ASKED) as server:
+    with warm(folder, **ASKED) as server:
         yield server
 
 
@@ -60,47 +55,19 @@ def _add_newest(folder: Path, checkpoint: Path) -> None:
     """With an upsampler beside its parts, and its distilled LoRA."""
     shutil.copytree(checkpoint, folder / NEWEST)
     tiny_ltx2.upsampler().save_pretrained(folder / NEWEST / "latent_upsampler")
-    added(folder / "data", NEWEST, "--accept-licence", "--from", str(folder / NEWEST))
+    added(folder, NEWEST, "--accept-licence", "--from", folder / NEWEST)
     network = LTX2VideoTransformer3DModel.from_pretrained(checkpoint / tiny_ltx2.FULL)
     file = saved(folder / "lora.safetensors", tensors(network, {name: name for name in linears(network)}, size=0.05))
-    said = ["add-lora", "distilled", "--to", NEWEST, "--from", str(file), "--data", str(folder / "data")]
-    subprocess.run([*REAL, "models", *said], check=True, capture_output=True)
+    lora_added(folder, "distilled", NEWEST, "--from", file)
 
 
-def made(server: Server, client: Client, model: str = MODEL, **changes: Any) -> Made:
-    """The finished job and its file. A change of None leaves a field out."""
-    return video(server, client, model=model, **{**ASKED, **changes})
+@pytest.mark.parametrize("change", [*FIELDS, {"generate_audio": True}], ids=lambda change: str(*change.items()))
+def test_a_field_that_is_taken_changes_the_file(made: Make, plain: bytes, change: dict[str, Any]) -> None:
+    assert made(**change)[1] != plain
 
 
-@pytest.fixture(scope="module")
-def plain(server: Server, client: Client) -> bytes:
-    """The file of `ASKED` as it is."""
-    return made(server, client)[1]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "blurry"},
-        {"steps": 3},
-        {"guidance_scale": 2.5},
-        {"guidance_scale": 1},
-        {"seed": 8},
-        {"output_quality": 40},
-        {"output_format": "WEBM"},
-        {"generate_audio": True},
-    ],
-    ids=lambda change: str(*change.items()),
-)
-def test_a_field_that_is_taken_changes_the_file(
-    server: Server, client: Client, plain: bytes, change: dict[str, Any]
-) -> None:
-    assert made(server, client, **change)[1] != plain
-
-
-def test_the_same_request_gives_the_same_file(server: Server, client: Client, plain: bytes) -> None:
-    assert made(server, client)[1] == plain
+def test_the_same_request_gives_the_same_file(made: Make, plain: bytes) -> None:
+    assert made()[1] == plain
 
 
 @pytest.mark.parametrize(
@@ -114,87 +81,65 @@ def test_the_same_request_gives_the_same_file(server: Server, client: Client, pl
     ids=["a rate of its own", "another rate", "a size between tokens", "seconds"],
 )
 def test_size_rate_and_length_are_as_asked_and_what_was_done_is_said(
-    server: Server,
-    client: Client,
-    change: dict[str, Any],
-    expected: tuple[int, int, int, float],
-    change_said: str | None,
+    made: Make, change: dict[str, Any], expected: tuple[int, int, int, float], change_said: str | None
 ) -> None:
-    job, file = made(server, client, **change)
+    job, file = made(**change)
     assert facts(file) == expected
     assert (change_said or "") in changes_said(job)
     assert change_said is not None or "retimed" not in changes_said(job)
 
 
 @pytest.mark.parametrize("output_format", ["MP4", "WEBM"])
-def test_the_sound_is_really_in_the_file(server: Server, client: Client, plain: bytes, output_format: str) -> None:
+def test_the_sound_is_really_in_the_file(made: Make, plain: bytes, output_format: str) -> None:
     assert heard(plain) is None
-    file = made(server, client, generate_audio=True, output_format=output_format)[1]
+    file = made(generate_audio=True, output_format=output_format)[1]
     assert facts(file)[2] == 24
-    samples = heard(file)
-    assert abs(samples.shape[1] / SOUND_HZ - 1.0) < 0.1
+    samples = heard_for(file, 1.0)
     assert len(samples) == 2
     loudness = np.sqrt(np.mean(samples[:, SOUND_HZ // 10 : SOUND_HZ * 9 // 10] ** 2))
     assert 1e-3 < loudness < 1
 
 
-def test_a_given_sound_is_in_the_file_as_it_was_and_the_pictures_follow_it(
-    server: Server, client: Client, plain: bytes
-) -> None:
-    files = [made(server, client, media={"audio_inputs": [tone(hertz)]})[1] for hertz in (440, 3000)]
-    for hertz, file in zip((440, 3000), files, strict=True):
+def test_a_given_sound_is_in_the_file_as_it_was_and_the_pictures_follow_it(made: Make, plain: bytes) -> None:
+    sounds = {pitch_hz: text(wav(tone(3.0, 16_000, 1, pitch_hz), 16_000)) for pitch_hz in (440.0, 3000.0)}
+    files = {pitch_hz: made(media={"audio_inputs": [given]})[1] for pitch_hz, given in sounds.items()}
+    for pitch_hz, file in files.items():
         second = heard(file)[0, :SOUND_HZ]
         spectrum = np.abs(np.fft.rfft(second))
-        assert abs(int(spectrum.argmax()) * SOUND_HZ / len(second) - hertz) < 20
-    pictures = [_pictures(file) for file in (plain, *files)]
-    assert len(set(pictures)) == 3
+        assert abs(int(spectrum.argmax()) * SOUND_HZ / len(second) - pitch_hz) < 20
+    assert len({pictures(file).tobytes() for file in (plain, *files.values())}) == 3
 
 
-def _pictures(file: bytes) -> bytes:
-    with av.open(io.BytesIO(file)) as container:
-        return b"".join(frame.to_ndarray(format="rgb24").tobytes() for frame in container.decode(video=0))
-
-
-def test_keyframes_at_any_frame_and_a_clip_to_continue_change_the_film(
-    server: Server, client: Client, plain: bytes
-) -> None:
-    clip = base64.b64encode(plain).decode()
-    media: list[dict[str, Any]] = [
-        *({"frame_images": [{"input_image": PICTURE, "frame": at}]} for at in ("first", 8, 13, "last")),
-        {"frame_images": [{"input_image": png(picture(n)), "frame": 10 * n} for n in range(3)]},
-    ]
-    films = [plain] + [made(server, client, media=given)[1] for given in media]
+def test_keyframes_at_any_frame_and_a_clip_to_continue_change_the_film(made: Make, plain: bytes) -> None:
+    media = [*map(frames, ("first", 8, 13, "last")), frames(0, 10, 20, seed=0)]
+    films = [plain] + [made(media=given)[1] for given in media]
     assert len(set(films)) == len(films)
-    job, continued = made(server, client, seconds="2", media={"frame_videos": [clip]})
+    job, continued = made(seconds="2", media={"frame_videos": [text(plain)]})
     assert facts(continued)[2] == 48
     assert "the video begins with the clip" in changes_said(job)
 
 
-def test_a_distilled_one_makes_its_eight_steps_unasked(server: Server, client: Client) -> None:
-    job, file = made(server, client, DISTILLED, steps=None, guidance_scale=None, generate_audio=True)
+def test_a_distilled_one_makes_its_eight_steps_unasked(made: Make) -> None:
+    job, file = made(**EIGHT_STEPS, generate_audio=True)
     assert facts(file) == (64, 64, 24, 24.0)
     assert heard(file) is not None
     assert job["model"] == DISTILLED
 
 
-def test_what_is_too_large_for_one_pass_is_enlarged_as_latents_and_the_job_names_the_stage(
-    server: Server, client: Client
-) -> None:
-    job, file = made(server, client, DISTILLED, **LARGE, steps=None, guidance_scale=None)
+def test_what_is_too_large_for_one_pass_is_enlarged_as_latents_and_the_job_names_the_stage(made: Make) -> None:
+    job, file = made(**EIGHT_STEPS, **LARGE)
     assert facts(file) == (992, 992, 24, 24.0)
     assert "made at 512×512; enlarged as latents to 1024×1024, and refined" in changes_said(job)
 
 
-def test_a_full_one_of_the_newest_generation_makes_film_and_sound(server: Server, client: Client) -> None:
-    job, file = made(server, client, NEWEST, generate_audio=True)
+def test_a_full_one_of_the_newest_generation_makes_film_and_sound(made: Make) -> None:
+    job, file = made(model=NEWEST, generate_audio=True)
     assert (job["model"], facts(file)) == (NEWEST, (64, 64, 24, 24.0))
     assert heard(file) is not None
 
 
-def test_a_full_one_refines_what_is_large_by_the_lora_that_was_registered_for_it(
-    server: Server, client: Client
-) -> None:
-    job, file = made(server, client, NEWEST, **LARGE)
+def test_a_full_one_refines_what_is_large_by_the_lora_that_was_registered_for_it(made: Make) -> None:
+    job, file = made(model=NEWEST, **LARGE)
     assert facts(file) == (992, 992, 24, 24.0)
     said = "made at 512×512; enlarged as latents to 1024×1024, and refined by the LoRA distilled"
     assert said in changes_said(job)
@@ -207,8 +152,8 @@ def test_without_that_lora_what_is_large_is_refused_by_the_command_that_adds_it(
 
 
 @pytest.mark.parametrize("quality", ["high", "fast"])
-def test_a_quality_is_taken_and_the_job_says_what_was_done_for_it(server: Server, client: Client, quality: str) -> None:
-    job, file = made(server, client, steps=8, extra_body={"quality": quality})
+def test_a_quality_is_taken_and_the_job_says_what_was_done_for_it(made: Make, quality: str) -> None:
+    job, file = made(steps=8, extra_body={"quality": quality})
     assert facts(file)[:2] == (64, 64)
     assert ("take the one before (lossy)" in json.dumps(job["made"])) == (quality == "fast")
 
@@ -233,6 +178,6 @@ def test_a_quality_is_taken_and_the_job_says_what_was_done_for_it(server: Server
     ],
 )
 def test_what_a_model_cannot_honour_is_refused_by_name(
-    server: Server, client: Client, model: str, change: dict[str, Any], param: str
+    refused: Callable[..., Any], model: str, change: dict[str, Any], param: str
 ) -> None:
-    assert refused(client, model=model, **{**ASKED, **change}) == (400, param)
+    assert refused(model=model, **change) == (400, param)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from generations import Client
-from over_http import SMALLEST, added, changes_said, facts, refused, video, warm
-from served import REAL, Server
+from over_http import SMALLEST, Make, added, changes_said, facts, lora_added, warm
+from served import Server
 from tiny_lora import ORIGINAL, linears, saved, tensors
 from tiny_wan import EXPERTS
 
@@ -27,25 +26,22 @@ def server(tmp_path_factory: pytest.TempPathFactory, tiny_card: Callable[..., Ca
     folder, card = tmp_path_factory.mktemp("served"), tiny_card(EXPERTS)
     assert card.weights is not None
     for words in ((BASE,), (QUICK,), (BARE, "--like", QUICK)):
-        added(folder / "data", *words, "--from", str(card.weights.folder))
-    adapter, files = WanAdapter(card), []
+        added(folder, *words, "--from", card.weights.folder)
+    adapter, files = WanAdapter(card), list[object]()
     for seed, (option, name) in enumerate(zip(("--high", "--low"), adapter.layout.experts, strict=True)):
         network = adapter.parts.expert(name)
         names = {layer: published(layer) for layer in linears(network) if layer.startswith("blocks.")}
-        files += [option, str(saved(folder / f"{name}.safetensors", tensors(network, names, ORIGINAL, seed=seed)))]
-    flags = ["--to", QUICK, *files, "--data", str(folder / "data")]
-    subprocess.run([*REAL, "models", "add-lora", "lightning", *flags], check=True, capture_output=True)
+        files += [option, saved(folder / f"{name}.safetensors", tensors(network, names, ORIGINAL, seed=seed))]
+    lora_added(folder, "lightning", QUICK, *files)
     with warm(folder, **PLAIN) as server:
         yield server
 
 
-def test_four_steps_make_a_video_that_says_what_it_wears_and_its_base_makes_what_it_made(
-    server: Server, client: Client
-) -> None:
-    _, before = video(server, client, **PLAIN)
-    job, file = video(server, client, **ASKED)
-    _, again = video(server, client, **{**ASKED, "steps": 4, "guidance_scale": 1})
-    _, after = video(server, client, **PLAIN)
+def test_four_steps_make_a_video_that_says_what_it_wears_and_its_base_makes_what_it_made(made: Make) -> None:
+    _, before = made(**PLAIN)
+    job, file = made()
+    _, again = made(steps=4, guidance_scale=1)
+    _, after = made(**PLAIN)
     assert facts(file)[:2] == (64, 64)
     assert again == file
     assert before == after
@@ -55,11 +51,11 @@ def test_four_steps_make_a_video_that_says_what_it_wears_and_its_base_makes_what
 
 
 @pytest.mark.parametrize("change", [{"steps": 20}, {"negative_prompt": "blurry"}, {"guidance_scale": 4}])
-def test_what_it_would_ignore_is_refused_by_name(server: Server, client: Client, change: dict[str, Any]) -> None:
-    assert refused(client, **{**ASKED, **change}) == (400, *change)
+def test_what_it_would_ignore_is_refused_by_name(refused: Callable[..., Any], change: dict[str, Any]) -> None:
+    assert refused(**change) == (400, *change)
 
 
-def test_without_its_lora_all_is_refused_by_the_way_to_register_it(server: Server, client: Client) -> None:
+def test_without_its_lora_all_is_refused_by_the_way_to_register_it(client: Client) -> None:
     refusal = client.refused("videos.create", **{**SMALLEST, "model": BARE, "steps": 4})
     assert (refusal.status, refusal.error["param"]) == (400, "model")
     assert f"rushes models add-lora lightning --to {BARE} --high FILE --low FILE" in refusal.error["message"]

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import av
-import numpy as np
 import pytest
 import tiny_whole
 from generations import Client
-from over_http import SMALLEST, Made, added, changes_said, refused, video, warm
+from over_http import FIELDS, PICTURE, SMALLEST, Make, added, changes_said, each_another, frames, pictures, warm
 from served import Server
 from tiny_whole import COGVIDEOX, HUNYUAN, LTX, MOCHI
 
-PICTURE = base64.b64encode(b"\x89PNG: refused before it is opened").decode()
 MODEL = "studio/penguins"
-ASKED: dict[str, Any] = {
-    "model": MODEL,
-    **SMALLEST,
-}
+ASKED: dict[str, Any] = {"model": MODEL, **SMALLEST}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     place = tmp_path_factory.mktemp("served")
-    added(place / "data", MODEL, "--from", str(tiny_whole.built(COGVIDEOX, place / "cog")))
+    added(place, MODEL, "--from", tiny_whole.built(COGVIDEOX, place / "cog"))
     with warm(place, **ASKED) as server:
         yield server
-
-
-def made(server: Server, client: Client, **changes: Any) -> Made:
-    return video(server, client, **{**ASKED, **changes})
 
 
 def test_the_card_is_what_the_call_takes_and_says_what_it_cannot_promise(server: Server) -> None:
@@ -49,27 +37,14 @@ def test_the_card_is_what_the_call_takes_and_says_what_it_cannot_promise(server:
     assert limits["media"] == {}
 
 
-def test_the_same_seed_gives_the_same_file_and_each_field_another(server: Server, client: Client) -> None:
-    _, plain = made(server, client)
-    assert made(server, client)[1] == plain
-    changes: list[dict[str, Any]] = [
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "blurry"},
-        {"guidance_scale": 2},
-        {"steps": 3},
-        {"seed": 8},
-        {"output_format": "WEBM"},
-    ]
-    films = [made(server, client, **change)[1] for change in changes]
-    assert len({plain, *films}) == len(changes) + 1
-    with av.open(io.BytesIO(plain)) as container:
-        film = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+def test_the_same_seed_gives_the_same_file_and_each_field_another(made: Make) -> None:
+    film = pictures(each_another(made, FIELDS))
     assert film.shape == (8, 64, 64, 3)
     assert film.std() > 1
 
 
-def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> None:
-    job, _ = made(server, client, width=96, height=96, fps=16)
+def test_what_was_retimed_is_said(made: Make) -> None:
+    job, _ = made(width=96, height=96, fps=16)
     said = changes_said(job)
     assert "made at 64×64; scaled to 96×96" in said
     assert "made at 8 fps; retimed to 16 fps" in said
@@ -78,7 +53,7 @@ def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> 
 @pytest.mark.parametrize(
     ("change", "param"),
     [
-        ({"media": {"frame_images": [{"input_image": PICTURE, "frame": "first"}]}}, "media.frame_images"),
+        ({"media": frames("first")}, "media.frame_images"),
         ({"media": {"audio_inputs": [PICTURE]}}, "media.audio_inputs"),
         ({"generate_audio": True}, "generate_audio"),
         ({"seconds": "2"}, "seconds"),
@@ -86,18 +61,19 @@ def test_what_was_scaled_and_retimed_is_said(server: Server, client: Client) -> 
     ],
 )
 def test_what_the_pipeline_ignores_is_refused_by_name(
-    server: Server, client: Client, change: dict[str, Any], param: str
+    refused: Callable[..., Any], change: dict[str, Any], param: str
 ) -> None:
-    assert refused(client, **{**ASKED, **change}) == (400, param)
+    assert refused(**change) == (400, param)
 
 
-def test_a_video_that_is_cancelled_ends_without_a_file_and_the_next_is_made(server: Server, client: Client) -> None:
-    _, plain = made(server, client)
+def test_a_video_that_is_cancelled_ends_without_a_file_and_the_next_is_made(
+    server: Server, client: Client, made: Make, plain: bytes
+) -> None:
     id = client.returned("videos.create", **{**ASKED, "steps": 200})["id"]
     server.until(id, lambda job: job["status"] == "in_progress")
     server.cancel(id)
     assert server.ended(id)["error"]["code"] == "cancelled"
-    assert made(server, client)[1] == plain
+    assert made()[1] == plain
 
 
 @pytest.mark.parametrize(
@@ -125,7 +101,7 @@ def test_a_folder_is_taken_or_the_reason_why_not_is_said(
     folder = tiny_whole.built(LTX, tmp_path / "folder")
     index = json.loads((folder / "model_index.json").read_text())
     (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": kind}))
-    said = added(tmp_path / "data", "studio/other", "--from", str(folder), *words, fails=reason is not None)
+    said = added(tmp_path, "studio/other", "--from", folder, *words, fails=reason is not None)
     if reason is None:
         assert said["pipeline"] == kind
     else:
