@@ -182,7 +182,7 @@ def encode(
             partial.replace(path)
         failpoint("flushed")
     except BaseException:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it was never made, or the disk fails: what went wrong before matters more
             partial.unlink()
         raise
     return EncodedFile(

@@ -93,8 +93,8 @@ class LocalStorage:
     def copy(self, key: str, to: str) -> None:
         """See `Storage.copy`. Both names share their bytes on disk until one is deleted, where the disk can do that."""
         source, target = self._at(key), self._at(to)
-        os.utime(source)  # what looks old and belongs to no row is swept; the row is still to be written
         try:
+            os.utime(source)  # what looks old and belongs to no row is swept; the row is still to be written
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with suppress(OSError):
                 os.link(source, target)
@@ -102,6 +102,8 @@ class LocalStorage:
                 return
             with TemporaryDirectory(dir=target.parent, prefix=".", suffix=".part") as folder:
                 self.put_file(to, Path(shutil.copyfile(source, Path(folder) / "copy")))
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise StorageUnavailable(f"the finished file could not be stored: {error.strerror}") from error
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from media_cases import Frames, bt709, disc_film, plane_of, top_level_boxes, write
 
-from rushes.errors import GenerationFailed, InvalidValue
+from rushes.errors import GenerationFailed, InvalidValue, StorageUnavailable
 from rushes.media.probe import Colour, probe
 
 FORMATS = pytest.mark.parametrize("output_format", ["MP4", "WEBM"])
@@ -161,6 +163,16 @@ def test_what_the_frames_raise_comes_through_and_leaves_nothing(tmp_path: Path, 
     with pytest.raises(Stop):
         write(frames(), tmp_path / "film", width=64, height=48, num_frames=60, output_format=output_format)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_has_become_read_only_is_said_to_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(StorageUnavailable, match="Read-only"):
+        write(disc_film(2, 64, 48), tmp_path / "film")
 
 
 def test_a_failure_leaves_an_older_file_of_that_name_alone(tmp_path: Path) -> None:

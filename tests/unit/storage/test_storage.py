@@ -128,6 +128,20 @@ def test_a_disk_that_has_become_read_only_is_said_to_fail(
         storage.put_file("clip.mp4", file)
 
 
+def test_a_copy_on_a_disk_that_has_become_read_only_fails_as_storing_does(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    storage.put("a", b"some")
+    with pytest.raises(FileNotFoundError):
+        storage.copy("nothing", "b")
+    monkeypatch.setattr(os, "utime", read_only)
+    with pytest.raises(Unavailable, match="Read-only"):
+        storage.copy("a", "b")
+
+
 def test_a_folder_that_is_a_file_is_said_to_fail(storage: Storage) -> None:
     storage.put("clips", b"in the way")
     with pytest.raises(Unavailable):
