@@ -21,14 +21,10 @@ from rushes.weights.checkpoint import Checkpoint, looked_at
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How one part is loaded. `tied` are two names of one tensor, of which the file has one.
-
-    `here` is the share of it that is on the device at once where its blocks take turns.
-    """
+    """How one part is loaded. `here` is the share of it that is on the device at once where its blocks take turns."""
 
     kind: Any
     dtype: torch.dtype
-    tied: frozenset[str] = frozenset()
     here: float = 1.0
 
 
@@ -100,7 +96,7 @@ class KeptNetworks:
     def loaded(self, name: str, device: torch.device) -> Any:
         """The network `name` as its files have it, on `device`."""
         kind = self.kinds[name]
-        return Folder(self._checkpoint.folder, device).network(name, kind.kind, kind.dtype, kind.tied)
+        return Folder(self._checkpoint.folder, device).network(name, kind.kind, kind.dtype)
 
     def _made(self, name: str, int8: bool, by_turns: bool) -> Any:
         if not (int8 or by_turns):

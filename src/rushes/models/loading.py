@@ -33,13 +33,10 @@ class Folder:
         """The part `name`, of the library's class `kind`. Errors  GenerationFailed, naming it."""
         return _loaded(name, lambda: kind.from_pretrained(self._folder / name, local_files_only=True, **how))
 
-    def network(self, name: str, kind: Any, dtype: torch.dtype, tied: frozenset[str] = frozenset()) -> Any:
-        """The network `name`, whole, in evaluation mode. What the library keeps in float32 stays so.
-
-        `tied` are two names of one tensor, of which the file has one.
-        """
+    def network(self, name: str, kind: Any, dtype: torch.dtype) -> Any:
+        """The network `name`, whole, in evaluation mode. What the library keeps in float32 stays so."""
         model, said = self.part(name, kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
-        _check_whole(name, said, tied)
+        _check_whole(name, said, _tied(kind))
         return model.eval().requires_grad_(False).to(self._device)
 
     def outline(self, name: str, kind: Any) -> Any:
@@ -100,6 +97,12 @@ def _loaded(name: str, load: Callable[[], Any]) -> Any:
             f"the model's {name} cannot be loaded ({type(error).__name__}); "
             "the worker's log says why, and rushes models verify whether its files are whole"
         ) from error
+
+
+def _tied(kind: Any) -> frozenset[str]:
+    """Names of one tensor, of which a file has one."""
+    tied = getattr(kind, "_tied_weights_keys", None) or {}
+    return frozenset((*tied, *tied.values())) if isinstance(tied, dict) else frozenset(tied)
 
 
 def _check_whole(name: str, said: dict[str, Any], tied: frozenset[str]) -> None:

@@ -13,9 +13,6 @@ from rushes.models.kept import KeptNetworks, Network, natively
 from rushes.models.parts import Residency
 from rushes.weights.checkpoint import Checkpoint
 
-TIED = frozenset({"encoder.embed_tokens.weight", "shared.weight"})
-"""One of the two is in the file, and the other is the same tensor."""
-
 
 class _Kept(KeptNetworks):
     def ready(self, name: str, network: Any) -> None:
@@ -32,7 +29,7 @@ class Components(Parts):
 
     def __init__(self, found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
         networks = {
-            "text_encoder": Network(UMT5EncoderModel, dtype, TIED),
+            "text_encoder": Network(UMT5EncoderModel, dtype),
             "image_encoder": Network(CLIPVisionModel, torch.float32),
             "transformer": Network(WanAnimate2Transformer3DModel, dtype),
             "vae": Network(AutoencoderKLWan, torch.float32),

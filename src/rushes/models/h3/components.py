@@ -20,9 +20,6 @@ from rushes.models.parts import Residency
 from rushes.models.waiting import Waiting, WaitingNetworks, placed
 from rushes.weights.checkpoint import Checkpoint
 
-TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
-"""The first may be the second, and may be left out: no next word is asked for."""
-
 
 def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> WaitingNetworks:
     """What has weights in `found`; what makes pixels and samples of latents computes in float32. Nothing is loaded."""
@@ -31,7 +28,7 @@ def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, res
         device,
         residency,
         {
-            "text_encoder": Network(Qwen3VLForConditionalGeneration, dtype, TIED),
+            "text_encoder": Network(Qwen3VLForConditionalGeneration, dtype),
             "transformer": Network(MiniMaxH3Transformer3DModel, dtype),
             "transformer_ref": Network(MiniMaxH3Transformer3DModel, dtype),
             "vae": Network(AutoencoderKLMiniMaxH3, torch.float32),

@@ -15,9 +15,6 @@ from rushes.models.kept import KeptNetworks, Network
 from rushes.models.parts import Residency, here_by_turns
 from rushes.weights.checkpoint import Checkpoint
 
-TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
-"""One of the two may be in the file, and the other is the same tensor."""
-
 
 class _Kept(KeptNetworks):
     @cached_property
@@ -37,7 +34,7 @@ class Components(Parts):
     def __init__(self, found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
         here = here_by_turns(int(found.config("transformer")["num_visual_blocks"]))
         networks = {
-            "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype, TIED),
+            "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype),
             "text_encoder_2": Network(CLIPTextModel, dtype),
             "transformer": Network(Kandinsky6Transformer3DModel, dtype, here=here),
             "vae": Network(AutoencoderKLHunyuanVideo, dtype),

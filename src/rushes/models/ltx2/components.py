@@ -21,8 +21,6 @@ from rushes.models.parts import Residency, here_by_turns
 
 READERS = {GEMMA_3: Gemma3ForConditionalGeneration, GEMMA_4: Gemma4UnifiedForConditionalGeneration}
 VOCODERS = {"LTX2Vocoder": LTX2Vocoder, "LTX2VocoderWithBWE": LTX2VocoderWithBWE}
-TIED = frozenset({"lm_head.weight", "model.language_model.embed_tokens.weight"})
-"""One of the two is in the file, and the other is the same tensor."""
 
 
 class Components(Parts):
@@ -33,7 +31,7 @@ class Components(Parts):
         self._transformer = layout.transformer
         here = here_by_turns(int(found.config(layout.transformer)["num_layers"]))
         networks = {
-            "text_encoder": Network(READERS[found.parts["text_encoder"]], dtype, TIED),
+            "text_encoder": Network(READERS[found.parts["text_encoder"]], dtype),
             "connectors": Network(LTX2TextConnectors, dtype),
             layout.transformer: Network(LTX2VideoTransformer3DModel, dtype, here=here),
             "vae": Network(AutoencoderKLLTX2Video, torch.float32),

@@ -23,8 +23,6 @@ KINDS = {
     "CLIPVisionModel": CLIPVisionModel,
     "CLIPVisionModelWithProjection": CLIPVisionModel,
 }
-TIED = frozenset({"encoder.embed_tokens.weight", "shared.weight"})
-"""One of the two is in the file, and the other is the same tensor."""
 
 
 class Networks(KeptNetworks):
@@ -35,9 +33,8 @@ class Networks(KeptNetworks):
         found = layout.checkpoint
 
         def network(name: str) -> Network:
-            tied = TIED if name == "text_encoder" else frozenset[str]()
             here = here_by_turns(int(found.config(name)["num_layers"])) if name in layout.experts else 1.0
-            return Network(KINDS[found.parts[name]], torch.float32 if name in FLOAT32 else dtype, tied, here)
+            return Network(KINDS[found.parts[name]], torch.float32 if name in FLOAT32 else dtype, here)
 
         super().__init__(
             found, device, residency, {name: network(name) for name, kind in found.parts.items() if kind in KINDS}

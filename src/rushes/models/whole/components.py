@@ -29,7 +29,7 @@ class Networks(WaitingNetworks):
 def networks_of(found: Checkpoint, device: torch.device, dtype: torch.dtype, residency: Residency) -> WaitingNetworks:
     """The networks of `found`, all in the same numbers. Nothing is loaded."""
     kinds = {name: _kind(library, named) for name, (library, named) in _index(found).items()}
-    networks = {name: Network(kind, dtype, _tied(kind)) for name, kind in kinds.items() if _is_network(kind)}
+    networks = {name: Network(kind, dtype) for name, kind in kinds.items() if _is_network(kind)}
     return Networks(found, device, residency, networks)
 
 
@@ -73,9 +73,3 @@ def _kind(library: str, named: str) -> Any:
 
 def _is_network(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, torch.nn.Module)
-
-
-def _tied(kind: Any) -> frozenset[str]:
-    """Names of one tensor, of which a file has one."""
-    tied = getattr(kind, "_tied_weights_keys", None) or {}
-    return frozenset((*tied, *tied.values())) if isinstance(tied, dict) else frozenset(tied)
