@@ -36,7 +36,7 @@ from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_of
 from rushes.models.solver import FRESH, Solver
-from rushes.models.whole.film import chunks, film
+from rushes.models.whole.film import film, runs
 
 SEGMENT, CARRIED = 81, 1  # frames, as the model was trained
 PIECES = 512  # of text that are read
@@ -122,7 +122,7 @@ class AnimateAdapter(ResidentAdapter):
             run = decoded(latent, self.parts)[:, numbers.carried if made else 0 :][:, : numbers.num_frames - made]
             values = (run * 0.5 + 0.5).clamp(0, 1).permute(1, 2, 3, 0).cpu().numpy()
             made += len(values)
-            yield from chunks(film(values, len(values), numbers.width, numbers.height))
+            yield from map(Chunk, runs(film(values, len(values), numbers.width, numbers.height)))
 
     def foreseen(self, state: AnimateState) -> AnimateState:
         """A look at the segment that is made: its first frame, as the last step saw it."""

@@ -30,6 +30,7 @@ from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.shape import native_on
 from rushes.models.solver import FRESH, Solver
+from rushes.models.sound import beside
 
 PICTURE_STREAM = 1 << 34
 """Of the seed's noise, for the latent of a first frame: the encoder gives a mean and a spread to draw it from."""
@@ -96,15 +97,9 @@ class KandinskyAdapter(ResidentAdapter):
         return replace(state, latent_BTHWC=latent, sound_BLC=heard, index=index + 1, heading_BTHWC=heading)
 
     def decode(self, state: KandinskyState) -> Iterator[Chunk]:
-        numbers, done = state.condition.numbers, 0
-        heard = None
-        if state.sound_BLC is not None:
-            samples = round(numbers.num_frames * sound.FILM_HZ / numbers.fps)
-            heard = sound.sounded(state.sound_BLC, samples, self.layout, self.parts)
-        for frames_THWC in decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles):
-            start, done = done, done + len(frames_THWC)
-            first, last = (round(frame * sound.FILM_HZ / numbers.fps) for frame in (start, done))
-            yield Chunk(frames_THWC, None if heard is None else heard[first:last])
+        wave = None if state.sound_BLC is None else sound.sounded(state.sound_BLC, self.layout, self.parts)
+        runs = decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles)
+        yield from beside(runs, state.condition.numbers.fps, wave)
 
     def foreseen(self, state: KandinskyState) -> KandinskyState:
         """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end."""

@@ -12,9 +12,9 @@ from torch import Tensor
 from rushes.media.resample import resampled
 from rushes.models.kandinsky6.components import Components
 from rushes.models.kandinsky6.layout import Layout
+from rushes.models.sound import FILM_HZ
 
 STREAM = 1 << 33  # of the seed's noise
-FILM_HZ = 48_000  # samples a second of a film's sound
 
 
 def latents_for(num_frames: int, fps: float, layout: Layout) -> int:
@@ -24,15 +24,12 @@ def latents_for(num_frames: int, fps: float, layout: Layout) -> int:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-def sounded(sound_BLC: Tensor, samples: int, layout: Layout, parts: Components) -> NDArray[np.float32]:
-    """Latents as (samples, 2) at 48 kHz, both sides alike: it hears in mono."""
+def sounded(sound_BLC: Tensor, layout: Layout, parts: Components) -> NDArray[np.float32]:
+    """Latents as (samples, 1) at 48 kHz: it hears in mono."""
     audio_vae = parts.audio_vae
     latent = sound_BLC.permute(0, 2, 1).to(audio_vae.dtype) / audio_vae.config.scaling_factor
     spectrum = audio_vae.decode(latent, return_dict=False)[0]
     del audio_vae  # it may have to give way to the next
     vocoder = parts.vocoder
     wave = vocoder(spectrum.to(vocoder.dtype), return_dict=False)[0][0, 0].float().cpu().numpy()
-    made = resampled(wave[:, None], layout.sound_hz, FILM_HZ)
-    whole = np.zeros((samples, 2), np.float32)
-    whole[: len(made)] = made[:samples]
-    return whole
+    return resampled(wave[:, None], layout.sound_hz, FILM_HZ)

@@ -38,6 +38,7 @@ from rushes.models.ltx2.state import LAYOUT, Ltx2Condition, Ltx2State, Numbers, 
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.solver import FRESH, Solver
+from rushes.models.sound import beside
 
 FORESEEN = 2  # latent frames that a look at a half-made clip shows
 
@@ -179,19 +180,13 @@ class Ltx2Adapter(ResidentAdapter):
         )
 
     def decode(self, state: Ltx2State) -> Iterator[Chunk]:
-        numbers, done = state.condition.numbers, 0
-        heard = None
-        if numbers.audible:
-            samples = round(numbers.num_frames * sound.FILM_HZ / numbers.fps)
-            heard = sound.sounded(state.sound_BNC, samples, self.layout, self.parts)
+        numbers = state.condition.numbers
+        wave = sound.sounded(state.sound_BNC, self.layout, self.parts) if numbers.audible else None
         latent, time = latent_of(state.latent_BNC, numbers), self.layout.time
         side = memory.TILE // self.layout.space
         vae = self.parts.vae
         runs = decoded_in_tiles(latent, vae, time, side) if self.how.tiles else decoded(latent, vae, time)
-        for frames_THWC in runs:
-            start, done = done, done + len(frames_THWC)
-            first, last = (round(frame * sound.FILM_HZ / numbers.fps) for frame in (start, done))
-            yield Chunk(frames_THWC, None if heard is None else heard[first:last])
+        yield from beside(runs, numbers.fps, wave)
 
     def foreseen(self, state: Ltx2State) -> Ltx2State:
         """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end."""
@@ -203,9 +198,6 @@ class Ltx2Adapter(ResidentAdapter):
 
     def restore(self, checkpoint: bytes) -> Ltx2State:
         return restored(checkpoint, self.device)
-
-    def state_format(self) -> str:
-        return f"{super().state_format()} {self._how_format}"
 
     def _noise(self, seed: int, tokens: int, width: int, stream: int) -> Tensor:
         return torch.from_numpy(noise(seed, (1, tokens, width), stream)).to(self.device)

@@ -14,9 +14,9 @@ from transformers.audio_utils import mel_filter_bank
 from rushes.media.resample import resampled
 from rushes.models.ltx2.components import Components
 from rushes.models.ltx2.layout import SOUND_SHRUNK, Layout
+from rushes.models.sound import FILM_HZ, lasting
 
 STREAM = 1 << 33  # of the seed's noise
-FILM_HZ = 48_000  # samples a second of a film's sound
 WINDOW = 1024  # samples
 QUIETEST = 1e-5  # of a bin; its logarithm is silence
 
@@ -25,8 +25,7 @@ Samples = NDArray[np.float32]
 
 def heard(samples: Samples, seconds: float, sounds: int, layout: Layout, parts: Components) -> Tensor:
     """The first `seconds` of (n, 2) samples at 48 kHz as (1, sounds, width); silence where they end before."""
-    whole = np.zeros((round(seconds * FILM_HZ), 2), np.float32)
-    whole[: len(samples)] = samples[: len(whole)]
+    whole = lasting(samples, round(seconds * FILM_HZ))
     # A little more silence than the latents need: the last of them looks at whole hops.
     wave = torch.from_numpy(resampled(whole, FILM_HZ, layout.sound_hz).T.copy())
     wave = torch.nn.functional.pad(wave, (0, 2 * SOUND_SHRUNK * layout.sound_hop))
@@ -46,17 +45,14 @@ def denormalised(sound_BNC: Tensor, audio_vae: Any) -> Tensor:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
-def sounded(sound_BNC: Tensor, samples: int, layout: Layout, parts: Components) -> Samples:
-    """Tokens as (samples, 2) at 48 kHz; silence where they end before."""
+def sounded(sound_BNC: Tensor, layout: Layout, parts: Components) -> Samples:
+    """Tokens as (samples, 2) at 48 kHz."""
     audio_vae = parts.audio_vae
     latent = denormalised(sound_BNC, audio_vae).unflatten(2, (-1, layout.sound_bins)).transpose(1, 2)
     spectrum = audio_vae.decode(latent.to(audio_vae.dtype), return_dict=False)[0]
     del audio_vae  # it may have to give way to the next
     wave = parts.vocoder(spectrum)[0]
-    made = resampled(wave.float().clamp(-1, 1).T.contiguous().cpu().numpy(), layout.heard_hz, FILM_HZ)
-    whole = np.zeros((samples, 2), np.float32)
-    whole[: len(made)] = made[:samples]
-    return whole
+    return resampled(wave.float().clamp(-1, 1).T.contiguous().cpu().numpy(), layout.heard_hz, FILM_HZ)
 
 
 def _spectrum(wave: Tensor, layout: Layout) -> Tensor:

@@ -30,7 +30,7 @@ from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
 from rushes.models.waiting import WaitingNetworks
 from rushes.models.whole.components import networks_of, piped
-from rushes.models.whole.film import chunks, film
+from rushes.models.whole.film import film, runs
 from rushes.models.whole.layout import LENGTHS, read
 from rushes.models.whole.memory import weights_alone
 from rushes.models.whole.run import Pause, Run
@@ -133,7 +133,7 @@ class WholeAdapter(ResidentAdapter):
             raise GenerationFailed("a clip of this model cannot be looked at before it is done")
         made, native = self._going(state).result(), state.asked.native
         frames = made.frames[0] if hasattr(made, "frames") else made[0][0]
-        yield from chunks(film(frames, native.num_frames, native.width, native.height))
+        yield from map(Chunk, runs(film(frames, native.num_frames, native.width, native.height)))
 
     def restore(self, checkpoint: bytes) -> WholeState:
         raise ValueError("a clip of this model cannot be gone on with: its state was inside the call")

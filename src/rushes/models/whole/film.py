@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from rushes.errors import GenerationFailed
-from rushes.models.adapter import Chunk, Frames
+from rushes.models.adapter import Frames
 
-FRAMES_A_CHUNK = 16
+FRAMES_A_RUN = 16
 
 
 def film(made: Any, num_frames: int, width: int, height: int) -> Frames:
@@ -28,7 +28,7 @@ def film(made: Any, num_frames: int, width: int, height: int) -> Frames:
     return pixels
 
 
-def chunks(film_THWC: Frames) -> Iterator[Chunk]:
-    """The film in runs, so that whoever writes it can be stopped between two of them."""
-    for start in range(0, len(film_THWC), FRAMES_A_CHUNK):
-        yield Chunk(film_THWC[start : start + FRAMES_A_CHUNK])
+def runs(film_THWC: Frames) -> Iterator[Frames]:
+    """The film in pieces, so that whoever writes it can be stopped between two of them."""
+    for start in range(0, len(film_THWC), FRAMES_A_RUN):
+        yield film_THWC[start : start + FRAMES_A_RUN]
