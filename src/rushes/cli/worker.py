@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 
 
 def worker(
-    data: Annotated[Path | None, typer.Option(help="The data folder whose jobs to work on.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Videos made at a time.")] = 1,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder whose jobs to work on.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Videos made at a time.", show_default="RUSHES_WORKERS, else 1")
+    ] = None,
 ) -> None:
     """Make the videos of a data folder until told to stop.
 
@@ -37,7 +40,8 @@ def worker(
         if settings.jobs.with_parent:
             work(settings, stop)
         else:
-            keep_working(settings, stop)
+            # Where a door beside it was told to start none (0), this one was started for them.
+            keep_working(settings, stop, max(1, settings.jobs.workers))
 
 
 def work(settings: Settings, stop: threading.Event) -> None:
@@ -49,10 +53,11 @@ def work(settings: Settings, stop: threading.Event) -> None:
     build_worker(settings).run(stop)
 
 
-def keep_working(settings: Settings, stop: threading.Event) -> None:
-    """Have it done in processes of their own, which are given back what they held and started again when they die."""
+def keep_working(settings: Settings, stop: threading.Event, count: int) -> None:
+    """Have it done in `count` processes, which are given back what they held and started again when they die."""
     from rushes.assemble import build_host, build_store
 
+    settings = replace(settings, jobs=replace(settings.jobs, workers=count))
     store = build_store(settings)
     host = build_host(settings, store)
     host.start()
