@@ -50,10 +50,12 @@ def listed(
             return
 
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
         from rich.text import Text
 
-        table = Table("id", "state", "", "model", "age", "prompt", box=None)
+        # However narrow the terminal, an id stays whole: it is what `watch` wants.
+        ids = Column("id", no_wrap=True, min_width=max((len(job.id) for job in found), default=0))
+        table = Table(ids, "state", "", "model", "age", "prompt", box=None)
         now = time.time()
         for job in found:
             prompt = job.request.prompt.replace("\n", " ")

@@ -63,9 +63,11 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
             return
 
         from rich.console import Console
-        from rich.table import Table
+        from rich.table import Column, Table
 
-        table = Table("model", "made by", "licence", "seconds", "fps", "steps", "also takes", box=None)
+        # Folded rather than cut where the terminal is narrow: an id cut short asks for no model.
+        names = ("model", "made by", "licence", "seconds", "fps", "steps", "also takes")
+        table = Table(*(Column(name, overflow="fold") for name in names), box=None)
         for offer in offers:
             rules = offer.rules
             table.add_row(

@@ -141,6 +141,12 @@ def test_the_models_here_are_listed_with_their_limits() -> None:
     assert row["limits"]["seconds"] == {"minimum": 1, "maximum": 10, "default": 6}
 
 
+def test_in_a_narrow_terminal_names_are_folded_and_none_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    said = CliRunner().invoke(app, ["models"]).stdout
+    assert "…" not in said
+
+
 def test_a_mapping_shows_the_hosted_id_and_what_stands_in_for_it() -> None:
     done = CliRunner().invoke(app, ["models", "--serve-as", "minimax/hailuo-02=rushes/mini", "--json"])
     assert {row["id"]: row["made_by"] for row in json.loads(done.stdout)["models"]} == {

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from cli_cases import SMALL, TINY, rushes, started, wait_until
+from typer.testing import CliRunner
 
 from rushes.catalogue.cards import mini
 from rushes.catalogue.lookup import Catalogue
+from rushes.cli.app import app
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import VideoRequest
 from rushes.jobs.store import JobStore
@@ -75,6 +77,15 @@ def test_a_job_that_comes_to_nothing_ends_the_watch_with_its_reason(tmp_path: Pa
     assert done.stderr.endswith("rushes: the job was cancelled\n")
     unknown = rushes(tmp_path, "jobs", "watch", "nobody")
     assert (unknown.returncode, unknown.stderr) == (2, "rushes: id: no video with this id; given nobody\n")
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_an_id_is_whole_however_narrow_the_terminal(
+    videos: Videos, tmp_path: Path, columns: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    id = videos.create("local", ASKED).id
+    assert id in CliRunner().invoke(app, ["jobs", "--data", str(tmp_path / "data")]).stdout
 
 
 @pytest.mark.parametrize("line", [("jobs",), ("jobs", "watch", "an-id"), ("replay", "an-id")], ids=" ".join)
