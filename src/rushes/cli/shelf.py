@@ -194,7 +194,12 @@ def _is_known(id: str) -> bool:
     """Whether `id` is a known model's, or so near to one that it is a slip: then `known_by` says which is meant."""
     from rushes.catalogue.cards import OPEN
 
-    return bool(get_close_matches(id.casefold(), [card.id for card in OPEN], n=1, cutoff=A_SLIP))
+    return bool(_meant(id, [card.id for card in OPEN]))
+
+
+def _meant(id: str, ids: list[str]) -> list[str]:
+    """The one of `ids` that `id` is, or is a slip for; empty where it is none."""
+    return get_close_matches(id.casefold(), ids, n=1, cutoff=A_SLIP)
 
 
 def known_by(id: str) -> _Known:
@@ -204,9 +209,11 @@ def known_by(id: str) -> _Known:
     for card in OPEN:
         if card.id == id.casefold() and card.weights is not None:
             return _Known(card, card.weights)
-    ids = listed(card.id for card in OPEN)
+    ids = [card.id for card in OPEN]
     hint = "for weights of your own: rushes models add ID --from FOLDER, with --like one of these where they are"
-    raise InvalidValue(field="model", given=id, allowed=ids, hint=hint)
+    if meant := _meant(id, ids):
+        hint = f"did you mean {meant[0]}?"
+    raise InvalidValue(field="model", given=id, allowed=listed(ids), hint=hint)
 
 
 def known_of(entry: Entry) -> _Known:

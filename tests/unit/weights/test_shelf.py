@@ -168,3 +168,10 @@ def test_a_damaged_memory_is_removed_by_its_id_in_any_case(machine: Machine) -> 
     remembered.write_text("{")
     machine.said("remove", ID.upper())
     assert not remembered.exists()
+
+
+@pytest.mark.parametrize("line", [("add", "wan2.1-t2v-1.3"), ("info", "WAN2.1-T2V-1.3-b")], ids=" ".join)
+def test_who_made_a_slip_is_told_what_was_meant(machine: Machine, line: tuple[str, ...]) -> None:
+    refused = machine.models(*line)
+    assert refused.exit_code == 2
+    assert refused.stderr.endswith("Hint: did you mean wan2.1-t2v-1.3b?\n")
