@@ -29,6 +29,17 @@ class Parts:
     def tokenizer(self) -> Any:
         return self.kept.folder.part("tokenizer", AutoTokenizer, trust_remote_code=False)
 
+    def views(self, pieces: Any) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """What each layer of the text encoder makes of `pieces`, and their mask."""
+        mask = pieces.attention_mask.to(self.device)
+        said = self.text_encoder(
+            input_ids=pieces.input_ids.to(self.device),
+            attention_mask=mask,
+            output_hidden_states=True,
+            logits_to_keep=1,  # it would also guess the next word at each of a thousand places: a gigabyte of guesses
+        )
+        return said.hidden_states, mask
+
     text_encoder = network("text_encoder")
     transformer = network("transformer")
     vae = network("vae")

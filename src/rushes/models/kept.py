@@ -21,11 +21,16 @@ from rushes.weights.checkpoint import Checkpoint, looked_at
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """How one part is loaded. `here` is the share of it that is on the device at once where its blocks take turns."""
+    """How one part is loaded.
+
+    here     the share of it that is on the device at once where its blocks take turns
+    float32  what stands in the names of its tensors that the library keeps so (its `_keep_in_fp32_modules`)
+    """
 
     kind: Any
     dtype: torch.dtype
     here: float = 1.0
+    float32: tuple[str, ...] = ()
 
 
 class KeptNetworks:
@@ -53,7 +58,7 @@ class KeptNetworks:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The bytes that each takes once it is loaded, by the headers of its files."""
-        return {name: stored_bytes(self._files(name), kind.dtype.itemsize) for name, kind in self.kinds.items()}
+        return {name: self._stored_bytes(name) for name in self.kinds}
 
     def get(self, name: str) -> Any:
         """The network `name`. A denoiser in eight bits or by turns is a part of its own: the plain one stays plain."""
@@ -88,7 +93,7 @@ class KeptNetworks:
 
     def int8_bytes(self, name: str) -> int:
         """What a denoiser in eight bits takes, by the headers of its files."""
-        return stored_bytes(self._files(name), self.kinds[name].dtype.itemsize, int8=True)
+        return self._stored_bytes(name, int8=True)
 
     def share_by_turns(self, name: str) -> float:
         return self.kinds[name].here
@@ -105,6 +110,10 @@ class KeptNetworks:
         if int8:
             network = shrunk(network)
         return taking_turns(network, self.device) if by_turns else network.to(self.device)
+
+    def _stored_bytes(self, name: str, *, int8: bool = False) -> int:
+        kind = self.kinds[name]
+        return stored_bytes(self._files(name), kind.dtype.itemsize, int8=int8, float32=kind.float32)
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
@@ -129,8 +138,11 @@ def taking_turns(network: Any, device: torch.device) -> Any:
     return network
 
 
-def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False) -> int:
-    """What the tensors in `files` take in numbers of so many bytes; with `int8`, matrices of blocks in eight bits."""
+def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False, float32: tuple[str, ...] = ()) -> int:
+    """What the tensors in `files` take in numbers of so many bytes; with `int8`, matrices of blocks in eight bits.
+
+    Those take four bytes a number in whose names something of `float32` stands.
+    """
     total = 0
     for path in files:
         if path.suffix != ".safetensors":
@@ -139,7 +151,7 @@ def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False) ->
             if int8 and len(tensor.shape) == 2 and name.endswith(".weight") and name.startswith(BLOCKS):
                 total += prod(tensor.shape) + SCALE_BYTES * tensor.shape[0]
             else:
-                total += prod(tensor.shape) * number_bytes
+                total += prod(tensor.shape) * (4 if any(word in name for word in float32) else number_bytes)
     return total
 
 

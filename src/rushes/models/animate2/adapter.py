@@ -61,10 +61,8 @@ class AnimateAdapter(ResidentAdapter):
         self._driven: tuple[ref[AnimateCondition], int, WanAnimate2KVCache] | None = None
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
-        kept = self.parts.kept
-        config = {name: self._found.config(name) for name in kept.keys}
-        shape, number_bytes = self.native(request), int(self._dtype.itemsize)
-        return memory.needs(config, kept.keys, kept.sizes, how, shape, segment=SEGMENT, number_bytes=number_bytes)
+        config, shape = self._found.config, self.native(request)
+        return memory.needs(config, self.networks, how, shape, segment=SEGMENT, number_bytes=self._number_bytes)
 
     def native(self, request: ResolvedRequest) -> Native:
         weights = self._weights

@@ -6,12 +6,14 @@ transformer, to a pixel and width of the autoencoder, fitted to counted tensor b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from rushes.contract.artifact import Native
 from rushes.models.blocks.memory import t5_bytes
-from rushes.models.parts import How, Needs, Stage
+from rushes.models.kept import KeptNetworks
+from rushes.models.parts import How, Needs
 
 ERROR = 0.1
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_animate2_residency.py), with a
@@ -28,29 +30,24 @@ NUMBER = 12  # bytes to a pixel of a frame in float32
 
 
 def needs(
-    config: Mapping[str, Mapping[str, Any]],
-    keys: Mapping[str, str],
-    sizes: Mapping[str, int],
+    config: Callable[[str], Mapping[str, Any]],
+    parts: KeptNetworks,
     how: How,
     native: Native,
     *,
     segment: int,
     number_bytes: int,
 ) -> Needs:
-    """What a film needs that is made `segment` frames at a time. `config`, `keys` and `sizes` of its parts, by name."""
-    pixels = native.width * native.height
-
-    def stage(name: str, part: str, activation_bytes: float) -> Stage:
-        return Stage(name, {keys[part]: sizes[part]}, int(activation_bytes))
-
-    width, film = int(config["vae"]["base_dim"]), NUMBER * segment
+    """What a film needs that is made `segment` frames at a time. `config` of its parts, by name."""
+    stage, pixels = partial(parts.stage, how), native.width * native.height
+    width, film = int(config("vae")["base_dim"]), NUMBER * segment
     encoded = pixels * max(ENCODED * width + FRAME + film, FILMS_ENCODED * film)
     decoded = pixels * max(DECODED * width + FRAME + film, FILMS_DECODED * film)
     stages = (
-        stage("words", "text_encoder", t5_bytes(dict(config["text_encoder"]), PIECES, number_bytes)),
+        stage("words", "text_encoder", t5_bytes(dict(config("text_encoder")), PIECES, number_bytes)),
         stage("pictures", "image_encoder", SEEN_BYTES),
         stage("pictures", "vae", encoded),
-        stage("steps", "transformer", pass_bytes(config["transformer"], pixels, segment, number_bytes)),
+        stage("steps", "transformer", pass_bytes(config("transformer"), pixels, segment, number_bytes)),
         # Between two segments: the end of one is decoded, and encoded for the next.
         stage("steps", "vae", max(decoded, encoded + pixels * film)),
         stage("decoding", "vae", decoded),

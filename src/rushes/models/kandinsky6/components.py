@@ -10,18 +10,12 @@ from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, M
 from transformers import AutoTokenizer, CLIPTextModel, Qwen2_5_VLForConditionalGeneration
 
 from rushes.models.components import Parts, network
-from rushes.models.kandinsky6.memory import part_bytes
 from rushes.models.kept import KeptNetworks, Network
 from rushes.models.parts import Residency, here_by_turns
 from rushes.weights.checkpoint import Checkpoint
 
-
-class _Kept(KeptNetworks):
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        """With what the library keeps in float32 of the transformer, which is 9 GB more of the large one."""
-        transformer = part_bytes(self._files("transformer"), self.kinds["transformer"].dtype.itemsize)
-        return {**super().sizes, "transformer": transformer}
+FLOAT32 = ("time_embeddings", "modulation")
+"""9 GB more of the large transformer."""
 
 
 class Components(Parts):
@@ -36,12 +30,12 @@ class Components(Parts):
         networks = {
             "text_encoder": Network(Qwen2_5_VLForConditionalGeneration, dtype),
             "text_encoder_2": Network(CLIPTextModel, dtype),
-            "transformer": Network(Kandinsky6Transformer3DModel, dtype, here=here),
+            "transformer": Network(Kandinsky6Transformer3DModel, dtype, here, FLOAT32),
             "vae": Network(AutoencoderKLHunyuanVideo, dtype),
             "audio_vae": Network(MMAudioVAE, torch.float32),
             "vocoder": Network(MMAudioVocoder, torch.float32),
         }
-        super().__init__(_Kept(found, device, residency, networks), dtype)
+        super().__init__(KeptNetworks(found, device, residency, networks), dtype)
 
     @cached_property
     def tokenizer_2(self) -> Any:

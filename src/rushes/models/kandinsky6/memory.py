@@ -8,15 +8,12 @@ Imports no tensor library.
 from __future__ import annotations
 
 from functools import partial
-from math import prod
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rushes.contract.request import ResolvedRequest
 from rushes.models.kandinsky6.layout import Layout
 from rushes.models.kandinsky6.state import Numbers
 from rushes.models.parts import How, Needs
-from rushes.weights import header
 
 if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
@@ -38,20 +35,6 @@ DECODED, ENCODED = 9.2, 7.5  # numbers to a pixel, frame and width of the autoen
 STRETCH = 4  # latent frames that are decoded at once, beside the first of them
 WAVE, SPECTRUM = 40.2, 168.0  # bytes to a sample and width, to a latent of sound and width; float32
 TILE = 256  # pixels a side
-
-KEPT_IN_FLOAT32 = ("time_embeddings", "modulation")
-"""In the names of a transformer's tensors that the library loads so (its `_keep_in_fp32_modules`)."""
-
-
-def part_bytes(files: list[Path], number_bytes: int) -> int:
-    """What the transformer in `files` takes once it is loaded in numbers of so many bytes."""
-    total = 0
-    for path in files:
-        if path.suffix == ".safetensors":
-            for name, tensor in header.tensors(path).items():
-                kept = any(word in name for word in KEPT_IN_FLOAT32)
-                total += prod(tensor.shape) * (4 if kept else number_bytes)
-    return total
 
 
 def needs(

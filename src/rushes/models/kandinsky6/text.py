@@ -29,14 +29,8 @@ def read(prompt: str, parts: Components, name: str) -> dict[str, Tensor]:
         padding="max_length",
         return_tensors="pt",
     )
-    mask = pieces.attention_mask.to(parts.device)
-    said = parts.text_encoder(
-        input_ids=pieces.input_ids.to(parts.device),
-        attention_mask=mask,
-        output_hidden_states=True,
-        logits_to_keep=1,  # it would also guess the next word at each of a thousand places
-    )
-    read = {name: said.hidden_states[-1][:, _QWEN_CROP_START:].to(parts.dtype)}
+    views, mask = parts.views(pieces)
+    read = {name: views[-1][:, _QWEN_CROP_START:].to(parts.dtype)}
     counts = mask[:, _QWEN_CROP_START:].bool()
     if not counts.all():
         read[f"{name}.counts"] = counts

@@ -51,11 +51,5 @@ def _encoded(prompt: str, parts: Components) -> tuple[torch.Tensor, torch.Tensor
         add_special_tokens=True,
         return_tensors="pt",
     )
-    mask = pieces.attention_mask.to(parts.device)
-    said = parts.text_encoder(
-        input_ids=pieces.input_ids.to(parts.device),
-        attention_mask=mask,
-        output_hidden_states=True,
-        logits_to_keep=1,  # it would also guess the next word at each of a thousand places: a gigabyte of guesses
-    )
-    return torch.stack(said.hidden_states, dim=-1).flatten(2, 3).to(parts.text_encoder.dtype), mask
+    views, mask = parts.views(pieces)
+    return torch.stack(views, dim=-1).flatten(2, 3).to(parts.text_encoder.dtype), mask
