@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from rushes.cli.exits import explained
 from rushes.cli.jobs import opened
+from rushes.errors import InvalidValue
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a data folder.")
 
@@ -34,6 +36,27 @@ def create(
         key, whose = new_key(), owner or LOCAL_OWNER
         store.keys.add(key_digest(key), whose)
         print(json.dumps({"key": key, "owner": whose}) if as_json else key)
+
+
+@keys.command()
+def remove(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key, or - to read it from standard input.")],
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Take a key back: a running server refuses it within a second. Its owner's videos stay.
+
+    Without any key left, the next start of the server makes and shows a new one.
+    """
+    with explained(as_json), opened(data) as store:
+        from rushes.api.auth import key_digest
+
+        digest = key_digest(sys.stdin.readline().strip() if key == "-" else key)
+        whose = store.keys.owner_of(digest)
+        if whose is None:  # without a word of the key, which may be good elsewhere
+            raise InvalidValue(field="key", given="one that is not known here", allowed="a key of this data folder")
+        store.keys.remove(digest)
+        print(json.dumps({"removed": True, "owner": whose}) if as_json else f"a key of {whose} is removed")
 
 
 @keys.command("webhook-secret")
