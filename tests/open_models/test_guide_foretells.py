@@ -13,7 +13,7 @@ import pytest
 import torch
 from tiny_cosmos3 import OLD_NORM
 
-from rushes.acceleration.plan import LADDER, planned
+from rushes.acceleration.plan import LADDER, PASSES, planned
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards import animate2, blocks, kandinsky6, ltx2, wan
 from rushes.catalogue.lookup import Catalogue
@@ -81,7 +81,7 @@ def _plan(card: Card, adapter: Any, request: object, memory_bytes: int) -> str:
             continue
         assert work.plan is not None
         names = {rung.technique: NAMES.get(rung.technique.name, rung.technique.name) for rung in LADDER}
-        tried = ", ".join(names[technique] for technique in work.plan.tried) or "all loaded"
+        tried = ", ".join(names[technique] for technique in work.plan.tried if technique != PASSES) or "all loaded"
         return tried if quality == EXACT_QUALITY else f"`fast`: {tried}"
     return "no"
 

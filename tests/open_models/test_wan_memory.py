@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import tiny_wan
@@ -67,27 +66,29 @@ def middling(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Card]:
                 in_channels=16, out_channels=16, **{**blocks, "ffn_dim": 256}, vace_layers=[0], vace_in_channels=96
             )
         pipe.save_pretrained(folder, safe_serialization=True)
-        assert known.weights is not None
-        return replace(known, weights=replace(known.weights, folder=str(folder)))
+        return known.in_folder(folder)
 
     return card
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", [TEXT, TEXT_OR_FIRST, ANY])
+@pytest.mark.parametrize("how", [How(), How(together=True)], ids=["apart", "together"])
 def test_a_step_makes_what_is_foretold(
-    tiny_card: Callable[..., Card], middling: Callable[..., Card], kind: str, dtype: torch.dtype
+    tiny_card: Callable[..., Card], middling: Callable[..., Card], kind: str, dtype: torch.dtype, how: How
 ) -> None:
     card = middling(tiny_card(kind), kind)
     adapter = WanAdapter(card, dtype=dtype)
-    adapter.accelerate(How(), Dress(How()))
-    state = adapter.prepare(adapter.encode(small(card, width=256, height=256), NO_INPUTS), 7)
+    adapter.accelerate(how, Dress(how))
+    side = 384 if kind == TEXT_OR_FIRST else 256  # its tokens are larger: as many as the text's at least
+    state = adapter.prepare(adapter.encode(small(card, width=side, height=side), NO_INPUTS), 7)
     adapter.parts.expert("transformer")
     with TensorBytes() as counted:
         adapter.step(state, 0)
     frames, rows, cols = state.latent_BCTHW.shape[2:]
+    prompts = 2 if how.together else 1
     foretold = memory.pass_bytes(
-        adapter.layout, How(), frames=frames, rows=rows, cols=cols, number_bytes=dtype.itemsize
+        adapter.layout, how, prompts, frames=frames, rows=rows, cols=cols, number_bytes=dtype.itemsize
     )
     assert counted.most == pytest.approx(foretold, rel=memory.ERROR)
 
@@ -110,8 +111,12 @@ def test_a_request_is_foretold_stage_by_stage_and_grows_with_its_size(tiny_card:
     assert [stage.name for stage in needs.stages] == ["words", "steps", "steps", "decoding"]
     assert len({key for stage in needs.stages for key in stage.parts}) == 4
     assert needs.size_bytes(apart=True) < needs.size_bytes(apart=False)
-    larger = adapter.needs(small(card, width=256, height=256, seconds=3), How())
-    assert larger.size_bytes(apart=True) > needs.size_bytes(apart=True)
+    larger = small(card, width=256, height=256, seconds=3)
+    assert adapter.needs(larger, How()).size_bytes(apart=True) > needs.size_bytes(apart=True)
+    steps = [adapter.needs(larger, How(together=two)).stages[1].activation_bytes for two in (False, True)]
+    assert 1.1 * steps[0] < steps[1] < 2 * steps[0]
+    alone = adapter.needs(small(card, guidance_scale=1), How(together=True))
+    assert alone == adapter.needs(small(card, guidance_scale=1), How())
     for name, how in (("decoding", How(tiles=True)), ("steps", How(pieces=8))):
         spared = {stage.name: stage for stage in adapter.needs(small(card, width=1280, height=704), how).stages}
         whole = {stage.name: stage for stage in adapter.needs(small(card, width=1280, height=704), How()).stages}

@@ -32,16 +32,24 @@ class Technique:
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """A way to need less memory. `helps` are the stages that it makes smaller, `change` what it changes in `How`."""
+    """A way to need less memory. `helps` are the stages that it makes smaller, `change` what it changes in `How`.
+
+    It holds for plans in which that is a change; one technique of theirs it may take the place of.
+    """
 
     technique: Technique
     helps: frozenset[str]
     change: Mapping[str, Any]
     devices: tuple[str, ...] = ("cuda", "cpu")
+    instead: Technique | None = None
 
+
+PASSES = Technique("passes", EXACT, "guidance in two passes of one prompt")
+TOGETHER = Technique("together", NEAR, "guidance in one pass of two prompts")
 
 EVERYWHERE = frozenset({"words", "pictures", "steps", "decoding"})
 LADDER = (
+    Rung(PASSES, frozenset({"steps"}), {"together": False}, instead=TOGETHER),  # first: it costs least
     Rung(
         Technique("apart", EXACT, "parts of the model loaded one at a time, when their turn comes"),
         EVERYWHERE,
@@ -81,6 +89,8 @@ class Plan:
     how: How
     techniques: tuple[Technique, ...]
     ladder: tuple[Rung, ...] = LADDER
+    tried: tuple[Technique, ...] = ()
+    """The rungs that it was taken down, in the ladder's order."""
 
     @property
     def exactness(self) -> str:
@@ -90,16 +100,18 @@ class Plan:
     def lowered(self, stage: str) -> Plan | None:
         """The plan one rung down the ladder that needs less memory in `stage`; None where none is left or allowed."""
         for rung in self.ladder:
-            helps = self.device in rung.devices and stage in rung.helps and rung.technique not in self.techniques
+            how = replace(self.how, **rung.change)
+            helps = self.device in rung.devices and stage in rung.helps and how != self.how
             if helps and rung.technique.exactness in ALLOWED[self.quality]:
-                how = replace(self.how, **rung.change)
-                return replace(self, how=how, techniques=(*self.techniques, rung.technique))
+                return self.on(rung)
         return None
 
-    @property
-    def tried(self) -> tuple[Technique, ...]:
-        """The rungs that it stands on."""
-        return tuple(rung.technique for rung in LADDER if rung.technique in self.techniques)
+    def on(self, rung: Rung) -> Plan:
+        """The plan with what `rung` changes."""
+        kept = tuple(technique for technique in self.techniques if technique != rung.instead)
+        tried = tuple(one.technique for one in LADDER if one.technique in (*self.tried, rung.technique))
+        how = replace(self.how, **rung.change)
+        return replace(self, how=how, techniques=(*kept, rung.technique), tried=tried)
 
     def said(self) -> str:
         """In one line, as on the job and in `rushes doctor`."""
@@ -124,6 +136,9 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: b
         Technique("precision", EXACT, f"computed in {precision}, as published"),
         *(Technique("family", EXACT, said) for said in card.weights.exactly),
     ]
+    if held is None or TOGETHER.name in held:
+        how = replace(how, together=NEAR in ALLOWED[quality])
+        techniques.append(TOGETHER if how.together else PASSES)
     quick = NEAR in ALLOWED[quality] and device == "cuda"  # on a CPU compiling costs more than a clip gains
     if quick and not changed and (held is None or "compile" in held):
         how = replace(how, compiled=True)

@@ -34,6 +34,7 @@ class How:
     """How a clip is computed, of all the ways there are; what each costs in exactness is the plan's to say.
 
     attention  the kernel's name at diffusers, set on each network
+    together   both prompts of guidance go through the denoiser in one pass
     compiled   the repeated blocks are compiled
     reuse      how far the estimated drift may go before a step computes again (`diffusion.reuse`); 0 computes all
     apart      parts give way to each other: each is loaded when its turn comes
@@ -44,6 +45,7 @@ class How:
     """
 
     attention: str = ATTENTION
+    together: bool = False
     compiled: bool = False
     reuse: float = 0.0
     apart: bool = False

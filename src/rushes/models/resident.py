@@ -56,12 +56,11 @@ class ResidentAdapter:
         self.networks.how, self.networks.dress = how, dress
 
     def state_format(self) -> str:
-        return f"{self.saved_as} {self._card.revision} {arithmetic(self.device, self._dtype)}"
-
-    @property
-    def _how_format(self) -> str:
-        """What of `how` decides the bytes of a step, for a family that takes all of it."""
-        return f"{self.how.attention} {self.how.compiled} {self.how.pieces}{' int8' if self.how.int8 else ''}"
+        how = self.how
+        changes = {"compiled": how.compiled, f"{how.pieces} pieces": how.pieces > 1, "int8": how.int8}
+        changes["together"] = how.together
+        said = " ".join([how.attention, *(name for name, here in changes.items() if here)])
+        return f"{self.saved_as} {self._card.revision} {arithmetic(self.device, self._dtype)} {said}"
 
     @property
     def _number_bytes(self) -> int:

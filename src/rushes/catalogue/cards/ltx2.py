@@ -91,6 +91,7 @@ def _card(
                 "both prompts in one pass of one clip, other guidance in passes of its own",
                 "decoding of the whole film at once",
             ),
+            techniques=("compile", "reuse", "apart", "int8", "blocks", "tiles", "pieces"),
         ),
     )
 

@@ -103,7 +103,6 @@ def _weights(
         experts_guidance=experts_guidance,
         loras=LORAS,
         exactly=(
-            "guidance in two passes of one clip",
             "the text of an earlier job not read again",
             "decoding streamed into the file, a latent frame at a time",
         ),
@@ -125,7 +124,7 @@ def _lightning(of: Card, weights: Weights, name: str, description: str) -> Card:
         exactly=(
             "one pass a step, without guidance",
             f"Euler's method, from evenly spaced levels of noise shifted by {SHIFT:g}, whatever the folder's scheduler",
-            *weights.exactly[1:],
+            *weights.exactly,
         ),
         techniques=("apart", "int8", "blocks", "tiles", "pieces"),
         refiner="lightning",

@@ -63,6 +63,7 @@ class WanAdapter(ResidentAdapter):
             self.layout,
             self.networks,
             how,
+            prompts=2 if how.together and numbers.guided else 1,
             frames=numbers.frames + numbers.references,
             rows=numbers.rows,
             cols=numbers.cols,
@@ -97,7 +98,7 @@ class WanAdapter(ResidentAdapter):
     def step(self, state: WanState, index: int) -> WanState:
         numbers, latent = state.condition.numbers, state.latent_BCTHW
         added = self._loras.size_bytes(numbers.loras, self._number_bytes)
-        self._residency.leave(self._pass_bytes(latent) + added)
+        self._residency.leave(self._pass_bytes(state) + added)
         solver = self._solver(numbers.steps)
         reused = self._reused(state, solver, index)
         velocity = state.computed.velocity if reused and state.computed else self._velocity(state, solver, index)
@@ -136,7 +137,7 @@ class WanAdapter(ResidentAdapter):
 
     def state_format(self) -> str:
         shift = "" if self._weights.shift is None else f" shift {self._weights.shift:g}"
-        return f"{super().state_format()} {self._how_format}{shift}"
+        return f"{super().state_format()}{shift}"
 
     def _numbers(self, request: ResolvedRequest, references: int) -> Numbers:
         native = self.native(request)
@@ -161,10 +162,11 @@ class WanAdapter(ResidentAdapter):
         self._words.move_to_end(prompt)
         return self._words[prompt]
 
-    def _pass_bytes(self, latent_BCTHW: torch.Tensor) -> int:
-        frames, rows, cols = latent_BCTHW.shape[2:]
+    def _pass_bytes(self, state: WanState) -> int:
+        frames, rows, cols = state.latent_BCTHW.shape[2:]
         shape = {"frames": frames, "rows": rows, "cols": cols}
-        made = memory.pass_bytes(self.layout, self.how, **shape, number_bytes=self._number_bytes)
+        prompts = len(state.condition.words_PW) if self.how.together else 1
+        made = memory.pass_bytes(self.layout, self.how, prompts, **shape, number_bytes=self._number_bytes)
         return int(made + memory.state_bytes(self.layout, **shape))
 
     def _reused(self, state: WanState, solver: Solver, index: int) -> bool:
@@ -190,11 +192,12 @@ class WanAdapter(ResidentAdapter):
             scale *= self._weights.experts_guidance
         expert, told = self.parts.expert(name), self._told(state, solver.timesteps[index])
         with self._loras.worn(expert, name, state.condition.numbers.loras):
-            velocity = self._pass(expert, state.condition.prompt_PW, told)
-            if state.condition.negative_PW is not None:
-                # A pass of its own: in a batch of two the last bits of each would depend on the other.
-                velocity = guided(velocity, self._pass(expert, state.condition.negative_PW, told), scale)
-        return velocity
+            words = state.condition.words_PW
+            if self.how.together:
+                velocity, *without = self._pass(expert, told, *words).split(1)
+            else:  # a pass of its own: in a batch of two the last bits of each would depend on the other
+                velocity, *without = [self._pass(expert, told, prompt) for prompt in words]
+        return guided(velocity, without[0], scale) if without else velocity
 
     def _told(self, state: WanState, timestep: torch.Tensor) -> dict[str, torch.Tensor]:
         """What a pass is told besides the words."""
@@ -216,9 +219,15 @@ class WanAdapter(ResidentAdapter):
             told["control_hidden_states"] = given["control"].to(dtype)
         return told
 
-    def _pass(self, expert: Any, words_PW: torch.Tensor, told: dict[str, torch.Tensor]) -> torch.Tensor:
-        words = padded(words_PW).to(self.parts.dtype)
-        velocity: torch.Tensor = expert(encoder_hidden_states=words, return_dict=False, **told)[0]
+    def _pass(self, expert: Any, told: dict[str, torch.Tensor], *words_PW: torch.Tensor) -> torch.Tensor:
+        """Where the latent moves, a row for each prompt."""
+        words, prompts = torch.cat([padded(prompt) for prompt in words_PW]).to(self.parts.dtype), len(words_PW)
+        rows = {
+            # Two pictures of one clip are rows already; what is one row is not copied.
+            name: value.expand(prompts, *value.shape[1:]) if len(value) == 1 else torch.cat([value] * prompts)
+            for name, value in told.items()
+        }
+        velocity: torch.Tensor = expert(encoder_hidden_states=words, return_dict=False, **rows)[0]
         return velocity
 
     def _build_solver(self, steps: int) -> Solver:

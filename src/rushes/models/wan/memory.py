@@ -67,9 +67,18 @@ def _part_bytes(folder: Path, number_bytes: int, int8: bool) -> int:
 
 
 def needs(
-    layout: Layout, kept: KeptNetworks, how: How, *, frames: int, rows: int, cols: int, number_bytes: int, film: bool
+    layout: Layout,
+    kept: KeptNetworks,
+    how: How,
+    *,
+    prompts: int,
+    frames: int,
+    rows: int,
+    cols: int,
+    number_bytes: int,
+    film: bool,
 ) -> Needs:
-    """What a clip of `frames` × `rows` × `cols` latent places needs.
+    """What a clip of `frames` × `rows` × `cols` latent places needs, with so many `prompts` in a pass.
 
     `film` whether pictures or clips are given, or the arrangement reads a film in any case.
     """
@@ -81,7 +90,7 @@ def needs(
         stages.append(stage("pictures", "vae", encoding_bytes(layout, pixels, num_frames)))
         if "image_encoder" in kept.keys:
             stages.append(stage("pictures", "image_encoder", SEEN_BYTES))
-    step_bytes = pass_bytes(layout, how, frames=frames, rows=rows, cols=cols, number_bytes=number_bytes)
+    step_bytes = pass_bytes(layout, how, prompts, frames=frames, rows=rows, cols=cols, number_bytes=number_bytes)
     step_bytes += state_bytes(layout, frames=frames, rows=rows, cols=cols)
     # Only one of two experts works at a time.
     stages += [stage("steps", expert, step_bytes) for expert in layout.experts]
@@ -89,15 +98,17 @@ def needs(
     return Needs(tuple(stages), ERROR)
 
 
-def pass_bytes(layout: Layout, how: How, *, frames: int, rows: int, cols: int, number_bytes: int) -> float:
-    """The most that one pass of the transformer makes."""
+def pass_bytes(
+    layout: Layout, how: How, prompts: int = 1, *, frames: int, rows: int, cols: int, number_bytes: int
+) -> float:
+    """The most that one pass of the transformer makes, with so many prompts in it."""
     config = layout.checkpoint.config("transformer")
     head = int(config["attention_head_dim"])
     width, inner = int(config["num_attention_heads"]) * head, int(config["ffn_dim"])
     tokens = frames * (rows // layout.patch) * (cols // layout.patch)
     attention = ATTENTION[number_bytes] * width
     forward = FORWARD[number_bytes] * width + 2 * number_bytes * inner / how.pieces
-    each = max(attention, forward) + 8 * head
+    each = max(attention, forward)
     places, channels = frames * rows * cols, int(config["in_channels"])
     told = 5 * layout.z_dim * places
     if layout.kind == "text or first frame":
@@ -107,7 +118,8 @@ def pass_bytes(layout: Layout, how: How, *, frames: int, rows: int, cols: int, n
         told += (2 * layout.z_dim + layout.space**2) * places * (2 if number_bytes == 2 else 0)
     if channels > layout.z_dim:
         told += channels * places * (4 + number_bytes)
-    return tokens * each + PIECES_LEFT * TEXT[number_bytes] * width + told
+    told += tokens * 8 * head  # where each token is, once for all prompts
+    return prompts * tokens * each + PIECES_LEFT * TEXT[number_bytes] * width + told
 
 
 def state_bytes(layout: Layout, *, frames: int, rows: int, cols: int) -> float:

@@ -50,6 +50,11 @@ class WanCondition:
     negative_PW: torch.Tensor | None  # None where there is no guidance
     given: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
+    @property
+    def words_PW(self) -> tuple[torch.Tensor, ...]:
+        """Of each pass of a step, the prompt before the negative one."""
+        return (self.prompt_PW,) if self.negative_PW is None else (self.prompt_PW, self.negative_PW)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WanState:
