@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,17 +15,28 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from rushes.engine.host import host_bytes
+from rushes.models.parts import ByTurns
+
 log = logging.getLogger(__name__)
 
 HOST_RESERVE_BYTES = 4 << 30
 """What stays free beside parts that wait in the host's memory: the encoder's frames, and other programs."""
 
 
+class NoHostRoom(MemoryError):
+    """A part by turns has no room in the host's memory, of which `needed_bytes` would be taken and left free."""
+
+    def __init__(self, needed_bytes: int, free_bytes: int) -> None:
+        super().__init__(f"{needed_bytes} bytes of the host's memory, of which {free_bytes} are free")
+        self.needed_bytes, self.free_bytes = needed_bytes, free_bytes
+
+
 @dataclass(slots=True)
 class _Held:
     part: Any
     size_bytes: int  # on the device
-    moves: bool = True
+    by_turns: ByTurns | None = None
 
 
 class KeptParts:
@@ -75,11 +85,12 @@ class KeptParts:
     def leave(self, activation_bytes: int) -> None:
         self._activation_bytes = activation_bytes
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: bool = False) -> Any:
+    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: ByTurns | None = None) -> Any:
+        """As `parts.Residency` has it. Errors  NoHostRoom before one by turns is loaded; whatever `load` raises."""
         held = self._here.get(key)
         if held is None:
             self._make_room(size_bytes, keep=key)
-            held = self._here[key] = self._fetched(key, load, size_bytes if by_turns else None)
+            held = self._here[key] = self._fetched(key, load, size_bytes, by_turns)
         self._here.move_to_end(key)
         self._make_room(0, keep=key)
         return held.part
@@ -90,16 +101,34 @@ class KeptParts:
         self._waiting.clear()
         collect()
 
-    def _fetched(self, key: str, load: Callable[[], Any], visiting_bytes: int | None) -> _Held:
-        """`visiting_bytes` of one by turns: its tensors are in the host's memory, and say nothing of the device."""
+    def bring_home(self) -> None:
+        """Free the device of what parts by turns brought there in a pass that was broken off."""
+        for held in (*self._here.values(), *self._waiting.values()):
+            if held.by_turns is not None:
+                held.by_turns.home(held.part)
+
+    def _fetched(self, key: str, load: Callable[[], Any], size_bytes: int, by_turns: ByTurns | None) -> _Held:
         self.before_load()
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
-            if waiting.moves:
+            if waiting.by_turns is None:
                 waiting.part.to("cuda")
             return waiting
-        part = load()
-        return _Held(part, tensor_bytes(part)) if visiting_bytes is None else _Held(part, visiting_bytes, moves=False)
+        if by_turns is None:
+            part = load()
+            return _Held(part, tensor_bytes(part))
+        self._make_host_room(by_turns.host_bytes)
+        return _Held(load(), size_bytes, by_turns)  # its tensors are the host's, and say nothing of the device
+
+    def _make_host_room(self, size_bytes: int) -> None:
+        """Give up what waits in the host's memory, longest first, until so much more fits; the system would not ask."""
+        needed_bytes = size_bytes + HOST_RESERVE_BYTES
+        while self._waiting and host_bytes() < needed_bytes:
+            self._waiting.popitem(last=False)
+            collect()
+        free_bytes = host_bytes()
+        if free_bytes < needed_bytes:
+            raise NoHostRoom(needed_bytes, free_bytes)
 
     def _make_room(self, size_bytes: int, *, keep: str) -> None:
         """Give up what was used longest ago until `size_bytes` more fit, beside the activations."""
@@ -108,7 +137,7 @@ class KeptParts:
         while self.loaded_bytes > most and (key := next((key for key in self._here if key != keep), None)):
             held = self._here.pop(key)
             log.info("%.1f GB give way to what a clip needs now", held.size_bytes / 1e9)
-            if not held.moves:
+            if held.by_turns is not None:
                 self._waiting[key] = held
             elif _on_cuda() and host_bytes() > held.size_bytes + HOST_RESERVE_BYTES:
                 held.part.to("cpu")
@@ -123,7 +152,7 @@ class KeptParts:
     def _trim_waiting(self) -> None:
         while self._waiting and host_bytes() < HOST_RESERVE_BYTES:
             self._waiting.popitem(last=False)
-            gc.collect()
+            collect()
 
 
 def tensor_bytes(part: Any) -> int:
@@ -149,24 +178,14 @@ def device_bytes() -> int:
     return int(free_bytes + torch.cuda.memory_reserved())
 
 
-def host_bytes() -> int:
-    """What the machine's memory has to give without swapping."""
-    try:
-        for line in Path("/proc/meminfo").read_text("ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-
-
 def collect() -> None:
-    """Give memory that nothing points to back to the device."""
+    """Give memory that nothing points to back to the device, and to the host what was pinned for it."""
     gc.collect()
     if _on_cuda():
         import torch
 
         torch.cuda.empty_cache()
+        torch.accelerator.empty_host_cache()
 
 
 def _on_cuda() -> bool:

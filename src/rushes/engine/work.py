@@ -11,13 +11,14 @@ import errno
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 from rushes.acceleration.plan import ALLOWED, Plan
 from rushes.acceleration.put_on import accelerate
 from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
-from rushes.engine.residency import KeptParts, collect
+from rushes.engine.residency import KeptParts, NoHostRoom, collect
 from rushes.errors import OutOfMemory
 from rushes.models.adapter import AnyAdapter, Chunk
 from rushes.models.parts import Needs, Resident
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 READING, PICTURES, STEPS, DECODING = "words", "pictures", "steps", "decoding"
+VISITS = "blocks"  # the rung that needs the host's memory
 RAN_OUT = ("can't allocate memory", "bad_alloc", "can't start new thread")
 """What a RuntimeError says where memory ran out on a CPU: torch's allocator, C++'s, and Python where there was no room
 for the stack of one of the threads that read a checkpoint."""
@@ -41,6 +43,7 @@ class Work:
         self._request = request
         self._residency = residency
         residency.alone = False
+        self._full: NoHostRoom | None = None
         if plan is not None:
             if isinstance(adapter, Resident):
                 self.plan = self._fitting(adapter, plan)
@@ -61,8 +64,9 @@ class Work:
                 if not ran_out(error):
                     raise
                 log.warning("out of memory in %s: %s", stage, type(error).__name__)
+                full = no_host_room(error)
             # Outside of the handler, whose error holds on to the tensors of the failed call.
-            self._step_down(stage)
+            self._step_down(stage, full)
 
     def chunks(self, decode: Callable[[], Iterator[Chunk]]) -> Iterator[Chunk]:
         """The chunks of `decode`; begun again where memory runs out, without those that were handed out."""
@@ -79,7 +83,8 @@ class Work:
                 if not ran_out(error):
                     raise
                 log.warning("out of memory in %s: %s", DECODING, type(error).__name__)
-            self._step_down(DECODING)
+                full = no_host_room(error)
+            self._step_down(DECODING, full)
 
     def _fitting(self, adapter: Resident, plan: Plan) -> Plan:
         """The first plan down the ladder that fits; the last one where it may fit within what is foretold."""
@@ -102,15 +107,22 @@ class Work:
         stages = self.adapter.needs(self._request, self.plan.how).stages
         self._residency.leave(max((each.activation_bytes for each in stages if each.name in names), default=0))
 
-    def _step_down(self, stage: str) -> None:
-        """Errors  OutOfMemory where there is no lower rung for `stage`."""
+    def _step_down(self, stage: str, full: NoHostRoom | None) -> None:
+        """`full` where it was the host's memory. Errors  OutOfMemory where there is no lower rung for `stage`."""
+        self._residency.bring_home()
         collect()
         plan = self.plan
-        lower = plan.lowered(stage) if plan is not None else None
+        if plan is not None and full is not None:
+            self._full, plan = full, _without_visits(plan)
+        # Where the host was full before the device was, the plan without blocks that visit has not been tried.
+        untried = full is not None and not self._residency.alone
+        lower = plan if plan is None or untried else plan.lowered(stage)
         if plan is None or lower is None or not isinstance(self.adapter, Resident):
             self._residency.drop_all()
             needs = self.adapter.needs(self._request, plan.how) if plan and isinstance(self.adapter, Resident) else None
             raise self._too_large(plan, needs, stage)
+        if full is not None:
+            lower = self._fitting(self.adapter, lower)
         log.warning("going on with %s", lower.techniques[-1].said)
         self._residency.alone = True
         self.plan = lower
@@ -124,7 +136,12 @@ class Work:
                 f" need about {_gb(needs.size_bytes(apart=plan.how.apart))} here, most of it for {needs.largest.name}"
             )
         said += f"; {_gb(free_bytes)} are there"
-        if stage is not None:
+        if self._full is not None:
+            said += (
+                "; its transformer's blocks would wait in the host's memory, which takes "
+                f"{_gb(self._full.needed_bytes)} with what has to stay free; {_gb(self._full.free_bytes)} are there"
+            )
+        elif stage is not None:
             said += f"; memory ran out in {stage}"
         tried = "; ".join(technique.said for technique in plan.tried) if plan is not None else ""
         said += f"; tried: {tried or 'nothing else is known for this model'}"
@@ -158,11 +175,20 @@ def _gb(size_bytes: float) -> str:
     return f"{size_bytes:.0f} B"
 
 
+def _without_visits(plan: Plan) -> Plan:
+    """`plan` with all of the transformer on the device, and no way back."""
+    return replace(
+        plan,
+        how=replace(plan.how, blocks=False),
+        techniques=tuple(technique for technique in plan.techniques if technique.name != VISITS),
+        ladder=tuple(rung for rung in plan.ladder if rung.technique.name != VISITS),
+    )
+
+
 def ran_out(error: BaseException) -> bool:
     """Whether `error`, or what it came from, says that memory ran out."""
     torch = sys.modules.get("torch")
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, MemoryError):
             return True
         if isinstance(cause, OSError) and cause.errno == errno.ENOMEM:
@@ -171,5 +197,17 @@ def ran_out(error: BaseException) -> bool:
             return True
         if isinstance(cause, RuntimeError) and any(words in str(cause) for words in RAN_OUT):
             return True
-        cause = cause.__cause__
     return False
+
+
+def no_host_room(error: BaseException) -> NoHostRoom | None:
+    """What `error` says of the host's memory, without the tensors that it holds on to."""
+    found = next((cause for cause in _causes(error) if isinstance(cause, NoHostRoom)), None)
+    return None if found is None else NoHostRoom(found.needed_bytes, found.free_bytes)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

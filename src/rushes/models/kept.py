@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,12 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.int8 import SCALE_BYTES, shrunk
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, How, Residency, Stage
+from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, ByTurns, How, Residency, Stage
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
+
+USUAL = {2: "BF16", 4: "F32"}
+"""What numbers of so many bytes are called in a file that needs no change to be computed with (`usual_dtype`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class KeptNetworks:
         self.how = How()
         self.dress: Callable[[Any], None] = natively
         """Shown a denoiser before it works: whoever accelerates it sets this."""
+        self._turns = cache(lambda name, int8: ByTurns(self.host_bytes(name, int8=int8), brought_home))
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -68,7 +72,7 @@ class KeptNetworks:
             f"{self.keys[name]}{' int8' if int8 else ''}{' by turns' if by_turns else ''}",
             self.here_bytes(name, int8=int8, by_turns=by_turns),
             lambda: self._made(name, int8, by_turns),
-            by_turns=by_turns,
+            by_turns=self._turns(name, int8) if by_turns else None,
         )
         self.ready(name, network)
         return network
@@ -94,6 +98,19 @@ class KeptNetworks:
     def int8_bytes(self, name: str) -> int:
         """What a denoiser in eight bits takes, by the headers of its files."""
         return self._stored_bytes(name, int8=True)
+
+    def host_bytes(self, name: str, *, int8: bool = False) -> int:
+        """The most that a denoiser takes of the host's memory where its blocks take turns, by the headers of its files.
+
+        As its files have it, it costs no memory: the system gives up what it read of them. What is made anew of that
+        does, other numbers or eight bits, and so does the copy that is pinned for a GPU to fetch from.
+        """
+        kind = self.kinds[name]
+        tensors = tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, int8, kind.float32))
+        if self.device.type != "cuda":
+            return sum(size_bytes for size_bytes, _ in tensors)
+        # What is pinned is pinned by powers of two.
+        return sum(size_bytes * anew + (1 << (size_bytes - 1).bit_length()) for size_bytes, anew in tensors)
 
     def share_by_turns(self, name: str) -> float:
         return self.kinds[name].here
@@ -138,21 +155,42 @@ def taking_turns(network: Any, device: torch.device) -> Any:
     return network
 
 
+def brought_home(network: Any) -> None:
+    """Bring what a pass that was broken off left on the device of `network` back to where its blocks wait.
+
+    The library takes a block back when the last thing is done with it, which then never was.
+    """
+    for module in network.modules():
+        hooks = getattr(module, "_diffusers_hook", None)
+        if hooks is None:
+            continue
+        if (visiting := hooks.get_hook("group_offloading")) is not None:
+            visiting.group.offload_()
+        if (order := hooks.get_hook("lazy_prefetch_group_offloading")) is not None:
+            order.execution_order.clear()  # of a first pass, by which later ones bring the next block ahead
+
+
 def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False, float32: tuple[str, ...] = ()) -> int:
     """What the tensors in `files` take in numbers of so many bytes; with `int8`, matrices of blocks in eight bits.
 
     Those take four bytes a number in whose names something of `float32` stands.
     """
-    total = 0
+    return sum(size_bytes for size_bytes, _ in _loaded_bytes(files, number_bytes, int8, float32))
+
+
+def _loaded_bytes(
+    files: list[Path], number_bytes: int, int8: bool, float32: tuple[str, ...]
+) -> Iterator[tuple[int, bool]]:
+    """What each tensor takes once it is loaded, and whether it is made anew for that."""
     for path in files:
         if path.suffix != ".safetensors":
             continue
         for name, tensor in header.tensors(path).items():
             if int8 and len(tensor.shape) == 2 and name.endswith(".weight") and name.startswith(BLOCKS):
-                total += prod(tensor.shape) + SCALE_BYTES * tensor.shape[0]
+                yield prod(tensor.shape) + SCALE_BYTES * tensor.shape[0], True
             else:
-                total += prod(tensor.shape) * (4 if any(word in name for word in float32) else number_bytes)
-    return total
+                one_bytes = 4 if any(word in name for word in float32) else number_bytes
+                yield prod(tensor.shape) * one_bytes, tensor.dtype != USUAL.get(one_bytes)
 
 
 def least_bytes(card: Card) -> int:
