@@ -303,12 +303,12 @@ class Card:
 
     id: str
     display_name: str
-    adapter: str
-    revision: str
-    licence: str
     description: str
     rules: Rules
+    adapter: str
+    licence: str
     created: int  # Unix seconds, for the models list
+    revision: str = "not here"  # what is added has the revision of its files
     remarks: str | None = None
     weights: Weights | None = None
     stepwise: bool = True

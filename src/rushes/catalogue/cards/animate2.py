@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 
@@ -34,31 +36,16 @@ _RULES = Rules(
     advised=Advised(guidance_low=1.0, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=1_800),
 )
 
-_DISTILLED = _RULES.distilled(10)
-
-
-def _card(id: str, name: str, description: str, rules: Rules, hub: str, layout: str) -> Card:
-    return Card(
-        id=id,
-        display_name=name,
-        adapter=ADAPTER,
-        revision="not here",  # what is added has the revision of its files
-        licence="Apache-2.0",
-        description=description,
-        created=AUGUST_2026,
-        rules=rules,
-        weights=Weights(
-            hub=hub,
-            layout=layout,
-            check=CHECK,
-            fps=24,
-            max_area=1280 * 720,
-            size_bytes=50 * GB,
-            exactly=("guidance in two passes of one segment", "decoding a segment at a time"),
-            techniques=("apart",),
-        ),
-    )
-
+_card = partial(Card, adapter=ADAPTER, licence="Apache-2.0", created=AUGUST_2026)
+_weights = partial(
+    Weights,
+    check=CHECK,
+    fps=24,
+    max_area=1280 * 720,
+    size_bytes=50 * GB,
+    exactly=("guidance in two passes of one segment", "decoding a segment at a time"),
+    techniques=("apart",),
+)
 
 CARDS = (
     _card(
@@ -66,15 +53,13 @@ CARDS = (
         "Wan 2.2 Animate 2 14B",
         "The character of a picture, the first frame, moves as somebody in a clip does, for as long as the clip lasts.",
         _RULES,
-        "Wan-AI/Wan2.2-Animate-2-14B-Diffusers",
-        "WanAnimate2ModularPipeline",
+        weights=_weights("Wan-AI/Wan2.2-Animate-2-14B-Diffusers", "WanAnimate2ModularPipeline"),
     ),
     _card(
         "wan2.2-animate-2-14b-distilled",
         "Wan 2.2 Animate 2 14B Distilled",
         "Wan 2.2 Animate 2 in ten fixed steps, without guidance or a negative prompt.",
-        _DISTILLED,
-        "Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers",
-        "WanAnimate2DistilledModularPipeline",
+        _RULES.distilled(10),
+        weights=_weights("Wan-AI/Wan2.2-Animate-2-14B-Distilled-Diffusers", "WanAnimate2DistilledModularPipeline"),
     ),
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
 
 GB = 10**9
-BF16 = "bfloat16"  # all of its parts, as published
-TECHNIQUES = ("apart", "blocks", "tiles")
 
 ADAPTER = "rushes.models.blocks.adapter:BlocksAdapter"
 CHECK = "rushes.models.blocks.layout:check"
@@ -60,25 +59,29 @@ _COSMOS = replace(
 )
 
 
+_card = partial(Card, adapter=ADAPTER)
+_weights = partial(
+    Weights,
+    check=CHECK,
+    precision="bfloat16",  # all of its parts, as published
+    techniques=("apart", "blocks", "tiles"),
+)
+
+
 def _hunyuan(tier: str, width: int, height: int) -> Card:
-    return Card(
-        id=f"hunyuanvideo-1.5-{tier}-t2v",
-        display_name=f"HunyuanVideo 1.5 T2V {tier}",
-        adapter=ADAPTER,
-        revision="not here",  # what is added has the revision of its files
+    return _card(
+        f"hunyuanvideo-1.5-{tier}-t2v",
+        f"HunyuanVideo 1.5 T2V {tier}",
         licence=HUNYUAN_LICENCE,
         description=f"Text to video at {tier} and 24 frames a second, by 8.3 billion weights.",
         created=DECEMBER_2025,
         rules=replace(_HUNYUAN, sizes=replace(_HUNYUAN.sizes, default=Size(width, height))),
-        weights=Weights(
-            hub=f"hunyuanvideo-community/HunyuanVideo-1.5-{tier}_t2v",
-            layout="HunyuanVideo15Pipeline",
-            check=CHECK,
+        weights=_weights(
+            f"hunyuanvideo-community/HunyuanVideo-1.5-{tier}_t2v",
+            "HunyuanVideo15Pipeline",
             fps=24,
             max_area=width * height,
             size_bytes=35 * GB,
-            precision=BF16,
-            techniques=TECHNIQUES,
         ),
     )
 
@@ -86,45 +89,35 @@ def _hunyuan(tier: str, width: int, height: int) -> Card:
 CARDS = (
     _hunyuan("480p", 848, 480),
     _hunyuan("720p", 1280, 720),
-    Card(
-        id="ltx-video-2b",
-        display_name="LTX-Video 2B",
-        adapter=ADAPTER,
-        revision="not here",
+    _card(
+        "ltx-video-2b",
+        "LTX-Video 2B",
         licence=LTX_LICENCE,
         description="Text to video at 704x480 and 25 frames a second; the first of its line, small and quick.",
         created=NOVEMBER_2024,
         rules=_LTX,
-        weights=Weights(
-            hub="Lightricks/LTX-Video",
-            layout="LTXPipeline",
-            check=CHECK,
+        weights=_weights(
+            "Lightricks/LTX-Video",
+            "LTXPipeline",
             fps=25,
             max_area=1216 * 704,
             size_bytes=28 * GB,
-            precision=BF16,
-            techniques=TECHNIQUES,
         ),
     ),
-    Card(
-        id="cosmos3-nano",
-        display_name="Cosmos 3 Nano",
-        adapter=ADAPTER,
-        revision="not here",
+    _card(
+        "cosmos3-nano",
+        "Cosmos 3 Nano",
         licence=COSMOS_LICENCE,
         description="From words, with or without a first frame, with or without sound, at 720P and 24 frames a second.",
         created=MAY_2026,  # the 31st, by its page
         rules=_COSMOS,
-        weights=Weights(
-            hub="nvidia/Cosmos3-Nano",
-            layout="Cosmos3OmniPipeline",
-            check=CHECK,
+        weights=_weights(
+            "nvidia/Cosmos3-Nano",
+            "Cosmos3OmniPipeline",
             fps=24,
             max_area=1280 * 720,
             size_bytes=35 * GB,
             commit="7a312c868bcce8e40b3eb40861300a9d0ba3fde1",
-            precision=BF16,
-            techniques=TECHNIQUES,
         ),
     ),
 )

@@ -26,7 +26,6 @@ CARD = Card(
     id="minimax-h3",
     display_name="MiniMax H3",
     adapter="rushes.models.h3.adapter:H3Adapter",
-    revision="not here",  # what is added has the revision of its files
     licence=LICENCE,
     description=(
         "From words, from a first and a last frame, or after up to twelve examples: pictures, clips with their sound, "

@@ -7,6 +7,8 @@ its page was agreed to on the hub.
 
 from __future__ import annotations
 
+from functools import partial
+
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
 from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
@@ -44,40 +46,16 @@ _RULES = Rules(
 COUNTED = "counted by others in October 2026: all of its repository"
 
 
-def _card(
-    id: str,
-    name: str,
-    description: str,
-    rules: Rules,
-    hub: str,
-    layout: str,
-    size_bytes: int,
-    counted: str | None,
-    commit: str | None = None,
-) -> Card:
-    return Card(
-        id=id,
-        display_name=name,
-        adapter=ADAPTER,
-        revision="not here",  # what is added has the revision of its files
-        licence="MIT",
-        description=description,
-        created=OCTOBER_2026,
-        rules=rules,
-        weights=Weights(
-            hub=hub,
-            layout=layout,
-            check=CHECK,
-            fps=24,
-            max_area=864 * 480,
-            size_bytes=size_bytes,
-            counted=counted,
-            commit=commit,
-            exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
-            precision="bfloat16, sound's decoders in float32",
-            techniques=("apart", "blocks", "tiles"),
-        ),
-    )
+_card = partial(Card, adapter=ADAPTER, licence="MIT", created=OCTOBER_2026)
+_weights = partial(
+    Weights,
+    check=CHECK,
+    fps=24,
+    max_area=864 * 480,
+    exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
+    precision="bfloat16, sound's decoders in float32",
+    techniques=("apart", "blocks", "tiles"),
+)
 
 
 def _full(tier: str, weights: str, hub: str, size_bytes: int, counted: str | None) -> Card:
@@ -86,10 +64,7 @@ def _full(tier: str, weights: str, hub: str, size_bytes: int, counted: str | Non
         f"Kandinsky 6 {tier}",
         f"From words, with or without a first frame, with or without sound (speech in step with lips), by {weights}.",
         _RULES,
-        hub,
-        PLAIN,
-        size_bytes,
-        counted,
+        weights=_weights(hub, PLAIN, size_bytes=size_bytes, counted=counted),
     )
 
 
@@ -99,11 +74,7 @@ def _distilled(tier: str, hub: str, size_bytes: int, commit: str | None = None) 
         f"Kandinsky 6 {tier} Distilled",
         f"Kandinsky 6 {tier} in ten fixed steps, without guidance or a negative prompt.",
         _RULES.distilled(10),
-        hub,
-        DISTILLED,
-        size_bytes,
-        COUNTED,
-        commit,
+        weights=_weights(hub, DISTILLED, size_bytes=size_bytes, counted=COUNTED, commit=commit),
     )
 
 

@@ -9,6 +9,7 @@ made as large as one pass makes them, and scaled. The job says which.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
@@ -54,52 +55,28 @@ _FULL = Rules(
 _DISTILLED = _FULL.distilled(8)
 
 
-def _card(
-    id: str,
-    name: str,
-    description: str,
-    rules: Rules,
-    hub: str,
-    layout: str,
-    size_gb: int,
-    created: int,
-    counted: str | None = None,
-    commit: str | None = None,
-) -> Card:
-    return Card(
-        id=id,
-        display_name=name,
-        adapter=ADAPTER,
-        revision="not here",  # what is added has the revision of its files
-        licence=LICENCE,
-        description=description,
-        created=created,
-        rules=rules,
-        weights=Weights(
-            hub=hub,
-            layout=layout,
-            check=CHECK,
-            fps=24,
-            max_area=AREA,
-            size_bytes=size_gb * GB,
-            counted=counted,
-            commit=commit,
-            aside=("transformer_full",) if layout == "LTX-2.5, distilled" else (),
-            loras=LORAS,
-            refiner=None if layout.endswith("distilled") else REFINER,
-            exactly=(
-                "both prompts in one pass of one clip, other guidance in passes of its own",
-                "decoding of the whole film at once",
-            ),
-            techniques=("compile", "reuse", "apart", "int8", "blocks", "tiles", "pieces"),
-        ),
-    )
-
+_card = partial(Card, adapter=ADAPTER, licence=LICENCE)
+_weights = partial(
+    Weights,
+    check=CHECK,
+    fps=24,
+    max_area=AREA,
+    loras=LORAS,
+    exactly=(
+        "both prompts in one pass of one clip, other guidance in passes of its own",
+        "decoding of the whole film at once",
+    ),
+    techniques=("compile", "reuse", "apart", "int8", "blocks", "tiles", "pieces"),
+)
 
 _SAID = (
     "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to; "
     "up to 1080P with its latent_upsampler and its makers' distilled LoRA."
 )
+_SAID_DISTILLED = (
+    "{} in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler."
+)
+_LTX_2_5 = "426936f8b22dc28e4def61e515478b0b7e4a53cc"
 JANUARY_2026, MARCH_2026, AUGUST_2026 = 1_767_657_600, 1_772_668_800, 1_786_406_400
 
 CARDS = (
@@ -108,63 +85,63 @@ CARDS = (
         "LTX-2 19B",
         _SAID,
         replace(_FULL, steps=Span(2, 100, 40)),
-        "Lightricks/LTX-2",
-        "LTX-2",
-        70,
-        JANUARY_2026,
+        weights=_weights("Lightricks/LTX-2", "LTX-2", size_bytes=70 * GB, refiner=REFINER),
+        created=JANUARY_2026,
     ),
     _card(
         "ltx-2-distilled",
         "LTX-2 19B Distilled",
-        "LTX-2 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
+        _SAID_DISTILLED.format("LTX-2"),
         _DISTILLED,
-        "rootonchair/LTX-2-19b-distilled",
-        "LTX-2, distilled",
-        70,
-        JANUARY_2026,
+        weights=_weights("rootonchair/LTX-2-19b-distilled", "LTX-2, distilled", size_bytes=70 * GB),
+        created=JANUARY_2026,
     ),
     _card(
         "ltx-2.3",
         "LTX-2.3 22B",
         _SAID,
         _FULL,
-        "diffusers/LTX-2.3-Diffusers",
-        "LTX-2.3",
-        75,
-        MARCH_2026,
+        weights=_weights("diffusers/LTX-2.3-Diffusers", "LTX-2.3", size_bytes=75 * GB, refiner=REFINER),
+        created=MARCH_2026,
     ),
     _card(
         "ltx-2.3-distilled",
         "LTX-2.3 22B Distilled",
-        "LTX-2.3 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
+        _SAID_DISTILLED.format("LTX-2.3"),
         _DISTILLED,
-        "diffusers/LTX-2.3-Distilled-Diffusers",
-        "LTX-2.3, distilled",
-        75,
-        MARCH_2026,
+        weights=_weights("diffusers/LTX-2.3-Distilled-Diffusers", "LTX-2.3, distilled", size_bytes=75 * GB),
+        created=MARCH_2026,
     ),
     _card(
         "ltx-2.5",
         "LTX-2.5 22B",
         _SAID,
         _FULL,
-        "Lightricks/LTX-2.5-Diffusers",
-        "LTX-2.5",
-        116,
-        AUGUST_2026,
-        counted="counted by others, and the same again for the second transformer: the distilled one lies beside it",
-        commit="426936f8b22dc28e4def61e515478b0b7e4a53cc",
+        weights=_weights(
+            "Lightricks/LTX-2.5-Diffusers",
+            "LTX-2.5",
+            size_bytes=116 * GB,
+            counted=(
+                "counted by others, and the same again for the second transformer: the distilled one lies beside it"
+            ),
+            commit=_LTX_2_5,
+            refiner=REFINER,
+        ),
+        created=AUGUST_2026,
     ),
     _card(
         "ltx-2.5-distilled",
         "LTX-2.5 22B Distilled",
-        "LTX-2.5 in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler.",
+        _SAID_DISTILLED.format("LTX-2.5"),
         _DISTILLED,
-        "Lightricks/LTX-2.5-Diffusers",
-        "LTX-2.5, distilled",
-        72,
-        AUGUST_2026,
-        counted="counted by others: the files that are read",
-        commit="426936f8b22dc28e4def61e515478b0b7e4a53cc",
+        weights=_weights(
+            "Lightricks/LTX-2.5-Diffusers",
+            "LTX-2.5, distilled",
+            size_bytes=72 * GB,
+            counted="counted by others: the files that are read",
+            commit=_LTX_2_5,
+            aside=("transformer_full",),
+        ),
+        created=AUGUST_2026,
     ),
 )

@@ -7,6 +7,7 @@ that it makes well, which is scaled, and the job says so.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
@@ -69,25 +70,7 @@ _ANY_FRAMES = replace(
 )
 
 
-def _card(
-    id: str,
-    name: str,
-    description: str,
-    rules: Rules,
-    weights: Weights,
-    created: int,
-) -> Card:
-    return Card(
-        id=id,
-        display_name=name,
-        adapter=ADAPTER,
-        revision="not here",  # what is added has the revision of its files
-        licence="Apache-2.0",
-        description=description,
-        created=created,
-        rules=rules,
-        weights=weights,
-    )
+_card = partial(Card, adapter=ADAPTER, licence="Apache-2.0")
 
 
 def _weights(
@@ -132,7 +115,14 @@ def _lightning(of: Card, weights: Weights, name: str, description: str) -> Card:
         refiner_files=("--high", "--low"),
         shift=SHIFT,
     )
-    return _card(f"{of.id}-lightning", name, description, of.rules.distilled(4), weights, AUGUST_2025)
+    return _card(
+        f"{of.id}-lightning",
+        name,
+        description,
+        of.rules.distilled(4),
+        weights=weights,
+        created=AUGUST_2025,
+    )
 
 
 SHIFT = 5.0
@@ -149,56 +139,56 @@ _PUBLISHED = (
         "Wan 2.1 T2V 1.3B",
         "Text to video at 480P and 16 frames a second; the smallest of its family.",
         _TEXT,
-        _weights("Wan2.1-T2V-1.3B-Diffusers", "text", AREA_480P, 29),
-        FEBRUARY_2025,
+        weights=_weights("Wan2.1-T2V-1.3B-Diffusers", "text", AREA_480P, 29),
+        created=FEBRUARY_2025,
     ),
     _card(
         "wan2.1-t2v-14b",
         "Wan 2.1 T2V 14B",
         "Text to video at 480P and 720P, 16 frames a second.",
         replace(_TEXT, sizes=_SIZES_720P),
-        _weights("Wan2.1-T2V-14B-Diffusers", "text", AREA_720P, 80),
-        FEBRUARY_2025,
+        weights=_weights("Wan2.1-T2V-14B-Diffusers", "text", AREA_720P, 80),
+        created=FEBRUARY_2025,
     ),
     _card(
         "wan2.1-i2v-14b-480p",
         "Wan 2.1 I2V 14B 480P",
         "From a first frame and words, at 480P and 16 frames a second.",
         _FROM_PICTURE,
-        _weights("Wan2.1-I2V-14B-480P-Diffusers", "first frame", AREA_480P, 90),
-        FEBRUARY_2025,
+        weights=_weights("Wan2.1-I2V-14B-480P-Diffusers", "first frame", AREA_480P, 90),
+        created=FEBRUARY_2025,
     ),
     _card(
         "wan2.1-i2v-14b-720p",
         "Wan 2.1 I2V 14B 720P",
         "From a first frame and words, at 720P and 16 frames a second.",
         replace(_FROM_PICTURE, sizes=_SIZES_720P),
-        _weights("Wan2.1-I2V-14B-720P-Diffusers", "first frame", AREA_720P, 90),
-        FEBRUARY_2025,
+        weights=_weights("Wan2.1-I2V-14B-720P-Diffusers", "first frame", AREA_720P, 90),
+        created=FEBRUARY_2025,
     ),
     _card(
         "wan2.1-flf2v-14b",
         "Wan 2.1 FLF2V 14B",
         "What happens between a first and a last frame, at 720P and 16 frames a second.",
         replace(_FROM_PICTURE, sizes=_SIZES_720P, media=MediaRules(frame_images=_FIRST_AND_LAST)),
-        _weights("Wan2.1-FLF2V-14B-720P-diffusers", "first and last frame", AREA_720P, 90),
-        APRIL_2025,
+        weights=_weights("Wan2.1-FLF2V-14B-720P-diffusers", "first and last frame", AREA_720P, 90),
+        created=APRIL_2025,
     ),
     _card(
         "wan2.1-vace-1.3b",
         "Wan 2.1 VACE 1.3B",
         "Text, keyframes at any frame, references, a clip to continue or one to make anew; 480P, 16 frames a second.",
         _ANY_FRAMES,
-        _weights("Wan2.1-VACE-1.3B-diffusers", "any frames", AREA_480P, 19),
-        MAY_2025,
+        weights=_weights("Wan2.1-VACE-1.3B-diffusers", "any frames", AREA_480P, 19),
+        created=MAY_2025,
     ),
     _card(
         "wan2.1-vace-14b",
         "Wan 2.1 VACE 14B",
         "Text, keyframes at any frame, references, a clip to continue or one to make anew; 720P, 16 frames a second.",
         replace(_ANY_FRAMES, sizes=_SIZES_720P),
-        _weights("Wan2.1-VACE-14B-diffusers", "any frames", AREA_720P, 75),
-        MAY_2025,
+        weights=_weights("Wan2.1-VACE-14B-diffusers", "any frames", AREA_720P, 75),
+        created=MAY_2025,
     ),
     _card(
         "wan2.2-ti2v-5b",
@@ -210,16 +200,16 @@ _PUBLISHED = (
             fps=Span(8, 60, 24),
             media=MediaRules(frame_images=_MAYBE_FIRST),
         ),
-        _weights("Wan2.2-TI2V-5B-Diffusers", "text or first frame", 1280 * 704, 34, fps=24),
-        JULY_2025,
+        weights=_weights("Wan2.2-TI2V-5B-Diffusers", "text or first frame", 1280 * 704, 34, fps=24),
+        created=JULY_2025,
     ),
     _card(
         "wan2.2-t2v-a14b",
         "Wan 2.2 T2V A14B",
         "Text to video at 480P and 720P, 16 frames a second; two experts of 14B, one for layout, one for detail.",
         replace(_TEXT, sizes=_SIZES_720P, steps=Span(1, 100, 40), guidance_scale=Span(1, 20, 4.0)),
-        _T2V_WEIGHTS,
-        JULY_2025,
+        weights=_T2V_WEIGHTS,
+        created=JULY_2025,
     ),
     _card(
         "wan2.2-i2v-a14b",
@@ -232,8 +222,8 @@ _PUBLISHED = (
             guidance_scale=Span(1, 20, 3.5),
             media=MediaRules(frame_images=_FIRST_OR_BOTH),
         ),
-        _I2V_WEIGHTS,
-        JULY_2025,
+        weights=_I2V_WEIGHTS,
+        created=JULY_2025,
     ),
 )
 

@@ -65,7 +65,6 @@ def card(id: str, pipeline: Pipeline, created: int, licence: str) -> Card:
         id=id,
         display_name=id,
         adapter=ADAPTER,
-        revision="not here",
         licence=licence,
         description=_described(pipeline),
         created=created,
