@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -52,4 +54,8 @@ def rushes(
 
 def main() -> None:
     """Entry point of the `rushes` command and of `python -m rushes`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A file's name may be any bytes, and comes out as it is; a terminal without our signs shows question marks.
+            stream.reconfigure(errors="surrogateescape" if stream.encoding.lower() == "utf-8" else "replace")
     app()

@@ -46,7 +46,10 @@ def explained(as_json: bool = False) -> Iterator[None]:
         if os.environ.get(DEBUG):
             raise
         said = error if isinstance(error, RushesError) else of_the_system(error)
-        tell(said, as_json)
+        try:
+            tell(said, as_json)
+        except OSError:  # what the system refused may be our very output
+            tell(said, as_json=False)
         raise typer.Exit(code_of(said)) from None
     except (KeyboardInterrupt, typer.Abort):
         raise typer.Exit(INTERRUPTED) from None

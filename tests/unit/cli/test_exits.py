@@ -6,9 +6,13 @@ import errno
 import json
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import typer
+from cli_cases import PROGRAM, SMALL, environment
 
 from rushes.cli.exits import BAD_REQUEST, FAILED, INTERRUPTED, explained
 
@@ -54,3 +58,34 @@ def test_signals_are_heard_as_before_once_the_command_is_done() -> None:
     with explained():
         assert signal.getsignal(signal.SIGHUP) not in (signal.SIG_DFL, signal.SIG_IGN)
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def run(folder: Path, encoding: str, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
+    env = environment(folder / "data") | {"PYTHONIOENCODING": encoding}
+    return subprocess.run([sys.executable, PROGRAM, *arguments], cwd=folder, env=env, capture_output=True, timeout=60)
+
+
+def test_a_terminal_without_our_signs_shows_question_marks_in_their_place(tmp_path: Path) -> None:
+    done = run(tmp_path, "ascii:strict", "doctor", "--port", "0")
+    assert done.stdout.startswith(b"? python"), done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are no mere bytes")
+def test_the_name_of_a_file_may_be_any_bytes_and_comes_out_as_it_is(tmp_path: Path) -> None:
+    name = b"caf\xe9.mp4"
+    done = run(tmp_path, "utf-8:strict", "generate", "a canary sings", "-o", name, *SMALL)
+    assert (done.returncode, done.stdout) == (0, name + b"\n"), done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_said_beside_it(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, PROGRAM, "models", "--json"],
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, b"rushes: No space left on device\n")
