@@ -112,3 +112,9 @@ def test_each_media_member_has_the_shape_of_the_contract() -> None:
 def test_a_file_that_is_not_there_is_refused_by_field() -> None:
     with pytest.raises(InvalidValue, match=r"media\.source_video: .* given nowhere\.mp4"):
         media(source_video="nowhere.mp4")
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "cat.png").touch()
+    with pytest.raises(InvalidValue, match=r"media\.frame_images: .* given .*cat\.png, which is empty"):
+        media(first_frame=str(tmp_path / "cat.png"))
