@@ -93,12 +93,13 @@ def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_i
 ) -> None:
     assert "the video needs more memory than there is: " in said[stage]
     assert "1 seconds need about" in said[stage]
-    assert f"memory ran out in {stage}; tried: parts of the model loaded one at a time" in said[stage]
+    assert f"memory ran out in {stage}; tried: " in said[stage]
+    assert "parts of the model loaded one at a time" in said[stage].partition("tried: ")[2]
     assert said[f"after {stage}"] == [17, []]
 
 
 def test_the_plan_goes_down_its_ladder_until_the_clip_is_made(said: dict[str, Any]) -> None:
-    assert said["pieces"] == [17, ["apart", "pieces"]], said["pieces"]
+    assert said["pieces"] == [17, ["passes", "apart", "pieces"]], said["pieces"]
     assert said["after pieces"] == [17, []], "the next one is made by the whole plan again"
 
 
