@@ -165,8 +165,17 @@ WAN_TIERS = Tiers(
     ratio="16:9",
 )
 
-OPEN_TIERS = replace(WAN_TIERS, resolution="720P")
-"""Of models with weights of their own: none makes more than 720P in one pass, and 1080P unasked would be scaling."""
+
+def open_sizes(width: int, height: int) -> Sizes:
+    """Of models with weights of their own: any even size and every tier up to 1080P; this size where none is asked for.
+
+    A ratio alone is of 720P: none makes more than that in one pass, and 1080P unasked would be scaling.
+    """
+    return Sizes(
+        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
+        tiers=replace(WAN_TIERS, resolution="720P"),
+        default=Size(width, height),
+    )
 
 
 def settle_size(request: VideoRequest, sizes: Sizes, model: str) -> tuple[Size, tuple[Note, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 
 MIB = 1 << 20
 GB = 10**9
@@ -18,11 +18,7 @@ AUGUST_2026 = 1_785_974_400
 _RULES = Rules(
     prompt=Text("optional"),
     negative_prompt=Text("optional"),
-    sizes=Sizes(
-        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=OPEN_TIERS,
-        default=Size(640, 800),
-    ),
+    sizes=open_sizes(640, 800),
     seconds=Span(1, 60, 5),  # any number of segments, one after the other
     fps=Span(8, 60, 24),
     steps=Span(1, 100, 40),

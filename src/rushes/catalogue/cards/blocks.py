@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
 
 GB = 10**9
@@ -27,11 +27,7 @@ NOVEMBER_2024, DECEMBER_2025, MAY_2026 = 1_732_233_600, 1_764_806_400, 1_780_185
 _HUNYUAN = Rules(
     prompt=Text("required"),
     negative_prompt=Text("optional"),
-    sizes=Sizes(
-        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=OPEN_TIERS,
-        default=Size(848, 480),
-    ),
+    sizes=open_sizes(848, 480),
     seconds=Span(1, 5, 5),  # trained on 121 frames at 24 a second
     fps=Span(8, 60, 24),
     steps=Span(1, 100, 50),
@@ -42,7 +38,7 @@ _HUNYUAN = Rules(
 )
 _LTX = replace(
     _HUNYUAN,
-    sizes=replace(_HUNYUAN.sizes, default=Size(704, 480)),
+    sizes=open_sizes(704, 480),
     seconds=Span(1, 10, 6),  # up to 257 frames at 25 a second
     fps=Span(8, 60, 25),
     guidance_scale=Span(1, 20, 3.0),
@@ -51,7 +47,7 @@ _LTX = replace(
 
 _COSMOS = replace(
     _HUNYUAN,
-    sizes=replace(_HUNYUAN.sizes, default=Size(1280, 720)),
+    sizes=open_sizes(1280, 720),
     seconds=Span(1, 7, 7),  # trained on 189 frames at 24 a second
     steps=Span(1, 100, 35),
     generate_audio=True,
@@ -75,7 +71,7 @@ def _hunyuan(tier: str, width: int, height: int) -> Card:
         licence=HUNYUAN_LICENCE,
         description=f"Text to video at {tier} and 24 frames a second, by 8.3 billion weights.",
         created=DECEMBER_2025,
-        rules=replace(_HUNYUAN, sizes=replace(_HUNYUAN.sizes, default=Size(width, height))),
+        rules=replace(_HUNYUAN, sizes=open_sizes(width, height)),
         weights=_weights(
             f"hunyuanvideo-community/HunyuanVideo-1.5-{tier}_t2v",
             "HunyuanVideo15Pipeline",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 
 MIB = 1 << 20
 GB = 10**9
@@ -36,11 +36,7 @@ CARD = Card(
     rules=Rules(
         prompt=Text("required"),
         negative_prompt=Text("refused"),  # guidance is in the weights
-        sizes=Sizes(
-            free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-            tiers=OPEN_TIERS,
-            default=Size(1344, 768),
-        ),
+        sizes=open_sizes(1344, 768),
         # Up to 15 seconds, in 17 n + 5 frames: 345 of them are the most, 362 would be more than that.
         seconds=Span(5, 345 / 24, 5),
         fps=Span(8, 60, 24),

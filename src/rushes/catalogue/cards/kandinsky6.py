@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
 
 MIB = 1 << 20
@@ -25,11 +25,7 @@ OCTOBER_2026 = 1_791_244_800
 _RULES = Rules(
     prompt=Text("required"),
     negative_prompt=Text("optional"),
-    sizes=Sizes(
-        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=OPEN_TIERS,
-        default=Size(864, 480),
-    ),
+    sizes=open_sizes(864, 480),
     seconds=Span(1, 5, 5),  # trained on 121 frames at 24 a second
     fps=Span(8, 60, 24),  # of the rate it is told by the length of the sound alone: others are retimed
     steps=Span(1, 100, 50),

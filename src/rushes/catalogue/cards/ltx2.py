@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
@@ -31,11 +31,7 @@ _PICTURE_BYTES = 30 * MIB
 _FULL = Rules(
     prompt=Text("required"),
     negative_prompt=Text("optional"),
-    sizes=Sizes(
-        free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-        tiers=OPEN_TIERS,
-        default=Size(1280, 704),
-    ),
+    sizes=open_sizes(1280, 704),
     seconds=Span(1, 20, 5),
     fps=Span(8, 60, 24),  # 24 to 30 and 60 are made so; the others are retimed
     steps=Span(2, 100, 30),  # of a single one the schedule makes no number

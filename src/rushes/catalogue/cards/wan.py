@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
@@ -24,12 +24,7 @@ AREA_480P = 832 * 480
 AREA_720P = 1280 * 720
 
 
-_SIZES = Sizes(
-    free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-    tiers=OPEN_TIERS,
-    default=Size(832, 480),
-)
-_SIZES_720P = replace(_SIZES, default=Size(1280, 720))
+_SIZES_720P = open_sizes(1280, 720)
 
 # 512 pieces of text are read, about 3.5 characters each in English; the rest is cut off.
 _ADVISED = Advised(guidance_low=3.0, guidance_high=7.0, guidance_too_much=10.0, prompt_chars=1_800)
@@ -37,7 +32,7 @@ _ADVISED = Advised(guidance_low=3.0, guidance_high=7.0, guidance_too_much=10.0, 
 _TEXT = Rules(
     prompt=Text("required"),
     negative_prompt=Text("optional"),
-    sizes=_SIZES,
+    sizes=open_sizes(832, 480),
     seconds=Span(1, 5, 5),  # trained on 81 frames at 16 a second; beyond that the motion begins again
     fps=Span(8, 60, 16),
     steps=Span(1, 100, 50),
@@ -196,7 +191,7 @@ _PUBLISHED = (
         "From words, with or without a first frame, at 720P and 24 frames a second, on one consumer card.",
         replace(
             _TEXT,
-            sizes=replace(_SIZES, default=Size(1280, 704)),
+            sizes=open_sizes(1280, 704),
             fps=Span(8, 60, 24),
             media=MediaRules(frame_images=_MAYBE_FIRST),
         ),

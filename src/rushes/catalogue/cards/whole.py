@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
-from rushes.catalogue.sizes import OPEN_TIERS, FreeSizes, Size, Sizes
+from rushes.catalogue.sizes import open_sizes
 
 LIKE = "diffusers"
 """In the place of a card's id, on what was added as the pipeline that its own files name."""
@@ -103,11 +103,7 @@ def _rules(pipeline: Pipeline) -> Rules:
     return Rules(
         prompt=Text("required" if pipeline.words else "refused"),
         negative_prompt=Text("optional" if pipeline.negative else "refused"),
-        sizes=Sizes(
-            free=FreeSizes(low=64, high=1920, multiple=2, max_area=1920 * 1088),
-            tiers=OPEN_TIERS,
-            default=Size(pipeline.width, pipeline.height),
-        ),
+        sizes=open_sizes(pipeline.width, pipeline.height),
         seconds=Span(1, pipeline.max_seconds, pipeline.max_seconds),
         fps=Span(8, 60, max(8, pipeline.fps)),
         steps=Span(pipeline.least_steps, 200, pipeline.steps),
