@@ -53,7 +53,7 @@ def source(given: str, field: str) -> str:
     except RuntimeError:  # ~nobody: a home that there is not
         raise InvalidValue(field=field, given=given, allowed=allowed) from None
     if not content:
-        raise InvalidValue(field=field, given=f"{given}, which is empty", allowed="a file with something in it")
+        raise InvalidValue(field=field, given=f"an empty file, {given}", allowed="a file with something in it")
     kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 

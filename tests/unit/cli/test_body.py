@@ -116,5 +116,5 @@ def test_a_file_that_is_not_there_is_refused_by_field() -> None:
 
 def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
     (tmp_path / "cat.png").touch()
-    with pytest.raises(InvalidValue, match=r"media\.frame_images: .* given .*cat\.png, which is empty"):
+    with pytest.raises(InvalidValue, match=r"media\.frame_images: .* given an empty file, "):
         media(first_frame=str(tmp_path / "cat.png"))
