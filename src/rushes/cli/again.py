@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.assemble import build_catalogue, build_egress, build_inputs
-from rushes.cli.body import FORMATS as BY_SUFFIX
+from rushes.cli.body import FORMATS
 from rushes.cli.jobs import opened
 from rushes.cli.make import performed, place
 from rushes.contract.request import EXACT_QUALITY, Lora, ResolvedRequest
@@ -21,7 +21,6 @@ from rushes.settings import Settings
 
 NUMBERS = {"seed": int, "steps": int, "width": int, "height": int, "fps": int, "output_quality": int}
 MEASURES = ("guidance_scale", "seconds")
-FORMATS = {"mp4": "MP4", "webm": "WEBM"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ def of_file(path: Path, prompt: str | None, negative_prompt: str | None) -> Earl
             prompt=prompt,
             negative_prompt=negative_prompt or "",
             num_frames=round(measures["seconds"] * numbers["fps"]),
-            output_format=FORMATS[str(said["format"])],
+            output_format=FORMATS[f".{said['format']}"],
             generate_audio=bool(said["audio"]),
             quality=str(said.get("quality", EXACT_QUALITY)),
             loras=tuple(Lora(**lora) for lora in said.get("loras", ())),
@@ -96,7 +95,7 @@ def compare(earlier: Earlier, data: Path | None, output: Path | None, as_json: b
             f"made by revision {request.revision} of {card.id}; here is {card.revision}: expect another file",
             file=sys.stderr,
         )
-    if output is not None and BY_SUFFIX.get(output.suffix.lower()) != request.output_format:
+    if output is not None and FORMATS.get(output.suffix.lower()) != request.output_format:
         allowed = f"a name that ends in .{request.output_format.lower()}, as the earlier file is"
         raise InvalidValue(field="output", given=output.name, allowed=allowed)
     path = None if output is None else place(output, request)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rushes.cli.exits import FAILED, explained
+from rushes.cli.options import AsJson
 
 MARKS = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "missing": "[red]✗[/red]"}
 
@@ -16,7 +17,7 @@ MARKS = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "missing": "[
 def doctor(
     data: Annotated[Path | None, typer.Option(help="The data folder to look at.")] = None,
     port: Annotated[int | None, typer.Option(help="The port that the server would take.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at this machine and say what is missing.
 

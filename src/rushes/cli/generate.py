@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rushes.cli.exits import explained
+from rushes.cli.options import AsJson
 
 DEFAULT_MODEL = "rushes/mini"
 
@@ -99,7 +100,7 @@ def generate(
         Files,
         typer.Option("--audio-input", "--audio", metavar="AUDIO", help="Sound to follow.", rich_help_panel=MEDIA),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a video here and now, without a server.
 

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from rushes.cli.exits import explained
-from rushes.cli.shelf import AsJson, Data, Id, entry_said, known_by, known_of, lora_line, lora_said, shelf_of, sized
+from rushes.cli.options import AsJson, Data
+from rushes.cli.shelf import Id, entry_said, known_by, known_of, lora_line, lora_said, shelf_of, sized
 
 if TYPE_CHECKING:
     from rushes.catalogue.card import Card, Weights

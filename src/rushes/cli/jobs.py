@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rushes.cli.exits import FAILED, explained, refuse_unheard
+from rushes.cli.options import AsJson, Data
 from rushes.errors import WrongSetup
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ PROMPT_CHARS = 40
 
 
 jobs = typer.Typer(invoke_without_command=True, no_args_is_help=False)
-
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @jobs.callback()

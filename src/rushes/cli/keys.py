@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rushes.cli.exits import explained
 from rushes.cli.jobs import opened
+from rushes.cli.options import AsJson, Data
 from rushes.errors import InvalidValue
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a data folder.")
@@ -23,11 +23,11 @@ def about() -> None:
 
 @keys.command()
 def create(
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+    data: Data = None,
     owner: Annotated[
         str | None, typer.Option(help="Whose videos the key opens; the same as the first key's unless given.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make an API key and print it, once: only its digest is stored. A running server takes it at once."""
     with explained(as_json), opened(data, may_be_new=True) as store:
@@ -41,8 +41,8 @@ def create(
 @keys.command()
 def remove(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The key, or - to read it from standard input.")],
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take a key back: a running server refuses it within a second. Its owner's videos stay.
 
@@ -61,14 +61,14 @@ def remove(
 
 @keys.command("webhook-secret")
 def webhook_secret(
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
+    data: Data = None,
     owner: Annotated[
         str | None, typer.Option(help="Whose webhooks it signs; the first key's owner unless given.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Make a new one; the old one signs beside it for a day.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the secret that signs webhooks, made where there is none. Receivers check signatures with it."""
     with explained(as_json), opened(data, may_be_new=True) as store:

@@ -14,7 +14,8 @@ import typer
 
 from rushes.catalogue.wording import listed
 from rushes.cli.exits import explained
-from rushes.cli.shelf import AsJson, Data, entry_of, known_of, lora_line, lora_said, shelf_of, told_of
+from rushes.cli.options import AsJson, Data
+from rushes.cli.shelf import entry_of, known_of, lora_line, lora_said, shelf_of, told_of
 from rushes.errors import InvalidValue, MissingField, UnsupportedField, WrongSetup
 
 if TYPE_CHECKING:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from rushes.cli.exits import explained, refuse_unheard
 from rushes.cli.info import info
 from rushes.cli.lora import add_lora
+from rushes.cli.options import AsJson, Data
 from rushes.cli.shelf import add, remove, verify
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ ServeAs = Annotated[
     typer.Option(metavar="HOSTED=MODEL", help="Show what `rushes serve` would offer with it."),
 ]
 All = Annotated[bool, typer.Option("--all", help="Also those that could be added.")]
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
 @models.callback()

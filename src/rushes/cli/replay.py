@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rushes.cli.exits import FAILED, explained
+from rushes.cli.options import AsJson, Data
 
 
 def replay(
@@ -19,8 +20,8 @@ def replay(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Where to put the new file; else it is thrown away.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
     """Render a video again and compare the two files, byte for byte.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from rushes.cli.exits import FAILED, explained
+from rushes.cli.options import AsJson, Data
 from rushes.errors import InvalidValue, WrongSetup
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 A_SLIP = 0.85
 """How like two ids are, of which one is taken for the other misspelt: wan2.1-t2v-1.3 and wan2.1-t2v-1.3b are 0.97."""
 
-Data = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder of the server.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The model's id.")]
 
 
