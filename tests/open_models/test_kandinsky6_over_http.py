@@ -84,7 +84,7 @@ def test_what_was_retimed_is_said(made: Make) -> None:
         ({"seconds": "6"}, "seconds"),
         ({"guidance_scale": 0.5}, "guidance_scale"),
         ({"prompt": None}, "prompt"),
-        ({"extra_body": {"quality": "high"}}, "quality"),
+        ({"extra_body": {"quality": "best"}}, "quality"),
     ],
 )
 def test_what_it_cannot_honour_is_refused_by_name(

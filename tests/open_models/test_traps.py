@@ -18,18 +18,15 @@
 | blocks that are handed latents leave the picture out | test_cosmos3_equals_stock: noise_is_ours_and_the_first |
 | a number of a configuration that is not known is dropped | test_animate2_equals_stock: a_folder_that_would_make |
 | of a clip shorter than a segment too little is read | test_animate2_equals_stock: a_clip_that_is_too_short |
-| compiled blocks stay compiled for the next job | test_wan_plan: compiled_blocks |
+| compiled blocks stay compiled for the next job | test_compiled: compiled_blocks |
 | an absent negative prompt becomes one of the makers' | test_kandinsky6_equals_stock: without_a_negative_prompt |
-| guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_two_passes |
+| guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_one_pass |
 """
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +38,7 @@ from diffusers import WanTransformer3DModel
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from safetensors.torch import load_file, save_file
 from small_requests import small
+from tiny_cards import changed, copied, folder_of
 from tiny_wan import EXPERTS, TEXT, TEXT_OR_FIRST
 
 from rushes.catalogue.card import Card
@@ -104,8 +102,8 @@ def test_weights_that_lack_a_tensor_are_refused_by_name(
     tiny_card: Callable[..., Card], tmp_path: Path, part: str
 ) -> None:
     """Both libraries fill what is missing with chance and write a line to a log."""
-    card = spoilt(tiny_card(TEXT), tmp_path)
-    path = next((tmp_path / "wan" / part).glob("*.safetensors"))
+    card = copied(tiny_card(TEXT), tmp_path / "wan")
+    path = next((folder_of(card) / part).glob("*.safetensors"))
     tensors = load_file(path)
     name = max(tensors)
     del tensors[name]
@@ -116,18 +114,10 @@ def test_weights_that_lack_a_tensor_are_refused_by_name(
 
 
 def test_weights_of_another_shape_are_refused(tiny_card: Callable[..., Card], tmp_path: Path) -> None:
-    card = spoilt(tiny_card(TEXT), tmp_path)
-    config = tmp_path / "wan" / "transformer" / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "ffn_dim": 48}))
+    card = copied(tiny_card(TEXT), tmp_path / "wan")
+    changed(folder_of(card) / "transformer" / "config.json", {"ffn_dim": 48})
     with pytest.raises(GenerationFailed, match=r"transformer (has another shape|cannot be loaded)"):
         _ = WanAdapter(card).parts.experts
-
-
-def spoilt(card: Card, place: Path) -> Card:
-    """`card` with a copy of its folder, to be damaged."""
-    assert card.weights is not None and card.weights.folder is not None
-    shutil.copytree(card.weights.folder, place / "wan")
-    return replace(card, weights=replace(card.weights, folder=str(place / "wan")))
 
 
 def test_in_bfloat16_the_sensitive_parts_stay_in_float32(tiny_card: Callable[..., Card]) -> None:

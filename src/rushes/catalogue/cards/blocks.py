@@ -7,7 +7,7 @@ from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import open_sizes
-from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
+from rushes.contract.request import QUALITIES
 
 GB = 10**9
 
@@ -33,7 +33,7 @@ _HUNYUAN = Rules(
     steps=Span(1, 100, 50),
     guidance_scale=Span(1, 20, 6.0),  # 1 is none: one pass a step instead of two
     needs=("prompt",),
-    qualities=(EXACT_QUALITY, FAST_QUALITY),  # the second lets a clip fit that has no room; nothing is made quicker
+    qualities=QUALITIES,
     advised=Advised(guidance_low=4.0, guidance_high=8.0, guidance_too_much=10.0, prompt_chars=3_500),
 )
 _LTX = replace(
@@ -60,7 +60,7 @@ _weights = partial(
     Weights,
     check=CHECK,
     precision="bfloat16",  # all of its parts, as published
-    techniques=("apart", "blocks", "tiles"),
+    techniques=("compile", "apart", "blocks", "tiles"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import open_sizes
+from rushes.contract.request import EXACT_QUALITY, HIGH_QUALITY
 
 MIB = 1 << 20
 GB = 10**9
@@ -56,6 +57,7 @@ CARD = Card(
             most=12,
         ),
         needs=("prompt",),
+        qualities=(EXACT_QUALITY, HIGH_QUALITY),
         advised=Advised(
             guidance_low=1,
             guidance_high=1,
@@ -73,7 +75,7 @@ CARD = Card(
         max_area=1344 * 768,
         size_bytes=200 * GB,  # two transformers of 66, of which a clip needs one, and 62 to read the prompt
         exactly=("encoding and decoding in overlapping tiles, as it was released",),
-        techniques=("apart", "blocks"),
+        techniques=("compile", "apart", "blocks"),
     ),
 )
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import open_sizes
-from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY
+from rushes.contract.request import QUALITIES
 
 MIB = 1 << 20
 
@@ -33,7 +33,7 @@ _RULES = Rules(
     generate_audio=True,
     media=MediaRules(frame_images=MediaRule(1, ("first",), max_bytes=30 * MIB)),
     needs=("prompt",),
-    qualities=(EXACT_QUALITY, FAST_QUALITY),  # the second lets a clip fit that has no room; nothing is made quicker
+    qualities=QUALITIES,
     # 1,024 pieces of text are read, about four characters each in English; the rest is cut off.
     advised=Advised(guidance_low=3.0, guidance_high=7.0, guidance_too_much=10.0, prompt_chars=4_000),
 )
@@ -50,7 +50,7 @@ _weights = partial(
     max_area=864 * 480,
     exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
     precision="bfloat16, sound's decoders in float32",
-    techniques=("apart", "blocks", "tiles"),
+    techniques=("compile", "apart", "blocks", "tiles"),
 )
 
 
