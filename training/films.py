@@ -1,6 +1,8 @@
-"""Render many films at once into plain arrays on disk, with all cores, resumable.
+"""Render many films into plain arrays on disk, half-second chunks for the autoencoder, with several processes.
 
-python -m training.films pixels FOLDER --films 1200     half-second chunks for the autoencoder
+    python -m training.films FOLDER --films 1200
+
+Called again it begins anew: what lay in the folder is written over.
 """
 
 from __future__ import annotations
