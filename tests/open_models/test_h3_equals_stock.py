@@ -26,7 +26,7 @@ from rushes.catalogue.card import Card
 from rushes.catalogue.cards.h3 import CARD
 from rushes.contract.media import FrameImage, Media
 from rushes.diffusion.noise import noise
-from rushes.errors import GenerationFailed, WrongSetup
+from rushes.errors import WrongSetup
 from rushes.media.resample import resampled
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.models.h3.adapter import STREAMS, H3Adapter
@@ -294,11 +294,21 @@ class _Marks:
 
 
 @pytest.mark.parametrize(
-    ("reference", "reason"), [(film(1, 12), "shorter than half a second"), (picture(1, 64, 300)[None], "4 times")]
+    ("least", "less", "reason"),
+    [
+        (film(1, 13), film(1, 12), "at least 13 frames at 24 fps"),
+        (picture(1, 64, 256)[None], picture(1, 64, 257)[None], "within 1:4 and 4:1"),
+    ],
 )
-def test_an_example_that_the_model_cannot_read_is_refused(adapter: H3Adapter, reference: Frames, reason: str) -> None:
-    with pytest.raises(GenerationFailed, match=reason):
-        begun(adapter, Inputs(references=(reference,)), media=Media(reference_videos=("x",)))
+def test_how_short_and_how_narrow_the_card_takes_an_example_is_what_the_library_can_read(
+    adapter: H3Adapter, least: Frames, less: Frames, reason: str
+) -> None:
+    rule, media = CARD.rules.media.reference_videos, Media(reference_videos=("x",))
+    assert 12 / FPS < (rule.min_seconds or 0) <= 13 / FPS
+    assert rule.max_aspect == CARD.rules.media.reference_images.max_aspect == 4
+    begun(adapter, Inputs(references=(least,)), media=media)
+    with pytest.raises(ValueError, match=reason):
+        begun(adapter, Inputs(references=(less,)), media=media)
 
 
 @pytest.mark.parametrize(

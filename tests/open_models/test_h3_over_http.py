@@ -30,6 +30,9 @@ from served import Server
 from small_requests import film, picture, sound
 from tiny_h3 import OLD_NORM
 
+from rushes.catalogue.cards.h3 import CARD
+from rushes.catalogue.limits import limits
+
 pytestmark = pytest.mark.filterwarnings(OLD_NORM)
 
 MODEL = "minimax-h3"
@@ -79,12 +82,68 @@ def test_what_was_scaled_retimed_and_left_out_is_said(made: Make) -> None:
     assert "of its 6 s the first 5.17 are looked at" in said
 
 
-def test_an_example_that_cannot_be_read_ends_the_job_with_the_reason(server: Server, client: Client) -> None:
-    short = text(mp4(film(50, 5)))
-    body = {**ASKED, "media": {"reference_videos": [short]}}
-    job = server.ended(client.returned("videos.create", **body)["id"])
+def test_a_resolution_and_a_ratio_are_the_size_that_the_card_says(server: Server, client: Client) -> None:
+    asked = {name: value for name, value in ASKED.items() if name not in ("width", "height")}
+    sizes = limits(CARD.rules)["size"]["resolution_and_ratio"]["sizes"]
+    tiers = [(resolution, ratio, size) for resolution, row in sizes.items() for ratio, size in row.items()]
+    assert len(tiers) == 10
+    first = server.create(**ASKED)  # while it is made, none of those behind it is begun
+    tiers += [("1080P", None, "1920x1080"), (None, "9:16", "720x1280"), (None, None, "1344x768")]
+    for resolution, ratio, size in tiers:
+        tier = {"resolution": resolution, "ratio": ratio}
+        job = client.returned("videos.create", **asked, **{name: value for name, value in tier.items() if value})
+        server.cancel(job["id"])
+        assert job["size"] == size, tier
+    server.completed(first)
+
+
+SLIVER = png(picture(1, 64, 257))
+IN_FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+
+
+@pytest.mark.parametrize(
+    ("media", "param", "code", "said"),
+    [
+        (
+            {"reference_videos": [CLIP, text(mp4(film(50, 5)))]},
+            "media.reference_videos[1]",
+            "video_too_short",
+            "given 0.2 seconds; allowed: at least 0.54 seconds",
+        ),
+        (
+            {"reference_images": [PICTURE, SLIVER]},
+            "media.reference_images[1]",
+            "media_too_narrow",
+            "given 64x257; allowed: one side up to 4 times as long as the other",
+        ),
+        (
+            {"reference_videos": [CLIP], "audio_inputs": [text(wav(sound(2, 1.0)))]},
+            "media.audio_inputs[0]",
+            "audio_too_short",
+            "given 1 seconds; allowed: 3 to 30 seconds",
+        ),
+    ],
+)
+def test_an_example_that_it_cannot_read_is_refused_before_the_queue(
+    client: Client, media: dict[str, Any], param: str, code: str, said: str
+) -> None:
+    answer = client.refused("videos.create", **ASKED, media=media)
+    assert (answer.status, answer.error["param"], answer.error["code"]) == (400, param, code)
+    assert said in answer.error["message"]
+
+
+def test_one_that_does_not_say_how_short_it_is_ends_the_job_with_the_same_words(server: Server, client: Client) -> None:
+    short = text(mp4(film(50, 5), container_options=IN_FRAGMENTS))
+    job = server.ended(client.returned("videos.create", **ASKED, media={"reference_videos": [short]})["id"])
     assert job["status"] == "failed"
-    assert "shorter than half a second" in str(job)
+    for words in ("media.reference_videos[0]", "given 0.208 seconds", "at least 0.54 seconds"):
+        assert words in str(job)
+
+
+def test_the_models_list_says_how_short_and_how_narrow_an_example_may_be(server: Server) -> None:
+    rows = {row["id"]: row["limits"]["media"] for row in server.ask("GET", "/v1/models").json()}
+    assert rows[MODEL]["reference_videos"]["min_seconds"] == 0.54
+    assert rows[MODEL]["reference_images"]["max_aspect_ratio"] == 4
 
 
 @pytest.mark.parametrize(
@@ -95,6 +154,9 @@ def test_an_example_that_cannot_be_read_ends_the_job_with_the_reason(server: Ser
         ({"seconds": "4"}, "seconds"),
         ({"seconds": "15"}, "seconds"),
         ({"prompt": None}, "prompt"),
+        ({"resolution": "720P"}, "resolution"),
+        ({"width": None, "height": None, "resolution": "480P"}, "resolution"),
+        ({"width": None, "height": None, "resolution": "720P", "ratio": "21:9"}, "ratio"),
         ({"media": {"source_video": CLIP}}, "media.source_video"),
         ({"media": {"frame_videos": [CLIP]}}, "media.frame_videos"),
         ({"media": {"audio_inputs": [VOICE]}}, "media.reference_images"),
