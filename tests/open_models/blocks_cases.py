@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,10 @@ import tiny_cosmos3
 import tiny_whole
 import torch
 from tiny_blocks import HUNYUAN_1_5, LTX
+from tiny_cards import published_card
 from tiny_cosmos3 import COSMOS_3
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.blocks import CARDS
 
 KINDS = (HUNYUAN_1_5, LTX, COSMOS_3)
 PIPELINES = {HUNYUAN_1_5: tiny_blocks.hunyuan_1_5, LTX: tiny_whole.ltx, COSMOS_3: tiny_cosmos3.pipeline}
@@ -67,6 +66,4 @@ def card_of(kind: str, folder: Path, changes: Mapping[str, Mapping[str, Any]] | 
             made = type(part).from_config({**part.config, **more})
         pipe.register_modules(**{name: made})
     pipe.save_pretrained(folder, safe_serialization=True)
-    found = next(card for card in CARDS if card.weights is not None and card.weights.layout == kind)
-    assert found.weights is not None
-    return replace(found, weights=replace(found.weights, folder=str(folder)))
+    return published_card(kind).in_folder(folder)

@@ -22,7 +22,7 @@ if find_spec("diffusers") is None and not os.environ.get("OPEN_MODELS_REQUIRED")
 else:
     import torch
 
-    pytest.register_assert_rewrite("over_http")
+    pytest.register_assert_rewrite("over_http", "step_by_step", "parts_in_memory")
     torch.set_num_threads(1)  # the models have a hundred thousand weights: threads would only wait for each other
 
 
@@ -50,17 +50,9 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]
 @pytest.fixture(scope="session")
 def tiny_card(tiny_folder: Callable[..., Path]) -> Callable[..., Card]:
     """`tiny_card(kind, scheduler)`: the card of a published checkpoint of that kind, with the tiny one's folder."""
-    from dataclasses import replace
+    from tiny_cards import published_card
 
-    from rushes.catalogue.cards import OPEN
-
-    def card(kind: str, scheduler: str = "unipc") -> Card:
-        for found in OPEN:
-            if found.weights is not None and found.weights.layout == kind:
-                return replace(found, weights=replace(found.weights, folder=str(tiny_folder(kind, scheduler))))
-        raise AssertionError(f"no card of kind {kind}")
-
-    return card
+    return lambda kind, scheduler="unipc": published_card(kind).in_folder(tiny_folder(kind, scheduler))
 
 
 @pytest.fixture(scope="module")

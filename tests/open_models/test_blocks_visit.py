@@ -21,9 +21,9 @@ from diffusers import (
     WanTransformer3DModel,
 )
 from small_requests import small
-from test_kandinsky6_residency import with_folder
 from test_wan_int8 import bits_of
 from tiny_blocks import LTX
+from tiny_cards import published_card
 from tiny_ltx2 import SECOND
 from tiny_wan import TEXT
 
@@ -62,7 +62,7 @@ CASES = {
     "ltx-2": LTX_2,
     "ltx-2 in eight bits": replace(LTX_2, how=How(apart=True, int8=True, blocks=True)),
     "kandinsky 6": Case(
-        lambda cards, path: with_folder(tiny_kandinsky6.built(path)),
+        lambda cards, path: published_card(tiny_kandinsky6.KANDINSKY_6).in_folder(tiny_kandinsky6.built(path)),
         KandinskyAdapter,
         Kandinsky6Transformer3DModel,
         lambda of: of.parts.transformer,

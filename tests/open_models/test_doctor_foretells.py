@@ -10,8 +10,8 @@ import pytest
 import tiny_animate2
 import tiny_whole
 from blocks_cases import KINDS, card_of
-from test_animate2_residency import _card as animate_card
 from test_whole_equals_stock import of
+from tiny_cards import published_card
 from tiny_cosmos3 import OLD_NORM
 from tiny_whole import COGVIDEOX, COGVIDEOX_FROM_PICTURE
 
@@ -35,7 +35,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
         if case in KINDS:
             return card_of(case, folder)
         if case == ANIMATE:
-            return animate_card(tiny_animate2.built(folder))
+            return published_card(tiny_animate2.BASE).in_folder(tiny_animate2.built(folder))
         return of(tiny_whole.built(case, folder))
 
     return card

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from small_requests import INPUTS, small
+from tiny_cards import hashes_of
 from tiny_lora import ORIGINAL, PEFT, RANK, linears, registered, saved, tensors
 from tiny_wan import ANY, EXPERTS, FIRST_SEEN, TEXT, TEXT_OR_FIRST
 
@@ -27,7 +28,6 @@ from rushes.models.lora import Loras
 from rushes.models.parts import How
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.lora import networks, published
-from rushes.weights.checkpoint import hashed, looked_at
 from rushes.weights.lora import read
 
 CLOSE = 2e-5
@@ -171,10 +171,7 @@ def test_a_model_that_shares_the_transformer_does_not_see_the_loras_of_another(
     lora: Callable[..., tuple[Card, Lora]],
 ) -> None:
     card, added = lora()
-    assert card.weights is not None
-    folder = Path(card.weights.folder or "")
-    hashes = {folder / file.name: file.sha256 for file in hashed(folder, looked_at(folder).files)}
-    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes))
+    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes_of(card)))
     other = replace(card, id="studio/other", rules=replace(card.rules, loras=()))
     before = film(engine, other)
     adapters: list[Any] = [engine.adapter(one) for one in (card, other)]

@@ -12,6 +12,7 @@ import pytest
 from generations import Client
 from over_http import SMALLEST, Make, added, changes_said, lora_added, made_by_hand, pictures, rushes, warm
 from served import Server
+from tiny_cards import folder_of
 from tiny_lora import linears, saved, tensors
 from tiny_wan import TEXT
 
@@ -30,9 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path, tiny_card: Callable[..., Card]) -> Iterator[Server]:
     card = tiny_card(TEXT)
-    assert card.weights is not None
     for words in ((ID,), (OTHER, "--like", ID)):
-        added(folder, *words, "--from", card.weights.folder)
+        added(folder, *words, "--from", folder_of(card))
     network = WanAdapter(card).parts.expert("transformer")
     for seed, name in enumerate(("penguins", "snow")):
         file = saved(folder / f"{name}.safetensors", tensors(network, {x: x for x in linears(network)}, seed=seed))

@@ -6,7 +6,6 @@ A version of diffusers that changes a pipeline turns these red. That is what the
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from diffusers.pipelines.ltx2 import LTX2VideoCondition
 from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
 from PIL import Image
 from small_requests import SIDE, film, picture, small
+from tiny_cards import folder_of
 from tiny_ltx2 import DISTILLED, FIRST, FULL, SECOND, THIRD
 
 from rushes.catalogue.card import Card
@@ -56,10 +56,9 @@ def ours(
 
 def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **more: Any) -> tuple[Any, Any]:
     """Frames of 0 … 1 and samples of the library's pipeline, from the same noise."""
-    assert card.weights is not None
-    full = Path(card.weights.folder or "") / FULL
+    full = folder_of(card) / FULL
     parts = {"transformer": LTX2VideoTransformer3DModel.from_pretrained(full)} if full.is_dir() else {}
-    pipe = pipeline.from_pretrained(card.weights.folder, local_files_only=True, **parts)
+    pipe = pipeline.from_pretrained(folder_of(card), local_files_only=True, **parts)
     pipe.set_progress_bar_config(disable=True)
     numbers = first.condition.numbers
     pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()

@@ -13,6 +13,7 @@ import tiny_ltx2
 import torch
 from elsewhere import go_on_elsewhere, to_the_end
 from small_requests import film, picture, small, sound
+from tiny_cards import with_weights
 from tiny_ltx2 import DISTILLED, SECOND
 
 from rushes.acceleration.dress import VARIANTS, Dress
@@ -137,8 +138,7 @@ def test_without_reuse_nothing_is_remembered(tiny_card: Callable[..., Card]) -> 
 
 def test_the_second_stage_remembers_nothing_of_the_first(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(SECOND + DISTILLED)
-    assert card.weights is not None
-    adapter = adapter_of(replace(card, weights=replace(card.weights, max_area=64 * 64)), REUSING)
+    adapter = adapter_of(with_weights(card, max_area=64 * 64), REUSING)
     request = small(adapter.describe(), width=128, height=128, steps=8, negative_prompt=None)
     state = adapter.prepare(adapter.encode(request), 7)
     while state.index < 9:
@@ -206,8 +206,7 @@ def middling(card: Card, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
     """`card` with a transformer wide enough that no constant hides the rest."""
     monkeypatch.setattr(tiny_ltx2, "VIDEO_WIDTH", 128)
     monkeypatch.setattr(tiny_ltx2, "SOUND_WIDTH", 64)
-    assert card.weights is not None
-    return replace(card, weights=replace(card.weights, folder=str(tiny_ltx2.built(SECOND, folder))))
+    return card.in_folder(tiny_ltx2.built(SECOND, folder))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

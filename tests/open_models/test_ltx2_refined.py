@@ -15,6 +15,7 @@ import torch
 from diffusers import LTX2ConditionPipeline, LTX2Pipeline
 from safetensors.torch import load_file
 from small_requests import SIDE, picture, small
+from tiny_cards import copied, folder_of, with_weights
 from tiny_lora import linears, registered, saved, tensors
 from tiny_ltx2 import FIRST, SECOND, THIRD
 from two_stages import LARGE, begun, ended, large, same, stock
@@ -43,11 +44,9 @@ def refined(tiny_card: Callable[..., Card], tmp_path_factory: pytest.TempPathFac
 
     def card(kind: str) -> Any:
         if kind not in known:
-            found, place = tiny_card(kind), tmp_path_factory.mktemp("refined")
-            assert found.weights is not None
-            shutil.copytree(str(found.weights.folder), place / "model")
+            place = tmp_path_factory.mktemp("refined")
+            found = with_weights(copied(tiny_card(kind), place / "model"), max_area=SIDE * SIDE)
             tiny_ltx2.upsampler().save_pretrained(place / "model" / "latent_upsampler")
-            found = replace(found, weights=replace(found.weights, folder=str(place / "model"), max_area=SIDE * SIDE))
             network = Ltx2Adapter(found).parts.transformer
             names = linears(network)
             file = saved(place / "distilled.safetensors", tensors(network, {name: name for name in names}, size=0.05))
@@ -154,10 +153,9 @@ def test_one_that_became_another_fails_the_clip_by_name(refined: Refined, tmp_pa
 
 def test_without_an_upsampler_a_large_size_is_made_smaller_and_scaled(refined: Refined, tmp_path: Path) -> None:
     card, _ = refined(SECOND)
-    assert card.weights is not None
-    shutil.copytree(str(card.weights.folder), tmp_path / "without")
-    shutil.rmtree(tmp_path / "without" / "latent_upsampler")
-    adapter = Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(tmp_path / "without"))))
+    without = copied(card, tmp_path / "without")
+    shutil.rmtree(folder_of(without) / "latent_upsampler")
+    adapter = Ltx2Adapter(without)
     native = adapter.native(large(card, **ASKED))
     assert (native.width, native.height, native.how) == (SIDE, SIDE, "")
 

@@ -16,6 +16,7 @@ from diffusers import LTX2ConditionPipeline, LTX2Pipeline
 from diffusers.pipelines.ltx2.utils import STAGE_2_DISTILLED_SIGMA_VALUES
 from elsewhere import go_on_elsewhere, to_the_end
 from small_requests import SIDE, picture, small, sound
+from tiny_cards import changed, copied, folder_of, with_weights
 from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 from two_stages import LARGE, begun, ended, large, same, stock
 
@@ -39,12 +40,7 @@ TinyCard = Callable[..., Card]
 def large_card(tiny_card: TinyCard) -> TinyCard:
     """The card of a distilled checkpoint that makes no more than 64 by 64 pixels well in one pass."""
 
-    def card(kind: str = SECOND + DISTILLED) -> Card:
-        found = tiny_card(kind)
-        assert found.weights is not None
-        return replace(found, weights=replace(found.weights, max_area=SIDE * SIDE))
-
-    return card
+    return lambda kind=SECOND + DISTILLED: with_weights(tiny_card(kind), max_area=SIDE * SIDE)
 
 
 @pytest.fixture(scope="module")
@@ -161,11 +157,9 @@ def test_the_second_stage_draws_noise_of_its_own(adapter: Ltx2Adapter) -> None:
 
 def test_without_an_upsampler_a_large_size_is_made_smaller_and_scaled(large_card: TinyCard, tmp_path: Path) -> None:
     card = large_card()
-    assert card.weights is not None
-    folder = tmp_path / "without"
-    shutil.copytree(str(card.weights.folder), folder)
-    shutil.rmtree(folder / "latent_upsampler")
-    adapter = Ltx2Adapter(replace(card, weights=replace(card.weights, folder=str(folder))))
+    without = copied(card, tmp_path / "without")
+    shutil.rmtree(folder_of(without) / "latent_upsampler")
+    adapter = Ltx2Adapter(without)
     native = adapter.native(large(card))
     assert (native.width, native.height, native.how) == (SIDE, SIDE, "")
 
@@ -190,7 +184,7 @@ def test_an_upsampler_that_does_not_fit_is_refused_when_it_is_added(
     if change is None:
         (config.parent / "diffusion_pytorch_model.safetensors").unlink()
     else:
-        config.write_text(json.dumps({**json.loads(config.read_text()), **change}))
+        changed(config, change)
     with pytest.raises(WrongSetup) as refused:
         check(folder, SECOND + DISTILLED)
     assert said in str(refused.value)

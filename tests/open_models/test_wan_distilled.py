@@ -16,6 +16,7 @@ from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from safetensors.torch import load_file
 from small_requests import FRAMES, INPUTS, SIDE, picture, small
+from tiny_cards import folder_of, hashes_of, with_weights
 from tiny_lora import ORIGINAL, linears, registered, saved, tensors
 from tiny_wan import EXPERTS, FIRST_EXPERTS, TEXT
 
@@ -29,7 +30,6 @@ from rushes.models.adapter import NO_INPUTS
 from rushes.models.parts import How
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.lora import published
-from rushes.weights.checkpoint import hashed, looked_at
 
 T2V, I2V = "wan2.2-t2v-a14b-lightning", "wan2.2-i2v-a14b-lightning"
 KINDS = {TEXT: T2V, EXPERTS: T2V, FIRST_EXPERTS: I2V}
@@ -49,9 +49,7 @@ def distilled(
 
     def made(kind: str) -> tuple[Card, dict[str, Path]]:
         if kind not in found:
-            card = next(card for card in OPEN if card.id == KINDS[kind])
-            assert card.weights is not None
-            card = replace(card, weights=replace(card.weights, folder=str(tiny_folder(kind))))
+            card = next(card for card in OPEN if card.id == KINDS[kind]).in_folder(tiny_folder(kind))
             adapter, files = WanAdapter(card), {}
             for seed, name in enumerate(adapter.layout.experts):
                 network = adapter.parts.expert(name)
@@ -125,7 +123,6 @@ def test_a_clip_is_the_stock_pipelines_that_wears_the_same(
     distilled: Callable[[str], tuple[Card, dict[str, Path]]], kind: str
 ) -> None:
     card, files = distilled(kind)
-    assert card.weights is not None
     adapter = WanAdapter(card)
     state = begun(adapter, card, kind)
     noise = state.latent_BCTHW
@@ -163,13 +160,8 @@ def test_its_transformers_are_the_bases_own_and_the_base_is_as_it_was(
     distilled: Callable[[str], tuple[Card, dict[str, Path]]],
 ) -> None:
     card, _ = distilled(EXPERTS)
-    assert card.weights is not None and card.weights.folder is not None
-    base = next(found for found in OPEN if found.id == "wan2.2-t2v-a14b")
-    assert base.weights is not None
-    base = replace(base, weights=replace(base.weights, folder=card.weights.folder))
-    folder = Path(card.weights.folder)
-    hashes = {folder / file.name: file.sha256 for file in hashed(folder, looked_at(folder).files)}
-    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes))
+    base = next(found for found in OPEN if found.id == "wan2.2-t2v-a14b").in_folder(folder_of(card))
+    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes_of(card)))
     before = film(engine, base, small(base))
     quick = film(engine, card, asked(card))
     adapters: list[Any] = [engine.adapter(one) for one in (base, card)]
@@ -194,8 +186,7 @@ def test_a_checkpoint_of_another_schedule_is_of_another_format(
     distilled: Callable[[str], tuple[Card, dict[str, Path]]],
 ) -> None:
     card, _ = distilled(EXPERTS)
-    assert card.weights is not None
-    cards = [replace(card, weights=replace(card.weights, shift=shift)) for shift in (5.0, 3.0, None)]
+    cards = [with_weights(card, shift=shift) for shift in (5.0, 3.0, None)]
     assert len({WanAdapter(one).state_format() for one in cards}) == 3
 
 

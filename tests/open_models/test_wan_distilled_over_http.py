@@ -9,6 +9,7 @@ import pytest
 from generations import Client
 from over_http import SMALLEST, Make, added, changes_said, facts, lora_added, warm
 from served import Server
+from tiny_cards import folder_of
 from tiny_lora import ORIGINAL, linears, saved, tensors
 from tiny_wan import EXPERTS
 
@@ -24,9 +25,8 @@ ASKED: dict[str, Any] = {"model": QUICK, **SMALLEST, "steps": None}
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, tiny_card: Callable[..., Card]) -> Iterator[Server]:
     folder, card = tmp_path_factory.mktemp("served"), tiny_card(EXPERTS)
-    assert card.weights is not None
     for words in ((BASE,), (QUICK,), (BARE, "--like", QUICK)):
-        added(folder, *words, "--from", card.weights.folder)
+        added(folder, *words, "--from", folder_of(card))
     adapter, files = WanAdapter(card), list[object]()
     for seed, (option, name) in enumerate(zip(("--high", "--low"), adapter.layout.experts, strict=True)):
         network = adapter.parts.expert(name)

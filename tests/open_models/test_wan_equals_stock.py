@@ -14,6 +14,7 @@ import torch
 from diffusers import DiffusionPipeline, WanImageToVideoPipeline, WanPipeline, WanVACEPipeline
 from PIL import Image
 from small_requests import FRAMES, INPUTS, SIDE, film, picture, small
+from tiny_cards import folder_of
 from tiny_wan import ANY, EXPERTS, FIRST_AND_LAST, FIRST_EXPERTS, FIRST_SEEN, TEXT, TEXT_OR_FIRST
 
 from rushes.catalogue.card import Card
@@ -56,9 +57,8 @@ def stock(kind: Any, folder: Any, noise: torch.Tensor, num_frames: int, guidance
 
 def held_together(card: Card, inputs: Inputs, kind: Any, guidance: float = 5.0, **more: Any) -> None:
     adapter, state = ours(card, inputs, guidance)
-    assert card.weights is not None
     noise, num_frames = adapter.prepare(state.condition, 7).latent_BCTHW, state.condition.numbers.num_frames
-    latents, frames = stock(kind, card.weights.folder, noise, num_frames, guidance, **more)
+    latents, frames = stock(kind, folder_of(card), noise, num_frames, guidance, **more)
     latents = latents[:, :, state.condition.numbers.references :]
     assert torch.equal(adapter.finished(state), latents), (adapter.finished(state) - latents).abs().max()
     chunks = [chunk.frames_THWC for chunk in adapter.decode(state)]
@@ -167,8 +167,7 @@ def test_vace_from_words_alone_is_the_stock_pipelines(tiny_card: Callable[..., C
 
 def test_the_folders_are_opened_by_the_library_without_us(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(TEXT)
-    assert card.weights is not None
-    pipe = DiffusionPipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    pipe = DiffusionPipeline.from_pretrained(folder_of(card), local_files_only=True)
     assert type(pipe) is WanPipeline
 
 

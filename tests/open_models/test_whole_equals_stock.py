@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from diffusers import DiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from small_requests import picture, small
+from tiny_cards import folder_of
 from tiny_whole import COGVIDEOX, COGVIDEOX_FROM_PICTURE, HUNYUAN, LATTE, LTX, MOCHI
 
 from rushes.catalogue.card import Card
@@ -64,8 +64,7 @@ def whole_card(whole_folder: Callable[[str], Path]) -> Callable[[str], Card]:
 
 def of(folder: Path) -> Card:
     card = whole.card("studio/penguins", read(folder, NATIVE), 0, "apache-2.0")
-    assert card.weights is not None
-    return replace(card, weights=replace(card.weights, folder=str(folder)))
+    return card.in_folder(folder)
 
 
 def asked(card: Card, **changes: Any) -> Any:
@@ -91,13 +90,12 @@ def stock(folder: Path, **given: Any) -> np.ndarray:
 @pytest.mark.parametrize("kind", SHAPES)
 def test_from_the_same_noise_the_frames_are_the_stock_pipelines(whole_card: Callable[[str], Card], kind: str) -> None:
     card = whole_card(kind)
-    assert card.weights is not None and card.weights.folder is not None
     ours = film_of(WholeAdapter(card), asked(card))
     length = "video_length" if kind == LATTE else "num_frames"
     given: dict[str, Any] = {length: FRAMES[kind], "latents": torch.from_numpy(noise(7, SHAPES[kind]))}
     if card.rules.negative_prompt.taken:
         given["negative_prompt"] = "blurry, text"
-    theirs = stock(Path(card.weights.folder), **given)
+    theirs = stock(folder_of(card), **given)
     assert ours.shape == (FRAMES[kind], 64, 64, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
 
@@ -106,11 +104,10 @@ def test_from_a_picture_the_frames_are_the_stock_pipelines_with_a_generator_of_t
     whole_card: Callable[[str], Card],
 ) -> None:
     card = whole_card(COGVIDEOX_FROM_PICTURE)
-    assert card.weights is not None and card.weights.folder is not None
     request = asked(card, media=Media(frame_images=(FrameImage("x", "first"),)))
     ours = film_of(WholeAdapter(card), request, Inputs(keyframes=((0, picture(1)),)))
     theirs = stock(
-        Path(card.weights.folder),
+        folder_of(card),
         image=Image.fromarray(picture(1)),
         num_frames=9,
         negative_prompt="blurry, text",

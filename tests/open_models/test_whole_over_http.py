@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import tiny_whole
 from generations import Client
 from over_http import FIELDS, PICTURE, SMALLEST, Make, added, changes_said, each_another, frames, pictures, warm
 from served import Server
+from tiny_cards import changed
 from tiny_whole import COGVIDEOX, HUNYUAN, LTX, MOCHI
 
 MODEL = "studio/penguins"
@@ -99,8 +99,7 @@ def test_a_folder_is_taken_or_the_reason_why_not_is_said(
 ) -> None:
     # Whether its parts are what that pipeline wants is only seen when they are loaded.
     folder = tiny_whole.built(LTX, tmp_path / "folder")
-    index = json.loads((folder / "model_index.json").read_text())
-    (folder / "model_index.json").write_text(json.dumps({**index, "_class_name": kind}))
+    changed(folder / "model_index.json", {"_class_name": kind})
     said = added(tmp_path, "studio/other", "--from", folder, *words, fails=reason is not None)
     if reason is None:
         assert said["pipeline"] == kind

@@ -75,9 +75,7 @@ def stock(
     as_they_are = type(pipe.scheduler).from_config(
         pipe.scheduler.config, use_dynamic_shifting=False, shift_terminal=None
     )
-    weights = adapter.describe().weights
-    assert weights is not None
-    distilled = weights.layout.endswith(DISTILLED)
+    distilled = adapter.describe().weights.layout.endswith(DISTILLED)
     if distilled:
         pipe.scheduler = as_they_are
     guidance = adapter.guidance(first.condition.numbers.guidance_scale)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any
 
 from rushes.catalogue.sizes import Sizes
@@ -313,3 +314,9 @@ class Card:
     weights: Weights | None = None
     stepwise: bool = True
     """Whether what lies between two steps can be saved and looked at. Else a clip that is broken off begins again."""
+
+    def in_folder(self, folder: Path | str) -> Card:
+        """The same one with its weights in `folder`. Errors  ValueError where it has none that could lie anywhere."""
+        if self.weights is None:
+            raise ValueError(f"{self.id} comes with the package")
+        return replace(self, weights=replace(self.weights, folder=str(folder)))

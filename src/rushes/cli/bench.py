@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -94,7 +94,7 @@ def section(
     asked = {name: value or (known.asked[name] if size == known.size else None) for name, value in asked.items()}
     with ExitStack() as stack:
         if checkpoint is not None:
-            adapter = side_of.opened(replace(card, weights=replace(card.weights, folder=str(checkpoint))))
+            adapter = side_of.opened(card.in_folder(checkpoint))
         elif size in chance.SIZES:
             adapter = chance.by_chance(card, size, Path(stack.enter_context(TemporaryDirectory())))
         else:

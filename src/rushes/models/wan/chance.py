@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -70,11 +69,9 @@ SIZES: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 def by_chance(card: Card, size: str, folder: Path) -> WanAdapter:
     """The model of `card`, sized as `SIZES[size]`; only configurations are written to `folder`."""
-    if card.weights is None:
-        raise ValueError(f"{card.id} is no model of this family")
-    here = replace(card, weights=replace(card.weights, folder=str(folder)))
     device = usual_device()
-    return WanAdapter(here, parts=RandomComponents(_written(card, size, folder), device, usual_dtype(device)))
+    parts = RandomComponents(_written(card, size, folder), device, usual_dtype(device))
+    return WanAdapter(card.in_folder(folder), parts=parts)
 
 
 class RandomComponents(Components):
