@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +13,22 @@ import tiny_animate2
 import torch
 from diffusers.modular_pipelines.wan_animate_2 import denoise
 from diffusers.modular_pipelines.wan_animate_2.modular_blocks_wan_animate_2 import WanAnimate2Blocks
-from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from small_requests import film, picture, small
+from step_by_step import (
+    FIELDS,
+    another_process_goes_on_to_the_same_bytes,
+    each_makes_another_film,
+    finished,
+    refused_once_changed,
+    taking_turns_they_do_not_mix,
+)
 from tiny_animate2 import BASE, DISTILLED, OLD_ARRAYS, UNCOMPILED
+from tiny_cards import published_card
 
-from rushes.catalogue.cards.animate2 import CARDS
+from rushes.catalogue.card import Card
 from rushes.contract.media import FrameImage, Media
 from rushes.diffusion.noise import noise
-from rushes.errors import WrongSetup
 from rushes.models.adapter import Frames, Inputs
 from rushes.models.animate2 import adapter as animate2
 from rushes.models.animate2.adapter import AnimateAdapter
@@ -45,42 +50,21 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    place, built = tmp_path_factory.mktemp("animate"), dict[str, Path]()
-
-    def folder(scheduler: str) -> Path:
-        if scheduler not in built:
-            built[scheduler] = tiny_animate2.built(place / scheduler, scheduler=scheduler)
-        return built[scheduler]
-
-    return folder
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
+    place, card = tmp_path_factory.mktemp("animate"), published_card(BASE)
+    return cache(lambda scheduler: card.in_folder(tiny_animate2.built(place / scheduler, scheduler=scheduler)))
 
 
 @pytest.fixture(scope="module")
-def adapters(folders: Callable[[str], Path]) -> Callable[[str], AnimateAdapter]:
-    made: dict[str, AnimateAdapter] = {}
-
-    def adapter(scheduler: str = "dpm") -> AnimateAdapter:
-        if scheduler not in made:
-            card = next(card for card in CARDS if card.weights is not None and card.weights.layout == BASE)
-            assert card.weights is not None
-            card = replace(card, weights=replace(card.weights, folder=str(folders(scheduler))))
-            made[scheduler] = AnimateAdapter(card)
-        return made[scheduler]
-
-    return adapter
+def adapters(cards: Callable[[str], Card]) -> Callable[..., AnimateAdapter]:
+    made = cache(lambda scheduler: AnimateAdapter(cards(scheduler)))
+    return lambda scheduler="dpm": made(scheduler)
 
 
 def begun(adapter: AnimateAdapter, *, character: Frames = CHARACTER, clip: Frames = CLIP, **asked: Any) -> Any:
     request = small(adapter.describe(), media=MEDIA, **{"steps": 2, **asked})
     inputs = Inputs(keyframes=((0, character),), source_THWC=clip)
     return adapter.prepare(adapter.encode(request, inputs), request.seed)
-
-
-def finished(adapter: AnimateAdapter, state: Any) -> Frames:
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    return np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
 
 
 def stock(adapter: AnimateAdapter, guidance: float, monkeypatch: pytest.MonkeyPatch) -> Frames:
@@ -124,7 +108,7 @@ def test_segment_by_segment_it_makes_what_the_librarys_blocks_make(
     adapters: Callable[[str], AnimateAdapter], monkeypatch: pytest.MonkeyPatch, scheduler: str, guidance: float
 ) -> None:
     adapter = adapters(scheduler)
-    ours = finished(adapter, begun(adapter, guidance_scale=guidance))
+    ours, _ = finished(adapter, begun(adapter, guidance_scale=guidance))
     theirs = stock(adapter, guidance, monkeypatch)
     assert ours.shape == (24, 64, 64, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
@@ -134,25 +118,15 @@ def test_another_process_goes_on_between_and_inside_segments_to_the_same_bytes(
     adapters: Callable[..., AnimateAdapter], tmp_path: Path
 ) -> None:
     adapter = adapters()
-    end, saved = to_the_end(adapter, begun(adapter), tmp_path)
+    (saved,) = another_process_goes_on_to_the_same_bytes([(adapter, begun(adapter))], tmp_path)
     assert [len(adapter.restore(path.read_bytes()).done) for path in saved] == [0, 0, 1, 1], "segments that are done"
-    go_on_elsewhere([(adapter.describe(), saved)])
-    assert [path.with_suffix(".end").read_bytes() == end for path in saved] == [True] * 4
 
 
 def test_two_films_that_take_turns_do_not_mix(adapters: Callable[..., AnimateAdapter]) -> None:
     """What was read of one film's clip must not drive the other."""
     adapter = adapters()
     asked: list[dict[str, Any]] = [{}, {"clip": film(50, 24), "guidance_scale": 1.0}]
-    alone = [finished(adapter, begun(adapter, **one)) for one in asked]
-    states = [begun(adapter, **one) for one in asked]
-    for index in range(4):
-        before = [state.to_bytes() for state in states]
-        moved = [adapter.step(state, index) for state in states]
-        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
-        states = moved
-    for state, made in zip(states, alone, strict=True):
-        assert np.array_equal(finished(adapter, state), made)
+    taking_turns_they_do_not_mix(adapter, [partial(begun, adapter, **one) for one in asked])
 
 
 def test_a_segment_goes_on_from_the_one_before(adapters: Callable[..., AnimateAdapter]) -> None:
@@ -180,19 +154,8 @@ def test_a_look_at_a_film_shows_the_first_frame_of_the_segment_that_is_made(
 
 def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[..., AnimateAdapter]) -> None:
     adapter = adapters()
-    changes: list[dict[str, Any]] = [
-        {},
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "snow"},
-        {"guidance_scale": 2.0},
-        {"guidance_scale": 1.0},
-        {"steps": 1},
-        {"seed": 8},
-        {"character": picture(2)},
-        {"clip": film(50, 24)},
-    ]
-    films = {finished(adapter, begun(adapter, **change)).tobytes() for change in changes}
-    assert len(films) == len(changes)
+    more = [{"character": picture(2)}, {"clip": film(50, 24)}]
+    each_makes_another_film(adapter, (begun(adapter, **change) for change in [*FIELDS, *more]))
 
 
 @pytest.mark.parametrize(("frames", "expected"), [(3, [0, 1, 2]), (5, [0, 1, 2, 2, 1]), (8, [0, 1, 2, 2, 1, 0, 0, 1])])
@@ -226,13 +189,7 @@ def test_each_token_looks_at_the_whole_film_and_at_its_own_moment_of_the_clip() 
     ],
 )
 def test_a_folder_that_would_make_something_else_is_refused(
-    folders: Callable[[str], Path], tmp_path: Path, part: str, change: dict[str, Any], reason: str
+    cards: Callable[[str], Card], tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
     """The library would drop a number that it does not know from a configuration, and say so in a log."""
-    folder = tmp_path / "tiny"
-    shutil.copytree(folders("dpm"), folder)
-    check(folder, BASE)
-    path = folder / part
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, BASE)
+    refused_once_changed(check, cards("dpm"), tmp_path, part, change, reason)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,12 @@ import tiny_blocks
 import torch
 from diffusers import DiffusionPipeline, HunyuanVideo15Pipeline
 from small_requests import small
+from step_by_step import FIELDS, each_makes_another_film, finished, refused_once_changed
 from tiny_blocks import HUNYUAN_1_5, LTX
+from tiny_cards import folder_of, published_card
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.blocks import CARDS
 from rushes.diffusion.noise import noise
-from rushes.errors import WrongSetup
 from rushes.models.blocks.adapter import BlocksAdapter
 from rushes.models.blocks.layout import check
 from rushes.models.blocks.order import blocks_of
@@ -32,38 +32,16 @@ FRAMES = {HUNYUAN_1_5: 25, LTX: 25}
 SHAPES = {HUNYUAN_1_5: (1, 4, 7, 8, 8), LTX: (1, 7 * 16 * 16, 8)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blocks_card(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
-    place, cards = tmp_path_factory.mktemp("blocks"), dict[str, Card]()
-
-    def card(kind: str) -> Card:
-        if kind not in cards:
-            folder = tiny_blocks.built(kind, place / kind)
-            found = next(card for card in CARDS if card.weights is not None and card.weights.layout == kind)
-            assert found.weights is not None
-            cards[kind] = replace(found, weights=replace(found.weights, folder=str(folder)))
-        return cards[kind]
-
-    return card
+    place = tmp_path_factory.mktemp("blocks")
+    return cache(lambda kind: published_card(kind).in_folder(tiny_blocks.built(kind, place / kind)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def blocks(blocks_card: Callable[[str], Card]) -> Callable[[str], BlocksAdapter]:
     """One adapter of a kind for all tests: what a clip leaves on it, another would show."""
-    adapters: dict[str, BlocksAdapter] = {}
-
-    def adapter(kind: str) -> BlocksAdapter:
-        if kind not in adapters:
-            adapters[kind] = BlocksAdapter(blocks_card(kind))
-        return adapters[kind]
-
-    return adapter
-
-
-def finished(adapter: BlocksAdapter, state: Any) -> np.ndarray:
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    return np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)])
+    return cache(lambda kind: BlocksAdapter(blocks_card(kind)))
 
 
 def begun(adapter: BlocksAdapter, **asked: Any) -> Any:
@@ -73,8 +51,7 @@ def begun(adapter: BlocksAdapter, **asked: Any) -> Any:
 
 def stock(card: Card, kind: str, guidance: float) -> np.ndarray:
     """Frames of the library's blocks, run by the library from the same noise."""
-    assert card.weights is not None
-    parts = DiffusionPipeline.from_pretrained(card.weights.folder, local_files_only=True).components
+    parts = DiffusionPipeline.from_pretrained(folder_of(card), local_files_only=True).components
     pipe = blocks_of(kind).init_pipeline()
     pipe.update_components(**{name: part for name, part in parts.items() if part is not None})
     pipe.update_components(guider=pipe.guider.new(guidance_scale=guidance))
@@ -96,7 +73,7 @@ def stock(card: Card, kind: str, guidance: float) -> np.ndarray:
 @pytest.mark.parametrize("kind", [HUNYUAN_1_5, LTX])
 def test_our_loop_makes_what_the_blocks_make_whole(blocks: Callable[[str], BlocksAdapter], kind: str) -> None:
     adapter = blocks(kind)
-    ours = finished(adapter, begun(adapter, guidance_scale=5.0))
+    ours, _ = finished(adapter, begun(adapter, guidance_scale=5.0))
     theirs = stock(adapter.describe(), kind, 5.0)
     assert ours.shape == (FRAMES[kind], 64, 64, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
@@ -108,9 +85,7 @@ def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(
 ) -> None:
     """With a guidance of 1 the library's own blocks end with an error: they miss the negative words they skipped."""
     adapter = blocks(HUNYUAN_1_5)
-    card = adapter.describe()
-    assert card.weights is not None
-    pipe = HunyuanVideo15Pipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    pipe = HunyuanVideo15Pipeline.from_pretrained(folder_of(adapter.describe()), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     pipe.guider = pipe.guider.new(guidance_scale=guidance)
     made = pipe(
@@ -123,7 +98,7 @@ def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(
         latents=torch.from_numpy(noise(7, SHAPES[HUNYUAN_1_5])),
         output_type="np",
     ).frames[0]
-    ours = finished(adapter, begun(adapter, guidance_scale=guidance))
+    ours, _ = finished(adapter, begun(adapter, guidance_scale=guidance))
     assert np.array_equal(ours, (made * 255).round().astype(np.uint8))
 
 
@@ -133,7 +108,7 @@ def test_saved_after_any_step_a_clip_goes_on_to_the_same_bytes(
 ) -> None:
     adapter = blocks(kind)
     state = begun(adapter)
-    plain = finished(adapter, state)
+    plain, _ = finished(adapter, state)
     for index in range(state.num_steps + 1):
         saved = state.to_bytes()
         again = adapter.restore(saved)
@@ -141,21 +116,20 @@ def test_saved_after_any_step_a_clip_goes_on_to_the_same_bytes(
         # Another clip in between: nothing of it may stay on scheduler or guider.
         other = begun(adapter, seed=8, guidance_scale=2.0, steps=3)
         adapter.step(other, 0)
-        assert np.array_equal(finished(adapter, again), plain)
+        assert np.array_equal(finished(adapter, again)[0], plain)
         if index < state.num_steps:
             state = adapter.step(state, index)
 
 
 GOES_ON = """
 import sys, hashlib, json
-from dataclasses import replace
 import numpy as np, torch
 torch.set_num_threads(1)
 from rushes.catalogue.cards.blocks import CARDS
 from rushes.models.blocks.adapter import BlocksAdapter
 kind, folder, saved = sys.argv[1:]
 card = next(card for card in CARDS if card.weights.layout == kind)
-adapter = BlocksAdapter(replace(card, weights=replace(card.weights, folder=folder)))
+adapter = BlocksAdapter(card.in_folder(folder))
 state = adapter.restore(open(saved, "rb").read())
 while state.index < state.num_steps:
     state = adapter.step(state, state.index)
@@ -166,12 +140,10 @@ print(json.dumps({"sha": hashlib.sha256(film.tobytes()).hexdigest(), "format": a
 
 def test_another_process_goes_on_to_the_same_bytes(blocks: Callable[[str], BlocksAdapter], tmp_path: Path) -> None:
     adapter = blocks(HUNYUAN_1_5)
-    card = adapter.describe()
-    assert card.weights is not None and card.weights.folder is not None
     half = adapter.step(adapter.step(begun(adapter), 0), 1)
     (tmp_path / "saved").write_bytes(half.to_bytes())
     done = subprocess.run(
-        [sys.executable, "-c", GOES_ON, HUNYUAN_1_5, card.weights.folder, str(tmp_path / "saved")],
+        [sys.executable, "-c", GOES_ON, HUNYUAN_1_5, str(folder_of(adapter.describe())), str(tmp_path / "saved")],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -179,7 +151,7 @@ def test_another_process_goes_on_to_the_same_bytes(blocks: Callable[[str], Block
     )
     said = json.loads(done.stdout.splitlines()[-1])
     assert said["format"] == adapter.state_format()
-    assert said["sha"] == hashlib.sha256(finished(adapter, half).tobytes()).hexdigest()
+    assert said["sha"] == hashlib.sha256(finished(adapter, half)[0].tobytes()).hexdigest()
 
 
 @pytest.mark.parametrize("kind", [HUNYUAN_1_5, LTX])
@@ -194,17 +166,7 @@ def test_a_step_leaves_the_state_before_it_as_it_was(blocks: Callable[[str], Blo
 @pytest.mark.parametrize("kind", [HUNYUAN_1_5, LTX])
 def test_every_field_that_the_card_takes_changes_the_film(blocks: Callable[[str], BlocksAdapter], kind: str) -> None:
     adapter = blocks(kind)
-    changes: list[dict[str, Any]] = [
-        {},
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "snow"},
-        {"guidance_scale": 2.0},
-        {"guidance_scale": 1.0},
-        {"steps": 1},
-        {"seed": 8},
-    ]
-    films = {finished(adapter, begun(adapter, **{"steps": 2, **change})).tobytes() for change in changes}
-    assert len(films) == len(changes)
+    each_makes_another_film(adapter, (begun(adapter, **{"steps": 2, **change}) for change in FIELDS))
 
 
 @pytest.mark.parametrize("bytes_", [b"", b"no state", b"\x02\0\0\0\0\0\0\0{}"])
@@ -223,11 +185,6 @@ def test_bytes_that_are_no_state_are_refused(blocks: Callable[[str], BlocksAdapt
     ],
 )
 def test_a_folder_that_could_not_be_gone_on_with_is_refused(
-    tmp_path: Path, part: str, change: dict[str, Any], reason: str
+    blocks_card: Callable[[str], Card], tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
-    folder = tiny_blocks.built(LTX, tmp_path / "ltx")
-    check(folder, LTX)
-    path = folder / part
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, LTX)
+    refused_once_changed(check, blocks_card(LTX), tmp_path, part, change, reason)

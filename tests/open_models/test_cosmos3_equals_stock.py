@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,31 +11,34 @@ import pytest
 import tiny_cosmos3
 import torch
 from diffusers import Cosmos3OmniPipeline
-from elsewhere import go_on_elsewhere, to_the_end
 from small_requests import picture, small
+from step_by_step import (
+    FIELDS,
+    FROM_PICTURE,
+    another_process_goes_on_to_the_same_bytes,
+    each_makes_another_film,
+    finished,
+    first_frame,
+    refused_once_changed,
+    taking_turns_they_do_not_mix,
+)
+from tiny_cards import folder_of, published_card
 from tiny_cosmos3 import COSMOS_3, OLD_NORM
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.blocks import CARDS
-from rushes.contract.media import FrameImage, Media
 from rushes.diffusion.noise import noise
-from rushes.errors import WrongSetup
-from rushes.models.adapter import NO_INPUTS, Frames, Inputs
+from rushes.models.adapter import Frames
 from rushes.models.blocks.adapter import STREAMS, BlocksAdapter
 from rushes.models.blocks.layout import check
 
 pytestmark = pytest.mark.filterwarnings(OLD_NORM)
 
-FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
 FRAMES, HZ = 25, 48_000
 
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
-    found = next(card for card in CARDS if card.weights is not None and card.weights.layout == COSMOS_3)
-    assert found.weights is not None
-    folder = tiny_cosmos3.built(tmp_path_factory.mktemp("cosmos") / "tiny")
-    return replace(found, weights=replace(found.weights, folder=str(folder)))
+    return published_card(COSMOS_3).in_folder(tiny_cosmos3.built(tmp_path_factory.mktemp("cosmos") / "tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -47,26 +49,15 @@ def adapter(card: Card) -> BlocksAdapter:
 
 @pytest.fixture(scope="module")
 def stock(card: Card) -> Any:
-    assert card.weights is not None
-    pipe = Cosmos3OmniPipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    pipe = Cosmos3OmniPipeline.from_pretrained(folder_of(card), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
 
 def begun(adapter: BlocksAdapter, *, first: Frames | None = None, **asked: Any) -> Any:
-    inputs = NO_INPUTS if first is None else Inputs(keyframes=((0, first),))
     media = {} if first is None else {"media": FROM_PICTURE}
     request = small(adapter.describe(), **media, **asked)
-    return adapter.prepare(adapter.encode(request, inputs), request.seed)
-
-
-def finished(adapter: BlocksAdapter, state: Any) -> tuple[Frames, Any]:
-    """Frames, and the sound or None."""
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    made = list(adapter.decode(state))
-    sounds = [chunk.audio for chunk in made if chunk.audio is not None]
-    return np.concatenate([chunk.frames_THWC for chunk in made]), np.concatenate(sounds) if sounds else None
+    return adapter.prepare(adapter.encode(request, first_frame(first)), request.seed)
 
 
 @pytest.mark.parametrize("guidance", [6.0, 1.0])
@@ -115,42 +106,20 @@ def test_noise_is_ours_and_the_first_frame_is_the_pictures(adapter: BlocksAdapte
 
 
 def test_every_field_that_the_card_takes_changes_the_film(adapter: BlocksAdapter) -> None:
-    changes: list[dict[str, Any]] = [
-        {},
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "snow"},
-        {"guidance_scale": 2.0},
-        {"guidance_scale": 1.0},
-        {"steps": 1},
-        {"seed": 8},
-        {"generate_audio": True},
-        {"first": picture(1)},
-        {"first": picture(2)},
-    ]
-    films = {finished(adapter, begun(adapter, **{"steps": 2, **change}))[0].tobytes() for change in changes}
-    assert len(films) == len(changes)
+    more = [{"generate_audio": True}, *({"first": picture(seed)} for seed in (1, 2))]
+    each_makes_another_film(adapter, (begun(adapter, **{"steps": 2, **change}) for change in [*FIELDS, *more]))
 
 
 def test_two_clips_that_take_turns_do_not_mix(adapter: BlocksAdapter) -> None:
     """The library has one scheduler on the pipeline, which remembers the steps of whoever came last."""
     asked: list[dict[str, Any]] = [{"generate_audio": True}, {"seed": 8, "guidance_scale": 2.0}]
-    alone = [finished(adapter, begun(adapter, **one))[0] for one in asked]
-    states = [begun(adapter, **one) for one in asked]
-    for index in range(4):
-        before = [state.to_bytes() for state in states]
-        moved = [adapter.step(state, index) for state in states]
-        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
-        states = moved
-    for state, film in zip(states, alone, strict=True):
-        assert np.array_equal(finished(adapter, state)[0], film)
+    taking_turns_they_do_not_mix(adapter, [partial(begun, adapter, **one) for one in asked])
 
 
 def test_another_process_goes_on_from_any_step_to_the_same_bytes(adapter: BlocksAdapter, tmp_path: Path) -> None:
     state = begun(adapter, first=picture(1), generate_audio=True)
-    end, saved = to_the_end(adapter, state, tmp_path)
+    (saved,) = another_process_goes_on_to_the_same_bytes([(adapter, state)], tmp_path)
     assert [adapter.restore(path.read_bytes()).index for path in saved] == [0, 1, 2, 3]
-    go_on_elsewhere([(adapter.describe(), saved)])
-    assert [path.with_suffix(".end").read_bytes() == end for path in saved] == [True] * 4
 
 
 @pytest.mark.parametrize(
@@ -163,14 +132,9 @@ def test_another_process_goes_on_from_any_step_to_the_same_bytes(adapter: Blocks
     ],
 )
 def test_a_folder_that_could_not_do_what_the_card_says_is_refused(
-    tmp_path: Path, part: str, change: dict[str, Any], reason: str
+    card: Card, tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
-    folder = tiny_cosmos3.built(tmp_path / "tiny")
-    check(folder, COSMOS_3)
-    path = folder / part
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, COSMOS_3)
+    refused_once_changed(check, card, tmp_path, part, change, reason)
 
 
 def test_without_the_samplers_memory_the_film_would_be_another(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,22 @@ from diffusers.modular_pipelines.minimax_h3.references import (
     MiniMaxH3ImageReference,
     MiniMaxH3VideoReference,
 )
-from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from small_requests import film, picture, small, sound
-from tiny_h3 import EDGE, H3, OLD_NORM
+from step_by_step import (
+    another_process_goes_on_to_the_same_bytes,
+    each_makes_another_film,
+    finished,
+    refused_once_changed,
+    taking_turns_they_do_not_mix,
+)
+from tiny_cards import folder_of
+from tiny_h3 import EDGE, OLD_NORM
 
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards.h3 import CARD
 from rushes.contract.media import FrameImage, Media
 from rushes.diffusion.noise import noise
-from rushes.errors import WrongSetup
 from rushes.media.resample import resampled
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.models.h3.adapter import STREAMS, H3Adapter
@@ -53,9 +58,7 @@ ALL_EXAMPLES = Inputs(
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
-    folder = tiny_h3.built(tmp_path_factory.mktemp("h3") / "tiny")
-    assert CARD.weights is not None
-    return replace(CARD, weights=replace(CARD.weights, folder=str(folder)))
+    return CARD.in_folder(tiny_h3.built(tmp_path_factory.mktemp("h3") / "tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +70,9 @@ def adapter(card: Card) -> H3Adapter:
 @pytest.fixture(scope="module")
 def stock(card: Card) -> Any:
     """The library's own, whose processor alone is ours: it cannot be built where torchvision is not."""
-    assert card.weights is not None
-    pipe = MiniMaxH3Blocks().init_pipeline(card.weights.folder)
+    pipe = MiniMaxH3Blocks().init_pipeline(folder_of(card))
     pipe.load_components(names=[name for name in pipe.components if name not in ("processor", "image_processor")])
-    folder = Folder(Path(card.weights.folder or ""), torch.device("cpu"))
+    folder = Folder(folder_of(card), torch.device("cpu"))
     pipe.update_components(processor=Processor.loaded(folder, pipe.tokenizer))
     pipe.set_progress_bar_config(disable=True)
     return pipe
@@ -79,15 +81,6 @@ def stock(card: Card) -> Any:
 def begun(adapter: H3Adapter, inputs: Inputs = NO_INPUTS, **asked: Any) -> Any:
     request = small(adapter.describe(), **{"seconds": 5.0, "negative_prompt": None, "generate_audio": True, **asked})
     return adapter.prepare(adapter.encode(request, inputs), request.seed)
-
-
-def finished(adapter: H3Adapter, state: Any) -> tuple[Frames, Any]:
-    """Frames, and the sound or None."""
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    made = list(adapter.decode(state))
-    sounds = [chunk.audio for chunk in made if chunk.audio is not None]
-    return np.concatenate([chunk.frames_THWC for chunk in made]), np.concatenate(sounds) if sounds else None
 
 
 def made_by(stock: Any, frames: int, **given: Any) -> tuple[Frames, Any]:
@@ -204,35 +197,20 @@ def test_every_field_that_the_card_takes_changes_the_film(adapter: H3Adapter) ->
         (Inputs(references=(CLIP,), voices=(HEARD,)), {"media": filmed}),
         (Inputs(references=(CLIP,), voices=(HEARD, VOICE)), {"media": filmed}),
     ]
-    films = {finished(adapter, begun(adapter, given, **{"steps": 2, **how}))[0].tobytes() for given, how in changes}
-    assert len(films) == len(changes)
+    each_makes_another_film(adapter, (begun(adapter, given, **{"steps": 2, **how}) for given, how in changes))
 
 
 def test_two_clips_that_take_turns_do_not_mix(adapter: H3Adapter) -> None:
     """The library has two schedulers on the pipeline, which count steps of whoever came last, and writes in place."""
     asked: list[tuple[Inputs, dict[str, Any]]] = [(NO_INPUTS, {}), (ALL_EXAMPLES, {"seed": 8, "media": EXAMPLES})]
-    alone = [finished(adapter, begun(adapter, inputs, **one))[0] for inputs, one in asked]
-    states = [begun(adapter, inputs, **one) for inputs, one in asked]
-    for index in range(4):
-        before = [state.to_bytes() for state in states]
-        moved = [adapter.step(state, index) for state in states]
-        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
-        states = moved
-    for state, made in zip(states, alone, strict=True):
-        assert np.array_equal(finished(adapter, state)[0], made)
+    taking_turns_they_do_not_mix(adapter, [partial(begun, adapter, inputs, **one) for inputs, one in asked])
 
 
 def test_another_process_goes_on_from_any_step_to_the_same_bytes(adapter: H3Adapter, tmp_path: Path) -> None:
-    saved, ends = [], []
-    for way in ("words", "both", "examples"):
-        media, inputs, seconds, _ = WAYS[way]
-        (tmp_path / way).mkdir()
-        end, before = to_the_end(adapter, begun(adapter, inputs, media=media, seconds=seconds), tmp_path / way)
-        assert [adapter.restore(path.read_bytes()).index for path in before] == [0, 1, 2, 3]
-        saved += before
-        ends += [end] * 4
-    go_on_elsewhere([(adapter.describe(), saved)])
-    assert [path.with_suffix(".end").read_bytes() == end for path, end in zip(saved, ends, strict=True)] == [True] * 12
+    ways = [WAYS[way] for way in ("words", "both", "examples")]
+    states = [begun(adapter, inputs, media=media, seconds=seconds) for media, inputs, seconds, _ in ways]
+    for saved in another_process_goes_on_to_the_same_bytes([(adapter, state) for state in states], tmp_path):
+        assert [adapter.restore(path.read_bytes()).index for path in saved] == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("way", ["words", "both", "examples"])
@@ -266,9 +244,8 @@ def test_no_more_is_loaded_than_a_clip_needs(card: Card) -> None:
 @pytest.mark.parametrize(("width", "height", "side"), [(64, 96, None), (70, 100, 8192)])
 def test_a_still_clip_is_seen_as_its_picture_is(card: Card, width: int, height: int, side: int | None) -> None:
     """The library's processor of pictures runs without torchvision: a picture to it is two frames alike."""
-    assert card.weights is not None and card.weights.folder is not None
     still = picture(5, width, height)
-    processor = Processor.loaded(Folder(Path(card.weights.folder), torch.device("cpu")), tokenizer=_Marks())
+    processor = Processor.loaded(Folder(folder_of(card), torch.device("cpu")), tokenizer=_Marks())
     if side is not None:  # so that it is made smaller or larger
         processor.image_processor.size = {"shortest_edge": side, "longest_edge": side}
         processor.video_processor.size = {"shortest_edge": 2 * side, "longest_edge": 2 * side}
@@ -322,11 +299,6 @@ def test_how_short_and_how_narrow_the_card_takes_an_example_is_what_the_library_
     ],
 )
 def test_a_folder_that_could_not_do_what_the_card_says_is_refused(
-    tmp_path: Path, part: str, change: dict[str, Any], reason: str
+    card: Card, tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
-    folder = tiny_h3.built(tmp_path / "tiny")
-    check(folder, H3)
-    path = folder / part
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, H3)
+    refused_once_changed(check, card, tmp_path, part, change, reason)

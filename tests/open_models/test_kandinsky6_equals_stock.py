@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,73 +15,55 @@ import tiny_kandinsky6
 import torch
 from diffusers import Kandinsky6TI2VAPipeline
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
-from elsewhere import go_on_elsewhere, to_the_end
 from PIL import Image
 from small_requests import picture, small
+from step_by_step import (
+    FIELDS,
+    FROM_PICTURE,
+    another_process_goes_on_to_the_same_bytes,
+    each_makes_another_film,
+    finished,
+    first_frame,
+    refused_once_changed,
+    taking_turns_they_do_not_mix,
+)
+from tiny_cards import folder_of, published_card
 from tiny_kandinsky6 import DISTILLED, KANDINSKY_6
 from transformers import Qwen2_5_VLProcessor
 
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.kandinsky6 import CARDS
-from rushes.contract.media import FrameImage, Media
 from rushes.diffusion.noise import noise
 from rushes.errors import WrongSetup
 from rushes.media.resample import resampled
-from rushes.models.adapter import NO_INPUTS, Frames, Inputs
+from rushes.models.adapter import Frames
 from rushes.models.kandinsky6 import sound, text
 from rushes.models.kandinsky6.adapter import PICTURE_STREAM, KandinskyAdapter
 from rushes.models.kandinsky6.film import decoded
 from rushes.models.kandinsky6.layout import check, read
 from rushes.models.solver import SCHEDULERS
 
-FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
 FRAMES = 25  # what a second takes: seven latent frames, which the decoder works through in three stretches
 
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
-    place, built = tmp_path_factory.mktemp("kandinsky"), dict[str, Card]()
-
-    def card(kind: str) -> Card:
-        if kind not in built:
-            folder = tiny_kandinsky6.built(place / str(len(built)), kind)
-            found = next(card for card in CARDS if card.weights is not None and card.weights.layout == kind)
-            assert found.weights is not None
-            built[kind] = replace(found, weights=replace(found.weights, folder=str(folder)))
-        return built[kind]
-
-    return card
+    place = tmp_path_factory.mktemp("kandinsky")
+    return cache(lambda kind: published_card(kind).in_folder(tiny_kandinsky6.built(place / kind, kind)))
 
 
 @pytest.fixture(scope="module")
 def adapters(cards: Callable[[str], Card]) -> Callable[..., KandinskyAdapter]:
     """One of each kind for all tests: what a clip leaves on it, another would show."""
-    made: dict[str, KandinskyAdapter] = {}
-
-    def adapter(kind: str = KANDINSKY_6) -> KandinskyAdapter:
-        if kind not in made:
-            made[kind] = KandinskyAdapter(cards(kind))
-        return made[kind]
-
-    return adapter
+    made = cache(lambda kind: KandinskyAdapter(cards(kind)))
+    return lambda kind=KANDINSKY_6: made(kind)
 
 
 def begun(adapter: KandinskyAdapter, *, first: Frames | None = None, **asked: Any) -> Any:
-    inputs = NO_INPUTS if first is None else Inputs(keyframes=((0, first),))
     media = {} if first is None else {"media": FROM_PICTURE}
     if adapter.layout.distilled:
         asked = {"negative_prompt": None, "steps": 10, **asked}
     request = small(adapter.describe(), **media, **{"steps": 3, **asked})
-    return adapter.prepare(adapter.encode(request, inputs), request.seed)
-
-
-def finished(adapter: KandinskyAdapter, state: Any) -> tuple[Frames, Any]:
-    """Frames, and the sound or None."""
-    while state.index < state.num_steps:
-        state = adapter.step(state, state.index)
-    made = list(adapter.decode(state))
-    sounds = [chunk.audio for chunk in made if chunk.audio is not None]
-    return np.concatenate([chunk.frames_THWC for chunk in made]), np.concatenate(sounds) if sounds else None
+    return adapter.prepare(adapter.encode(request, first_frame(first)), request.seed)
 
 
 def published(tokenizer: Any) -> Any:
@@ -197,20 +179,8 @@ def test_the_first_frames_latent_is_drawn_by_the_seed(adapters: Callable[..., Ka
 
 def test_every_field_that_the_card_takes_changes_the_film(adapters: Callable[..., KandinskyAdapter]) -> None:
     adapter = adapters()
-    changes: list[dict[str, Any]] = [
-        {},
-        {"prompt": "A rocket flies"},
-        {"negative_prompt": "snow"},
-        {"guidance_scale": 2.0},
-        {"guidance_scale": 1.0},
-        {"steps": 1},
-        {"seed": 8},
-        {"generate_audio": True},
-        {"first": picture(1)},
-        {"first": picture(2)},
-    ]
-    films = {finished(adapter, begun(adapter, **{"steps": 2, **change}))[0].tobytes() for change in changes}
-    assert len(films) == len(changes)
+    more = [{"generate_audio": True}, *({"first": picture(seed)} for seed in (1, 2))]
+    each_makes_another_film(adapter, (begun(adapter, **{"steps": 2, **change}) for change in [*FIELDS, *more]))
 
 
 def test_without_a_negative_prompt_nothing_is_excluded(adapters: Callable[..., KandinskyAdapter]) -> None:
@@ -227,9 +197,8 @@ def test_without_a_negative_prompt_nothing_is_excluded(adapters: Callable[..., K
 def test_what_a_configuration_leaves_out_is_what_the_library_takes_for_it(
     cards: Callable[[str], Card], tmp_path: Path
 ) -> None:
-    weights, folder = cards(KANDINSKY_6).weights, tmp_path / "tiny"
-    assert weights is not None
-    shutil.copytree(weights.folder or "", folder)
+    folder = tmp_path / "tiny"
+    shutil.copytree(folder_of(cards(KANDINSKY_6)), folder)
     before = read(folder)
     for part, names in (
         ("vae", ["temporal_compression_ratio", "spatial_compression_ratio"]),
@@ -245,34 +214,16 @@ def test_what_a_configuration_leaves_out_is_what_the_library_takes_for_it(
 
 def test_two_clips_that_take_turns_do_not_mix(adapters: Callable[..., KandinskyAdapter]) -> None:
     adapter = adapters()
-    asked: list[dict[str, Any]] = [
-        {"generate_audio": True, "first": picture(1)},
-        {"seed": 8, "guidance_scale": 2.0},
-    ]
-    alone = [finished(adapter, begun(adapter, **one))[0] for one in asked]
-    states = [begun(adapter, **one) for one in asked]
-    for index in range(3):
-        before = [state.to_bytes() for state in states]
-        moved = [adapter.step(state, index) for state in states]
-        assert [state.to_bytes() for state in states] == before, "a step leaves the state before it as it was"
-        states = moved
-    for state, film in zip(states, alone, strict=True):
-        assert np.array_equal(finished(adapter, state)[0], film)
+    asked: list[dict[str, Any]] = [{"generate_audio": True, "first": picture(1)}, {"seed": 8, "guidance_scale": 2.0}]
+    taking_turns_they_do_not_mix(adapter, [partial(begun, adapter, **one) for one in asked])
 
 
 def test_another_process_goes_on_from_any_step_to_the_same_bytes(
     adapters: Callable[..., KandinskyAdapter], tmp_path: Path
 ) -> None:
-    clips = []
-    for kind in (KANDINSKY_6, DISTILLED):
-        adapter, place = adapters(kind), tmp_path / str(len(clips))
-        place.mkdir()
-        end, saved = to_the_end(adapter, begun(adapter, first=picture(1), generate_audio=True), place)
-        clips.append((adapter.describe(), saved, end))
-    go_on_elsewhere([(card, saved) for card, saved, _ in clips])
-    assert [len(saved) for _, saved, _ in clips] == [3, 10]
-    for _, saved, end in clips:
-        assert [path.with_suffix(".end").read_bytes() == end for path in saved] == [True] * len(saved)
+    two = [adapters(kind) for kind in (KANDINSKY_6, DISTILLED)]
+    clips = [(adapter, begun(adapter, first=picture(1), generate_audio=True)) for adapter in two]
+    assert [len(saved) for saved in another_process_goes_on_to_the_same_bytes(clips, tmp_path)] == [3, 10]
 
 
 def test_frames_that_come_stretch_by_stretch_are_those_of_a_film_decoded_at_once(
@@ -327,20 +278,11 @@ def test_a_look_at_a_clip_is_silent_and_where_it_is_heading(
 def test_a_folder_that_would_make_something_else_is_refused(
     cards: Callable[[str], Card], tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
-    weights, folder = cards(KANDINSKY_6).weights, tmp_path / "tiny"
-    assert weights is not None
-    shutil.copytree(weights.folder or "", folder)
-    check(folder, KANDINSKY_6)
-    path = folder / part
-    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, KANDINSKY_6)
+    refused_once_changed(check, cards(KANDINSKY_6), tmp_path, part, change, reason)
 
 
 def test_a_distilled_one_is_told_from_a_full_one(cards: Callable[[str], Card]) -> None:
     for kind, other in ((KANDINSKY_6, DISTILLED), (DISTILLED, KANDINSKY_6)):
-        weights = cards(kind).weights
-        assert weights is not None
-        check(Path(weights.folder or ""), kind)
+        check(folder_of(cards(kind)), kind)
         with pytest.raises(WrongSetup, match=f"this one is of {kind}"):
-            check(Path(weights.folder or ""), other)
+            check(folder_of(cards(kind)), other)

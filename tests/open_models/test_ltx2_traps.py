@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,8 @@ from diffusers import LTX2Pipeline
 from diffusers.models.attention_dispatch import _AttentionBackendRegistry
 from safetensors.torch import load_file, save_file
 from small_requests import small
+from step_by_step import refused_once_changed
+from tiny_cards import copied, folder_of
 from tiny_ltx2 import DISTILLED, FIRST, SECOND, THIRD
 
 from rushes.catalogue.card import Card
@@ -37,8 +36,7 @@ def stepped(adapter: Any, **asked: Any) -> Any:
 
 
 def stock(card: Card) -> Any:
-    assert card.weights is not None
-    pipe = LTX2Pipeline.from_pretrained(card.weights.folder, local_files_only=True)
+    pipe = LTX2Pipeline.from_pretrained(folder_of(card), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     return pipe
 
@@ -154,20 +152,13 @@ def test_a_clip_that_is_stopped_is_not_decoded(adapter: Ltx2Adapter, monkeypatch
     assert decodes == []
 
 
-def spoilt(card: Card, place: Path) -> Card:
-    """`card` with a copy of its folder, to be damaged."""
-    assert card.weights is not None and card.weights.folder is not None
-    shutil.copytree(card.weights.folder, place / "ltx2")
-    return replace(card, weights=replace(card.weights, folder=str(place / "ltx2")))
-
-
 @pytest.mark.parametrize("part", ["transformer", "text_encoder", "connectors", "vae", "audio_vae", "vocoder"])
 def test_weights_that_lack_a_tensor_are_refused_by_name(
     tiny_card: Callable[..., Card], tmp_path: Path, part: str
 ) -> None:
     """Both libraries fill what is missing with chance and write a line to a log."""
-    card = spoilt(tiny_card(SECOND), tmp_path)
-    path = next((tmp_path / "ltx2" / part).glob("*.safetensors"))
+    card = copied(tiny_card(SECOND), tmp_path / "ltx2")
+    path = next((folder_of(card) / part).glob("*.safetensors"))
     tensors = load_file(path)
     del tensors[max(tensors)]
     save_file(tensors, path, metadata={"format": "pt"})
@@ -175,29 +166,20 @@ def test_weights_that_lack_a_tensor_are_refused_by_name(
         getattr(Ltx2Adapter(card).parts, part)
 
 
-def changed(card: Card, place: Path, part: str, **values: Any) -> Path:
-    spoilt(card, place)
-    config = place / "ltx2" / part / "config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), **values}))
-    return place / "ltx2"
-
-
 @pytest.mark.parametrize(
-    ("part", "values", "reason"),
+    ("part", "change", "reason"),
     [
-        ("transformer", {"cross_attn_mod": False}, "this one is of LTX-2"),
-        ("transformer", {"ff_bias": False}, r"a text encoder of LTX-2\.5"),
-        ("transformer", {"patch_size": 2}, "its configuration says otherwise"),
-        ("vae", {"timestep_conditioning": True}, "its configuration says otherwise"),
-        ("vae", {"latent_channels": "many"}, "lacks or garbles"),
+        ("transformer/config.json", {"cross_attn_mod": False}, "this one is of LTX-2"),
+        ("transformer/config.json", {"ff_bias": False}, r"a text encoder of LTX-2\.5"),
+        ("transformer/config.json", {"patch_size": 2}, "its configuration says otherwise"),
+        ("vae/config.json", {"timestep_conditioning": True}, "its configuration says otherwise"),
+        ("vae/config.json", {"latent_channels": "many"}, "lacks or garbles"),
     ],
 )
 def test_a_checkpoint_of_another_kind_is_not_added(
-    tiny_card: Callable[..., Card], tmp_path: Path, part: str, values: dict[str, Any], reason: str
+    tiny_card: Callable[..., Card], tmp_path: Path, part: str, change: dict[str, Any], reason: str
 ) -> None:
-    folder = changed(tiny_card(SECOND), tmp_path, part, **values)
-    with pytest.raises(WrongSetup, match=reason):
-        check(folder, SECOND)
+    refused_once_changed(check, tiny_card(SECOND), tmp_path, part, change, reason)
 
 
 def test_the_generations_are_told_apart(tiny_folder: Callable[..., Path]) -> None:
