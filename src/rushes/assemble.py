@@ -251,13 +251,11 @@ def build_host(settings: Settings, store: JobStore) -> Host:
     )
 
 
-def build_engine(settings: Settings | None = None) -> Engine:
+def build_engine(settings: Settings) -> Engine:
     """The loop over the models; loads a model at its first clip."""
     from rushes.engine.engine import Engine
     from rushes.engine.residency import KeptParts
 
-    if settings is None:
-        return Engine()
     shelf = build_shelf(settings)
 
     def hashes() -> dict[Path, str]:

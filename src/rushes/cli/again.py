@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rushes.assemble import build_catalogue, build_egress, build_inputs
+from rushes.assemble import build_catalogue, build_inputs
 from rushes.cli.body import FORMATS
 from rushes.cli.jobs import opened
 from rushes.cli.make import performed, place
@@ -104,7 +104,7 @@ def compare(earlier: Earlier, data: Path | None, output: Path | None, as_json: b
         artifact, made = performed(
             request,
             catalogue,
-            build_egress(settings),
+            settings,
             Path(folder),
             quiet=as_json,
             inputs=build_inputs(settings),

@@ -22,7 +22,6 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import ResolvedRequest
-from rushes.egress.policy import EgressPolicy
 from rushes.errors import InvalidValue
 from rushes.settings import Settings
 from rushes.storage.base import Storage
@@ -48,7 +47,7 @@ def make(body: dict[str, Any], output: Path | None, as_json: bool) -> None:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix=".rushes-", dir=path.parent) as folder:
         try:
-            artifact, made = performed(resolved, catalogue, build_egress(settings), Path(folder), quiet=as_json)
+            artifact, made = performed(resolved, catalogue, settings, Path(folder), quiet=as_json)
         except KeyboardInterrupt:
             print("stopped; nothing was written", file=sys.stderr)
             raise
@@ -81,7 +80,7 @@ def place(output: Path | None, resolved: ResolvedRequest) -> Path:
 def performed(
     resolved: ResolvedRequest,
     catalogue: Catalogue,
-    policy: EgressPolicy,
+    settings: Settings,
     folder: Path,
     *,
     quiet: bool,
@@ -109,10 +108,10 @@ def performed(
             job,
             observe,
             catalogue=catalogue,
-            engine=build_engine(),
+            engine=build_engine(settings),
             storage=storage,
             scratch=scratch,
-            policy=policy,
+            policy=build_egress(settings),
             inputs=inputs,
         )
         observe(Progress("done", fraction=1.0))

@@ -13,11 +13,13 @@ import pytest
 from cli_cases import SMALL, TINY, rushes, started, wait_until
 from typer.testing import CliRunner
 
-from rushes import assemble
+from rushes.cli import make
 from rushes.cli.app import app
 from rushes.contract.media import Media
 from rushes.contract.request import VideoRequest
+from rushes.errors import Unavailable
 from rushes.media.probe import probe
+from rushes.settings import Settings
 
 
 def left_in(folder: Path) -> list[str]:
@@ -121,7 +123,7 @@ def test_what_cannot_be_honoured_is_refused_by_name_before_any_work(
     flags: tuple[str, ...], field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(assemble, "build_engine", lambda: pytest.fail("began to work"))
+    monkeypatch.setattr(make, "build_engine", lambda settings: pytest.fail("began to work"))
     done = CliRunner().invoke(app, ["generate", "a canary sings", "--seconds", "1", *flags, "--json"])
     assert done.exit_code == 2
     assert json.loads(done.stdout)["error"]["param"] == field
@@ -160,6 +162,20 @@ def test_stopped_while_it_works_it_exits_130_and_leaves_nothing_behind(number: i
     assert "Traceback" not in said
     assert left_in(tmp_path) == ["clip.mp4"]
     assert (tmp_path / "clip.mp4").read_text() == "the one from before"
+
+
+def test_it_works_with_the_settings_of_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[int] = []
+
+    def build_engine(settings: Settings) -> None:
+        heard.append(settings.jobs.memory_bytes)
+        raise Unavailable("that was all there was to hear")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUSHES_MEMORY_BYTES", "8000000000")
+    monkeypatch.setattr(make, "build_engine", build_engine)
+    assert CliRunner().invoke(app, ["generate", "a canary sings"]).exit_code == 1
+    assert heard == [8_000_000_000]
 
 
 def test_every_field_of_the_contract_is_a_flag_of_the_same_name(tmp_path: Path) -> None:
