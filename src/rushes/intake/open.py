@@ -17,11 +17,11 @@ from rushes.egress.fetch import fetch
 from rushes.egress.policy import EgressPolicy
 from rushes.errors import GenerationFailed, InvalidValue, MediaRefused
 from rushes.intake.references import Fetched, Kept, referred
-from rushes.intake.within import check_length, check_shape, nothing_left
+from rushes.intake.within import check_length, check_shape, nothing_left, sound_limits
 from rushes.media.cover import Cover, native_count, shown_at
 from rushes.media.decode import decode_audio, decode_image, decode_video
 from rushes.media.encode import AUDIO_RATE_HZ
-from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
+from rushes.media.limits import ImageLimits, VideoLimits
 from rushes.media.resample import resampled
 from rushes.media.source import inline, is_url
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
@@ -164,10 +164,8 @@ class _Opening:
 
     def sound(self, member: str, path: str, where: str) -> Samples:
         """(samples, 2) at the rate of a film's sound."""
-        limits = AudioLimits()
         rule = self._rules.of(member)
-        if rule.max_bytes is not None:
-            limits = replace(limits, max_bytes=rule.max_bytes)
+        limits = sound_limits(rule)
         given = decode_audio(self._bytes(where, path, limits.max_bytes), limits)
         lasts_s = len(given.samples) / given.rate_hz
         if lasts_s > self._request.seconds:

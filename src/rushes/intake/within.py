@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rushes.catalogue.card import MediaRule
 from rushes.errors import MediaRefused, MediaTooNarrow, VideoTooLong, VideoTooShort
 from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
@@ -33,7 +35,7 @@ def check_said(content: bytes, kind: Kind, rule: MediaRule, model: str) -> State
         if said.least_s is not None and said.least_s > longest_s + LONG_BY_S:
             raise error("too_long", (said.least_s,), VideoLimits(max_seconds=longest_s))
     elif kind in SOUNDS:
-        _check_sound(said)
+        _check_sound(said, sound_limits(rule))
     return said
 
 
@@ -78,8 +80,18 @@ def _too_short(lasts_s: float, rule: MediaRule, model: str) -> MediaRefused:
     )
 
 
-def _check_sound(said: Stated) -> None:
+def sound_limits(rule: MediaRule) -> AudioLimits:
+    """What a sound may be under `rule`; what that leaves open is the hosted API's own."""
     limits = AudioLimits()
+    return replace(
+        limits,
+        max_bytes=rule.max_bytes or limits.max_bytes,
+        min_seconds=rule.min_seconds or limits.min_seconds,
+        max_seconds=rule.max_seconds or limits.max_seconds,
+    )
+
+
+def _check_sound(said: Stated, limits: AudioLimits) -> None:
     if said.most_s is not None and said.most_s < limits.min_seconds - limits.tolerance_s:
         raise error("too_short", (round(said.most_s, 2),), limits)
     if said.least_s is not None and said.least_s > limits.max_seconds + limits.tolerance_s:

@@ -31,7 +31,7 @@ def test_the_embedded_models_limits_read_as_the_card_says() -> None:
         "reference_images": {"max_items": 1, "max_bytes": 30 * 2**20},
         "reference_videos": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
         "source_video": {"max_items": 1, "max_bytes": 200 * 2**20, "max_seconds": 60},
-        "audio_inputs": {"max_items": 1, "max_bytes": 15 * 2**20, "max_seconds": 30},
+        "audio_inputs": {"max_items": 1, "max_bytes": 15 * 2**20, "min_seconds": 3, "max_seconds": 30},
     }
     assert said["needs_one_of"] == ["prompt", *(f"media.{member}" for member in said["media"])]
 

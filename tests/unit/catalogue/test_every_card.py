@@ -166,3 +166,10 @@ def test_this_table_looks_at_every_field_of_a_card() -> None:
     unchecked = {"remarks", "stepwise", "rules", "weights"}
     looked = {"id", "display_name", "adapter", "revision", "licence", "description", "created"}
     assert {field.name for field in fields(Card)} == looked | unchecked
+
+
+def test_how_long_a_sound_may_last_is_shown_to_both_ends(card: Card) -> None:
+    """A rule that left it open would show nothing, and be refused by what this server opens at most."""
+    rule = card.rules.media.audio_inputs
+    if rule.max_items:
+        assert rule.min_seconds is not None and rule.max_seconds is not None

@@ -13,7 +13,7 @@ from test_intake_open import COLOURS, come, flat, png, text
 from rushes.catalogue.card import MediaRule, MediaRules
 from rushes.catalogue.cards.mini import CARD
 from rushes.contract.media import Media
-from rushes.errors import MediaRefused, MediaTooNarrow, VideoTooShort
+from rushes.errors import AudioTooLong, AudioTooShort, MediaRefused, MediaTooNarrow, VideoTooShort
 from rushes.storage.local import LocalStorage
 
 TWO = MediaRule(2, max_bytes=1 << 24, max_seconds=10, whole=True)
@@ -79,6 +79,23 @@ def test_sounds_are_examples_and_not_the_films_own(inputs: LocalStorage) -> None
     assert came.inputs.sound is None
     assert [len(voice) for voice in came.inputs.voices] == [3 * 48_000, 4 * 48_000]
     assert [note.message for note in came.notes] == [f"of its {seconds} s the first 2 are heard" for seconds in (3, 4)]
+
+
+@pytest.mark.parametrize(("lasts_s", "taken"), [(1.0, False), (2.5, True), (8.0, True), (11.0, False)])
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_sound_is_taken_as_long_as_the_model_says_at_the_door_and_behind_it(
+    lasts_s: float, taken: bool, stored: bool, tmp_path: Path
+) -> None:
+    rules = MediaRules(audio_inputs=replace(TWO, min_seconds=2, max_seconds=10))
+    card = replace(WHOLE, rules=replace(WHOLE.rules, media=rules))
+    place = LocalStorage(tmp_path / "inputs") if stored else None
+    media = Media(audio_inputs=(text(wav(tone(300, lasts_s, 24_000), 24_000)),))
+    if taken:
+        assert len(come(place, media, card=card).inputs.voices) == 1
+        return
+    with pytest.raises(AudioTooShort if lasts_s < 2 else AudioTooLong) as refused:
+        come(place, media, card=card)
+    assert (refused.value.field, refused.value.allowed) == ("media.audio_inputs[0]", "2 to 10 seconds")
 
 
 EXAMPLE = replace(TWO, min_seconds=0.54, max_aspect=4)

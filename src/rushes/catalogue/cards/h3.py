@@ -51,7 +51,7 @@ CARD = Card(
             reference_videos=MediaRule(
                 3, max_bytes=200 * MIB, min_seconds=SHORTEST_S, max_seconds=15, max_aspect=MOST_ASPECT, whole=True
             ),
-            audio_inputs=MediaRule(3, max_bytes=15 * MIB, max_seconds=30, whole=True),
+            audio_inputs=MediaRule(3, max_bytes=15 * MIB, min_seconds=3, max_seconds=30, whole=True),
             apart=tuple((_PICTURES, example) for example in _EXAMPLES),
             beside=(("audio_inputs", ("reference_images", "reference_videos")),),
             most=12,

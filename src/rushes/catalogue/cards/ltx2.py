@@ -40,7 +40,7 @@ _FULL = Rules(
     media=MediaRules(
         frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=_PICTURE_BYTES),
         frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
-        audio_inputs=MediaRule(1, max_bytes=30 * MIB, max_seconds=60),
+        audio_inputs=MediaRule(1, max_bytes=30 * MIB, min_seconds=3, max_seconds=60),
     ),
     needs=("prompt",),
     qualities=QUALITIES,

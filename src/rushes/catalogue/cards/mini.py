@@ -17,7 +17,7 @@ MEDIA = MediaRules(
     source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     reference_images=MediaRule(1, max_bytes=30 * MIB),
     reference_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
-    audio_inputs=MediaRule(1, max_bytes=15 * MIB, max_seconds=30),
+    audio_inputs=MediaRule(1, max_bytes=15 * MIB, min_seconds=3, max_seconds=30),
     apart=(("frame_videos", "source_video"), ("reference_images", "reference_videos")),
 )
 
