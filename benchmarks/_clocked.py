@@ -21,6 +21,7 @@ from rushes.contract.events import Observer, Progress
 from rushes.contract.job import Job
 from rushes.engine.engine import Engine
 from rushes.models.mini.adapter import MiniAdapter
+from rushes.settings import Settings
 
 
 class Clock:
@@ -79,7 +80,7 @@ def clocked(clock: Clock) -> None:
     stages.update(perform=timed_perform, fit=timed_fit, encode=timed_encode)
 
 
-def engine_of(weights: Path) -> Callable[[], Engine]:
+def engine_of(weights: Path) -> Callable[[Settings], Engine]:
     """What builds the engine, with the model's networks read from `weights` at the moment a real one would load."""
 
     class OfFolder(Engine):
@@ -88,7 +89,7 @@ def engine_of(weights: Path) -> Callable[[], Engine]:
                 self._adapters[card.adapter] = MiniAdapter(weights)
             return super().adapter(card)
 
-    return OfFolder
+    return lambda settings: OfFolder()
 
 
 if __name__ == "__main__":

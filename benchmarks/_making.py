@@ -20,7 +20,6 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from rushes.assemble import build_engine
 from rushes.catalogue.cards import CARDS
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
@@ -66,7 +65,7 @@ def settled(**fields: Any) -> ResolvedRequest:
 
 def loaded_engine(weights: Path | None) -> Engine:
     """An engine whose embedded model is in memory already, from `weights` or from the package."""
-    engine = build_engine() if weights is None else Engine({CARD.adapter: MiniAdapter(weights)})
+    engine = Engine() if weights is None else Engine({CARD.adapter: MiniAdapter(weights)})
     engine.adapter(CARD)
     return engine
 
