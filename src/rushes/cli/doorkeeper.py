@@ -109,7 +109,9 @@ def listener(host: str, port: int) -> socket.socket:
     except socket.gaierror:
         raise WrongSetup(field="host", given=host, allowed="an address of this machine, such as 127.0.0.1") from None
     try:
-        return socket.create_server(address, family=family, backlog=BACKLOG)
+        # All addresses are those of both kinds: what the banner names is 127.0.0.1.
+        both = address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise WrongSetup(
@@ -159,6 +161,8 @@ def root_url(settings: Settings, port: int) -> str:
 
 def reachable(host: str) -> str:
     """An address that a client on this machine can use, fit for a URL."""
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+    if host in ("0.0.0.0", ""):  # noqa: S104 - compared, not bound
         return "127.0.0.1"
+    if host == "::":
+        return "127.0.0.1" if socket.has_dualstack_ipv6() else "[::1]"
     return f"[{host}]" if ":" in host else host

@@ -16,6 +16,8 @@ import httpx
 import pytest
 from cli_cases import PATIENCE_S, TINY, rushes, started, wait_until
 
+from rushes.cli.doorkeeper import listener, reachable
+
 BODY = {"model": TINY, "prompt": "a canary sings", "width": 96, "height": 64, "seconds": "1", "fps": 15}
 
 
@@ -176,6 +178,15 @@ def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert f"rushes: port: this server cannot run with this; given {port}, which something already" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0", "::1", "::"])
+def test_the_address_that_is_told_is_one_that_answers(host: str) -> None:
+    if ":" in host and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    with listener(host, 0) as listening:
+        told = reachable(host).strip("[]")
+        socket.create_connection((told, listening.getsockname()[1]), timeout=5).close()
 
 
 @pytest.mark.parametrize(
