@@ -6,8 +6,10 @@ The device is the CPU by another name, as in `test_blocks_visit`, whose families
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import published
 import pytest
 import torch
 from diffusers.hooks.group_offloading import ModuleGroup
@@ -15,9 +17,13 @@ from test_blocks_visit import ACCELERATOR, CASES, Case, asked_of, made
 from tiny_wan import TEXT
 
 from rushes.catalogue.card import Card
+from rushes.catalogue.cards import OPEN
 from rushes.engine import residency
 from rushes.engine.residency import HOST_RESERVE_BYTES, KeptParts, NoHostRoom
 from rushes.models.wan.adapter import WanAdapter
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
+GPU = torch.device("cuda")  # nothing is loaded there: headers are read
 
 
 @pytest.fixture(params=CASES, ids=CASES)
@@ -67,13 +73,23 @@ def test_for_a_gpu_what_is_pinned_counts_by_powers_of_two_beside_what_was_made_a
     """The files are in float32: read as such they cost nothing, and in bfloat16 they are numbers of their own."""
     sizes = {}
     for dtype in (torch.float32, torch.bfloat16):
-        kept = WanAdapter(tiny_card(TEXT), device=torch.device("cuda"), dtype=dtype).parts.kept
+        kept = WanAdapter(tiny_card(TEXT), device=GPU, dtype=dtype).parts.kept
         sizes[dtype] = kept.host_bytes("transformer"), kept.sizes["transformer"]
         assert kept.host_bytes("transformer", int8=True) < sizes[dtype][0]
     pinned, plain = sizes[torch.float32]
     assert plain <= pinned < 2 * plain
     pinned_and_made, half = sizes[torch.bfloat16]
     assert 2 * half <= pinned_and_made < 3 * half
+
+
+def test_the_guide_says_what_published_ones_take_of_the_host(tmp_path: Path) -> None:
+    guide, cards, took = " ".join(GUIDE.read_text("utf-8").split()), {card.id: card for card in OPEN}, []
+    for id in ("wan2.1-t2v-14b", "wan2.1-t2v-1.3b"):
+        kept = WanAdapter(
+            cards[id].in_folder(published.built(id, tmp_path / id)), device=GPU, dtype=torch.bfloat16
+        ).parts.kept
+        took.append(f"{kept.host_bytes('transformer') / 1e9:.0f} GB")
+    assert f"{took[0]} for the 14 billion weights of a Wan in bfloat16, {took[1]} for 1.3 billion" in guide
 
 
 def test_after_a_pass_that_broke_off_nothing_of_it_stays_on_the_device(

@@ -121,10 +121,16 @@ class KeptParts:
         return _Held(load(), size_bytes, by_turns)  # its tensors are the host's, and say nothing of the device
 
     def _make_host_room(self, size_bytes: int) -> None:
-        """Give up what waits in the host's memory, longest first, until so much more fits; the system would not ask."""
+        """Give up what the host's memory holds until so much more fits: what waits, then other visits."""
         needed_bytes = size_bytes + HOST_RESERVE_BYTES
-        while self._waiting and host_bytes() < needed_bytes:
-            self._waiting.popitem(last=False)
+        while host_bytes() < needed_bytes:
+            visiting = next((key for key, held in self._here.items() if held.by_turns is not None), None)
+            if self._waiting:
+                self._waiting.popitem(last=False)
+            elif visiting is not None:
+                del self._here[visiting]
+            else:
+                break
             collect()
         free_bytes = host_bytes()
         if free_bytes < needed_bytes:

@@ -79,6 +79,21 @@ def test_what_waits_there_gives_way_first_and_no_more_of_it_than_needed(
     assert list(kept._waiting) == ["older", "young"]
 
 
+def test_of_two_experts_that_both_fit_the_device_one_gives_way_where_the_host_holds_only_one(
+    machine: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptParts(100)
+    loaded_by_turns(kept, "transformer", 20 * GB)
+    machine.free_bytes = 10 * GB
+
+    def collected() -> None:
+        machine.free_bytes = 30 * GB
+
+    monkeypatch.setattr(residency, "collect", collected)
+    loaded_by_turns(kept, "transformer_2", 20 * GB)
+    assert kept.keys == ("transformer_2",)
+
+
 def test_one_that_waits_there_is_taken_back_without_a_look(machine: Host) -> None:
     kept = KeptParts(10)
     one = loaded_by_turns(kept, "one", GB)
