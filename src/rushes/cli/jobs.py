@@ -47,9 +47,10 @@ def listed(
             print(json.dumps({"jobs": [row(job) for job in found]}, ensure_ascii=False))
             return
 
-        from rich.console import Console
         from rich.table import Column, Table
         from rich.text import Text
+
+        from rushes.cli.tables import show
 
         # However narrow the terminal, an id stays whole: it is what `watch` wants.
         ids = Column("id", no_wrap=True, min_width=max((len(job.id) for job in found), default=0))
@@ -59,7 +60,7 @@ def listed(
             prompt = job.request.prompt.replace("\n", " ")
             shown = prompt if len(prompt) <= PROMPT_CHARS else f"{prompt[: PROMPT_CHARS - 1]}…"
             table.add_row(job.id, job.state, at(job), job.request.model, age(now - job.created_at), Text(shown))
-        Console(soft_wrap=True).print(table)
+        show(table)
 
 
 @jobs.command()

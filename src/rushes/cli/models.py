@@ -60,8 +60,9 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
             print(json.dumps(said, ensure_ascii=False))
             return
 
-        from rich.console import Console
         from rich.table import Column, Table
+
+        from rushes.cli.tables import show
 
         # Folded rather than cut where the terminal is narrow: an id cut short asks for no model.
         names = ("model", "made by", "licence", "seconds", "fps", "steps", "also takes")
@@ -77,7 +78,7 @@ def listed(serve_as: ServeAs = None, addable: All = False, data: Data = None, as
                 rules.steps.allowed,
                 ", ".join((*rules.media.taken(), *(f"LoRA {lora.name}" for lora in rules.loras))) or "–",
             )
-        Console(soft_wrap=True).print(table)
+        show(table)
         for card in others:
             size = f", about {card.weights.size_bytes / 1e9:.0f} GB" if card.weights is not None else ""
             print(f"to add: {card.id} ({card.licence}{size}): {card.description}")

@@ -147,6 +147,14 @@ def test_in_a_narrow_terminal_names_are_folded_and_none_is_cut_short(monkeypatch
     assert "…" not in said
 
 
+def test_a_program_reads_a_line_for_each_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    head, row = CliRunner().invoke(app, ["models"]).stdout.splitlines()
+    assert head.split()[0] == "model"
+    assert row.split()[0] == "rushes/mini"
+    assert row.rstrip().endswith("audio_inputs")
+
+
 def test_a_mapping_shows_the_hosted_id_and_what_stands_in_for_it() -> None:
     done = CliRunner().invoke(app, ["models", "--serve-as", "minimax/hailuo-02=rushes/mini", "--json"])
     assert {row["id"]: row["made_by"] for row in json.loads(done.stdout)["models"]} == {
