@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +11,8 @@ WIDEST = 1000
 
 
 def show(table: Table) -> None:
-    """Print `table` within the terminal's width; a line a row where a program reads it, unless COLUMNS says how wide."""
-    read_by_a_person = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(soft_wrap=True, width=None if read_by_a_person else WIDEST).print(table)
+    """Print `table` within the terminal's width; a row a line where a program reads it, unless COLUMNS says how wide."""
+    console = Console(soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDEST
+    console.print(table)
