@@ -11,7 +11,7 @@ WIDEST = 1000
 
 
 def show(table: Table) -> None:
-    """Print `table` within the terminal's width; a row a line where a program reads it, unless COLUMNS says how wide."""
+    """Print `table` within the terminal's width; a row a line where a program reads it and COLUMNS says nothing."""
     console = Console(soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDEST
