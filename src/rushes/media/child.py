@@ -67,8 +67,7 @@ def run(order: Mapping[str, Any], file: int, result: int, answer: int) -> NoRetu
     """Do what `order` says with the file behind descriptor `file`; never returns."""
     code = 1
     with contextlib.suppress(BaseException):  # the process's own edge: whatever happens, it must not go on living
-        for number in (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         data = mmap.mmap(file, 0, access=mmap.ACCESS_READ)
         memory = mmap.mmap(result, 0)
         os.dup2(answer, ANSWER)

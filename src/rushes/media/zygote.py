@@ -47,7 +47,10 @@ def main() -> None:
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the worker's to answer
+    # Ctrl-C in a terminal, and a service manager that tells every process of a service to end, are the worker's to
+    # answer. We end with it; before that, a file that is open must not look damaged.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     running: dict[int, Running] = {}
     try:
         control.sendall(READY)

@@ -180,6 +180,20 @@ def test_a_warm_process_that_was_killed_is_replaced_and_its_child_is_gone(fresh:
 
 
 @needs_proc
+def test_a_file_is_opened_to_its_end_when_every_process_is_told_to_stop(fresh: None, slow: bytes) -> None:
+    decode.walls()
+    warm = zygote()
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(told, slow, Cost(wall_s=1))
+        until(lambda: children(warm))
+        for process in (warm, *children(warm)):
+            os.kill(process, signal.SIGTERM)
+        assert asked.result()["refused"] == "complex"  # it had its time, all of it
+    assert decode_image(GOOD).rgb_HWC.shape == (32, 48, 3)
+    assert zygote() == warm
+
+
+@needs_proc
 def test_nothing_outlives_a_worker_that_is_killed(slow: bytes, tmp_path: Path) -> None:
     file = tmp_path / "slow.jpg"
     file.write_bytes(slow)
