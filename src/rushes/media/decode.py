@@ -308,12 +308,19 @@ def _read(descriptor: int, deadline: float) -> bytes | None:
 
 
 def _understood(text: bytes) -> dict[str, Any]:
-    """The child's words, where they are whole, and otherwise what its end says. The last line is the zygote's."""
+    """The child's words, where they are whole, and otherwise what its end says. The last line is the zygote's.
+
+    Errors  Unavailable where that line is missing: the zygote was killed, which says nothing of the file.
+    """
     said, _, ended = text.rpartition(b"\n")
-    with suppress(ValueError, TypeError, KeyError, RecursionError):
+    try:
         end = json.loads(ended)
-        if end["code"] != 0:
-            return {"refused": "complex" if end["out_of_time"] else "undecodable", "raised": f"exit {end['code']}"}
+        code, out_of_time = end["code"], end["out_of_time"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise Unavailable("the process that opens media was ended from outside") from None
+    if code != 0:
+        return {"refused": "complex" if out_of_time else "undecodable", "raised": f"exit {code}"}
+    with suppress(ValueError, TypeError, RecursionError):
         told = json.loads(said)
         if isinstance(told, dict):
             return told
