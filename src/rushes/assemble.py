@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HANDED_ON = (FAILPOINTS, f"{PREFIX}DEBUG")
+"""Variables of ours that are no settings and hold for workers too."""
+
 WORKER_ARGV = (sys.executable, "-m", "rushes", "worker")
 
 
@@ -241,7 +244,7 @@ def first_key(settings: Settings, store: JobStore) -> str | None:
 
 def build_host(settings: Settings, store: JobStore) -> Host:
     """The parent of this machine's workers, which get these very settings by their environment."""
-    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name == FAILPOINTS}
+    others = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX) or name in HANDED_ON}
     return Host(
         store,
         WORKER_ARGV,

@@ -82,7 +82,11 @@ def test_workers_get_the_settings_of_their_host_and_no_others(tmp_path: Path, mo
     monkeypatch.setenv("RUSHES_STRICT", "true")
     settings = Settings.load({"data": tmp_path, "lease_s": 7, "workers": 0, "strict": False})
     store = build_store(settings)
+    monkeypatch.setenv("RUSHES_DEBUG", "1")
+    monkeypatch.setenv("RUSHES_API_KEY", "a client's own")
     environment = build_host(settings, store)._environment
+    assert environment["RUSHES_DEBUG"] == "1"
+    assert "RUSHES_API_KEY" not in environment
     theirs = {name: value for name, value in environment.items() if name.startswith("RUSHES_")}
     assert Settings.load(environ=theirs) == settings
     assert environment["PATH"]
