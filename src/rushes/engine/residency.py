@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rushes.engine.host import host_bytes
-from rushes.models.parts import ByTurns
+from rushes.models.parts import Home
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ HOST_RESERVE_BYTES = 4 << 30
 
 
 class NoHostRoom(MemoryError):
-    """A part by turns has no room in the host's memory, of which `needed_bytes` would be taken and left free."""
+    """A part has no room in the host's memory, of which `needed_bytes` would be taken and left free."""
 
     def __init__(self, needed_bytes: int, free_bytes: int) -> None:
         super().__init__(f"{needed_bytes} bytes of the host's memory, of which {free_bytes} are free")
@@ -36,7 +36,7 @@ class NoHostRoom(MemoryError):
 class _Held:
     part: Any
     size_bytes: int  # on the device
-    by_turns: ByTurns | None = None
+    home: Home | None = None
 
 
 class KeptParts:
@@ -85,12 +85,14 @@ class KeptParts:
     def leave(self, activation_bytes: int) -> None:
         self._activation_bytes = activation_bytes
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: ByTurns | None = None) -> Any:
-        """As `parts.Residency` has it. Errors  NoHostRoom before one by turns is loaded; whatever `load` raises."""
+    def part(
+        self, key: str, size_bytes: int, load: Callable[[], Any], *, host_bytes: int = 0, home: Home | None = None
+    ) -> Any:
+        """As `parts.Residency` has it. Errors  NoHostRoom before it is loaded; whatever `load` raises."""
         held = self._here.get(key)
         if held is None:
             self._make_room(size_bytes, keep=key)
-            held = self._here[key] = self._fetched(key, load, size_bytes, by_turns)
+            held = self._here[key] = self._fetched(key, load, size_bytes, host_bytes, home)
         self._here.move_to_end(key)
         self._make_room(0, keep=key)
         return held.part
@@ -104,27 +106,27 @@ class KeptParts:
     def bring_home(self) -> None:
         """Free the device of what parts by turns brought there in a pass that was broken off."""
         for held in (*self._here.values(), *self._waiting.values()):
-            if held.by_turns is not None:
-                held.by_turns.home(held.part)
+            if held.home is not None:
+                held.home(held.part)
 
-    def _fetched(self, key: str, load: Callable[[], Any], size_bytes: int, by_turns: ByTurns | None) -> _Held:
+    def _fetched(self, key: str, load: Callable[[], Any], size_bytes: int, host_bytes: int, home: Home | None) -> _Held:
         self.before_load()
         waiting = self._waiting.pop(key, None)
         if waiting is not None:
-            if waiting.by_turns is None:
+            if waiting.home is None:
                 waiting.part.to("cuda")
             return waiting
-        if by_turns is None:
-            part = load()
-            return _Held(part, tensor_bytes(part))
-        self._make_host_room(by_turns.host_bytes)
-        return _Held(load(), size_bytes, by_turns)  # its tensors are the host's, and say nothing of the device
+        if host_bytes:
+            self._make_host_room(host_bytes)
+        part = load()
+        # The tensors of one by turns are the host's, and say nothing of the device.
+        return _Held(part, tensor_bytes(part)) if home is None else _Held(part, size_bytes, home)
 
     def _make_host_room(self, size_bytes: int) -> None:
         """Give up what the host's memory holds until so much more fits: what waits, then other visits."""
         needed_bytes = size_bytes + HOST_RESERVE_BYTES
         while host_bytes() < needed_bytes:
-            visiting = next((key for key, held in self._here.items() if held.by_turns is not None), None)
+            visiting = next((key for key, held in self._here.items() if held.home is not None), None)
             if self._waiting:
                 self._waiting.popitem(last=False)
             elif visiting is not None:
@@ -143,7 +145,7 @@ class KeptParts:
         while self.loaded_bytes > most and (key := next((key for key in self._here if key != keep), None)):
             held = self._here.pop(key)
             log.info("%.1f GB give way to what a clip needs now", held.size_bytes / 1e9)
-            if held.by_turns is not None:
+            if held.home is not None:
                 self._waiting[key] = held
             elif _on_cuda() and host_bytes() > held.size_bytes + HOST_RESERVE_BYTES:
                 held.part.to("cpu")

@@ -112,11 +112,13 @@ class Work:
         self._residency.bring_home()
         collect()
         plan = self.plan
+        lower = plan.lowered(stage) if plan is not None else None
         if plan is not None and full is not None:
-            self._full, plan = full, _without_visits(plan)
-        # Where the host was full before the device was, the plan without blocks that visit has not been tried.
-        untried = full is not None and not self._residency.alone
-        lower = plan if plan is None or untried else plan.lowered(stage)
+            self._full, visits, plan = full, plan.how.blocks, _without_visits(plan)
+            # Where the host was full before the device was, the plan without visits has not been tried. No other
+            # rung takes less of the host.
+            untried = plan if not self._residency.alone else plan.lowered(stage)
+            lower = untried if visits else None
         if plan is None or lower is None or not isinstance(self.adapter, Resident):
             self._residency.drop_all()
             needs = self.adapter.needs(self._request, plan.how) if plan and isinstance(self.adapter, Resident) else None
@@ -138,8 +140,8 @@ class Work:
         said += f"; {_gb(free_bytes)} are there"
         if self._full is not None:
             said += (
-                "; its transformer's blocks would wait in the host's memory, which takes "
-                f"{_gb(self._full.needed_bytes)} with what has to stay free; {_gb(self._full.free_bytes)} are there"
+                f"; of the host's memory it would take {_gb(self._full.needed_bytes)} with what has to stay free, "
+                f"and {_gb(self._full.free_bytes)} are there"
             )
         elif stage is not None:
             said += f"; memory ran out in {stage}"

@@ -14,7 +14,7 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.int8 import SCALE_BYTES, shrunk
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, ByTurns, How, Residency, Stage
+from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, How, Residency, Stage
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
 
@@ -52,7 +52,7 @@ class KeptNetworks:
         self.how = How()
         self.dress: Callable[[Any], None] = natively
         """Shown a denoiser before it works: whoever accelerates it sets this."""
-        self._turns = cache(lambda name, int8: ByTurns(self.host_bytes(name, int8=int8), brought_home))
+        self.host_bytes = cache(self._host_bytes)
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -72,7 +72,8 @@ class KeptNetworks:
             f"{self.keys[name]}{' int8' if int8 else ''}{' by turns' if by_turns else ''}",
             self.here_bytes(name, int8=int8, by_turns=by_turns),
             lambda: self._made(name, int8, by_turns),
-            by_turns=self._turns(name, int8) if by_turns else None,
+            host_bytes=self.host_bytes(name, int8=int8, by_turns=by_turns),
+            home=brought_home if by_turns else None,
         )
         self.ready(name, network)
         return network
@@ -99,18 +100,22 @@ class KeptNetworks:
         """What a denoiser in eight bits takes, by the headers of its files."""
         return self._stored_bytes(name, int8=True)
 
-    def host_bytes(self, name: str, *, int8: bool = False) -> int:
-        """The most that a denoiser takes of the host's memory where its blocks take turns, by the headers of its files.
+    def _host_bytes(self, name: str, *, int8: bool = False, by_turns: bool = False) -> int:
+        """The most that loading it takes of the host's memory, by the headers of its files.
 
         As its files have it, it costs no memory: the system gives up what it read of them. What is made anew of that
-        does, other numbers or eight bits, and so does the copy that is pinned for a GPU to fetch from.
+        does, other numbers or eight bits, and so does the copy that is pinned for a GPU to fetch from. On a CPU what
+        has no turns is on the device as soon as it is read.
         """
-        kind = self.kinds[name]
+        kind, on_gpu = self.kinds[name], self.device.type == "cuda"
         tensors = tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, int8, kind.float32))
-        if self.device.type != "cuda":
+        made_bytes = sum(size_bytes for size_bytes, anew in tensors if anew)
+        if not by_turns:
+            return made_bytes if on_gpu else 0
+        if not on_gpu:
             return sum(size_bytes for size_bytes, _ in tensors)
         # What is pinned is pinned by powers of two.
-        return sum(size_bytes * anew + (1 << (size_bytes - 1).bit_length()) for size_bytes, anew in tensors)
+        return made_bytes + sum(1 << (size_bytes - 1).bit_length() for size_bytes, _ in tensors)
 
     def share_by_turns(self, name: str) -> float:
         return self.kinds[name].here

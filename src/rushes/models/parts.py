@@ -101,16 +101,8 @@ class Needs:
         return replace(self, stages=tuple(grown))
 
 
-@dataclass(frozen=True, slots=True)
-class ByTurns:
-    """How a part stays in the host's memory, of which only some is on the device at a time.
-
-    `host_bytes` is the most that it takes there, also while it is loaded. `home` brings back what is on the device of
-    it after a pass that was broken off.
-    """
-
-    host_bytes: int
-    home: Callable[[Any], None]
+Home = Callable[[Any], None]
+"""Brings back to the host's memory what a pass that was broken off left on the device of a part by turns."""
 
 
 class Residency(Protocol):
@@ -119,11 +111,14 @@ class Residency(Protocol):
     def key(self, files: Iterable[Path]) -> str:
         """A name for exactly these files: the same for the same bytes, where their hashes are known."""
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: ByTurns | None = None) -> Any:
+    def part(
+        self, key: str, size_bytes: int, load: Callable[[], Any], *, host_bytes: int = 0, home: Home | None = None
+    ) -> Any:
         """The part `key`, on the device; loads it where it is not there, after others have made room.
 
-        It stays until another one needs its room: ask again instead of keeping it. One `by_turns` brings `size_bytes`
-        of itself to the device at a time, and is not moved.
+        It stays until another one needs its room: ask again instead of keeping it. Loading takes `host_bytes` of the
+        host's memory at most. One with a `home` takes turns: it stays there, brings `size_bytes` of itself to the
+        device at a time, and is not moved.
         """
 
     def leave(self, activation_bytes: int) -> None:
@@ -139,7 +134,9 @@ class Unbounded:
     def key(self, files: Iterable[Path]) -> str:
         return " ".join(map(str, files))
 
-    def part(self, key: str, size_bytes: int, load: Callable[[], Any], *, by_turns: ByTurns | None = None) -> Any:
+    def part(
+        self, key: str, size_bytes: int, load: Callable[[], Any], *, host_bytes: int = 0, home: Home | None = None
+    ) -> Any:
         if key not in self._parts:
             self._parts[key] = load()
         return self._parts[key]

@@ -18,7 +18,7 @@ from rushes.engine import host, residency
 from rushes.engine.residency import HOST_RESERVE_BYTES, KeptParts, NoHostRoom
 from rushes.engine.work import STEPS, Work
 from rushes.errors import GenerationFailed, OutOfMemory
-from rushes.models.parts import ByTurns, How, Needs, Stage
+from rushes.models.parts import How, Needs, Stage
 
 GB = 10**9
 CARD = OPEN[0]
@@ -47,14 +47,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 def loaded_by_turns(kept: KeptParts, key: str, host_bytes: int, home: Callable[[Any], None] = lambda part: None) -> Any:
-    return kept.part(key, 10, Network, by_turns=ByTurns(host_bytes, home))
+    return kept.part(key, 10, Network, host_bytes=host_bytes, home=home)
 
 
 def test_one_that_has_no_room_is_not_loaded_and_both_numbers_are_said(machine: Host) -> None:
     kept = KeptParts(100)
     loaded: list[str] = []
     with pytest.raises(NoHostRoom) as full:
-        kept.part("expert", 10, lambda: loaded.append("expert"), by_turns=ByTurns(28 * GB, lambda part: None))
+        kept.part("expert", 10, lambda: loaded.append("expert"), host_bytes=28 * GB, home=print)
     assert not loaded and not kept.keys
     assert (full.value.needed_bytes, full.value.free_bytes) == (28 * GB + HOST_RESERVE_BYTES, 30 * GB)
     assert loaded_by_turns(kept, "smaller", 25 * GB) is not None, "the next one is loaded"
@@ -120,6 +120,7 @@ class Model:
     device_kind: str = "cuda"
     how: How = field(default_factory=How)
     home: list[str] = field(default_factory=list)
+    made_bytes: int = 0
 
     @classmethod
     def resident(cls, card: Any, residency: Any) -> Model:
@@ -133,8 +134,10 @@ class Model:
         self.how = how
 
     def step(self) -> tuple[bool, int]:
-        turns = ByTurns(28 * GB, lambda part: self.home.append("came home")) if self.how.blocks else None
-        self.kept.part(f"expert {turns is not None}", 10, Network, by_turns=turns)
+        if self.how.blocks:
+            self.kept.part("by turns", 10, Network, host_bytes=28 * GB, home=lambda part: self.home.append("came home"))
+        else:
+            self.kept.part("expert", 40, Network, host_bytes=self.made_bytes)
         if self.fails:
             raise self.fails.pop()
         return self.how.blocks, self.how.pieces
@@ -164,10 +167,18 @@ def test_where_no_other_rung_is_left_the_job_fails_with_the_hosts_numbers_and_th
         work(model, "exact").do(STEPS, model.step)
     said = str(refusal.value)
     assert "need about 70 B here, most of it for steps; 60 B are there" in said
-    assert "which takes 32.3 GB with what has to stay free; 30 GB are there" in said
+    assert "of the host's memory it would take 32.3 GB with what has to stay free, and 30 GB are there" in said
     assert isinstance(refusal.value, GenerationFailed)
     machine.free_bytes = 40 * GB
     assert work(model, "exact").do(STEPS, model.step) == (True, 1)
+
+
+def test_one_that_is_made_of_other_numbers_on_its_way_to_the_device_is_looked_at_too(machine: Host) -> None:
+    model = Model(KeptParts(100), made_bytes=28 * GB)
+    with pytest.raises(OutOfMemory, match=r"32\.3 GB with what has to stay free, and 30 GB are there"):
+        work(model, "fast").do(STEPS, model.step)
+    model.made_bytes = 20 * GB
+    assert work(model, "fast").do(STEPS, model.step) == (False, 1)
 
 
 def test_after_the_device_ran_out_nobody_goes_back_to_the_plan_that_did(machine: Host) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from rushes.engine.residency import KeptParts, device_bytes, host_bytes
-from rushes.models.parts import ByTurns
 
 
 @dataclass
@@ -114,14 +113,13 @@ def test_bytes_are_counted_from_the_tensors_not_believed(loads):
 
 def test_one_by_turns_counts_by_what_visits_and_waits_where_it_is(loads):
     kept, network = KeptParts(100), Network([400])  # it has no `to`: nobody may move it
-    turns = ByTurns(400, home=lambda network: None)
     kept.part(*loads.of("text", 60))
-    kept.part("expert", 40, lambda: network, by_turns=turns)
+    kept.part("expert", 40, lambda: network, home=print)
     assert kept.keys == ("text", "expert"), "there is room for both"
     assert kept.loaded_bytes == 100
     kept.part(*loads.of("video", 90))
     assert kept.keys == ("video",)
-    assert kept.part("expert", 40, lambda: Network([400]), by_turns=turns) is network, "it is in memory yet"
+    assert kept.part("expert", 40, lambda: Network([400]), home=print) is network, "it is in memory yet"
     assert kept.loaded_bytes == 40
 
 
