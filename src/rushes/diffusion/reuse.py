@@ -8,6 +8,7 @@ caching". What it remembers belongs to one clip and is saved with it: nothing st
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +40,24 @@ def drift(before: Computed | None, latent: Any) -> float:
         return math.inf
     size = _size(before.velocity)
     return before.rate * _size(latent - before.latent) / size if size else math.inf
+
+
+def all_computed(
+    before: Mapping[str, Computed], latents: Mapping[str, Any], velocities: Mapping[str, Any]
+) -> dict[str, Computed]:
+    """What to remember of streams that one step computed."""
+    return {name: computed(before.get(name), latent, velocities[name]) for name, latent in latents.items()}
+
+
+def reused(before: Mapping[str, Computed], latents: Mapping[str, Any], step: int, steps: int, most: float) -> bool:
+    """Whether `step` of so many takes the velocities of the last computed one: each has drifted less than `most`.
+
+    Streams of one clip come of the same passes: none is left out where another needs them. The first step and the last
+    are always computed; with a `most` of 0 all are.
+    """
+    if not most or step in (0, steps - 1):
+        return False
+    return all(drift(before.get(name), latent) < most for name, latent in latents.items())
 
 
 def _size(values: Any) -> float:

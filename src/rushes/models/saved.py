@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from rushes.diffusion.reuse import Computed
+
 
 def written(tensors: Mapping[str, torch.Tensor], said: Mapping[str, Any]) -> bytes:
     """`tensors` and what is `said` of them (JSON) as bytes; equal ones give equal bytes."""
@@ -36,3 +38,15 @@ def read(content: bytes, layout: str, device: torch.device) -> tuple[dict[str, t
 def below(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The tensors whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def of_computed(steps: Mapping[str, Computed]) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+    """What is remembered of each stream as tensors, and as what is said beside them."""
+    tensors = {f"computed.{name}.latent": step.latent for name, step in steps.items()}
+    tensors |= {f"computed.{name}.velocity": step.velocity for name, step in steps.items()}
+    return tensors, {name: step.rate for name, step in steps.items()}
+
+
+def computed_of(tensors: Mapping[str, torch.Tensor], rates: Mapping[str, float]) -> dict[str, Computed]:
+    """And back. Errors  TypeError where it is incomplete."""
+    return {name: Computed(**below(f"computed.{name}.", tensors), rate=float(rate)) for name, rate in rates.items()}

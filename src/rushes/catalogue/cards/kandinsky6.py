@@ -50,7 +50,7 @@ _weights = partial(
     max_area=864 * 480,
     exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
     precision="bfloat16, sound's decoders in float32",
-    techniques=("compile", "apart", "blocks", "tiles"),
+    techniques=("compile", "reuse", "apart", "blocks", "tiles"),
 )
 
 
@@ -70,7 +70,14 @@ def _distilled(tier: str, hub: str, size_bytes: int, commit: str | None = None) 
         f"Kandinsky 6 {tier} Distilled",
         f"Kandinsky 6 {tier} in ten fixed steps, without guidance or a negative prompt.",
         _RULES.distilled(10),
-        weights=_weights(hub, DISTILLED, size_bytes=size_bytes, counted=COUNTED, commit=commit),
+        weights=_weights(
+            hub,
+            DISTILLED,
+            size_bytes=size_bytes,
+            counted=COUNTED,
+            commit=commit,
+            techniques=("compile", "apart", "blocks", "tiles"),  # at such strides no step stands for the next
+        ),
     )
 
 

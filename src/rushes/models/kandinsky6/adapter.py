@@ -19,6 +19,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
+from rushes.diffusion.reuse import all_computed, reused
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.kandinsky6 import memory, sound, text
 from rushes.models.kandinsky6.components import Components
@@ -50,7 +51,7 @@ class KandinskyAdapter(ResidentAdapter):
         self._solver = lru_cache(maxsize=8)(self._build_solver)
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
-        numbers = self._numbers(request)
+        numbers = replace(self._numbers(request), reuse=how.reuse)
         return memory.needs(self.layout, self.networks, how, request, numbers, number_bytes=self._number_bytes)
 
     def native(self, request: ResolvedRequest) -> Native:
@@ -82,19 +83,24 @@ class KandinskyAdapter(ResidentAdapter):
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, state: KandinskyState, index: int) -> KandinskyState:
         numbers = state.condition.numbers
-        solver = self._solver(numbers.steps)
-        velocity = self._predicted(state, solver.timesteps[index], "prompt")
-        if numbers.guided:
-            without = self._predicted(state, solver.timesteps[index], "negative")
-            scale = numbers.guidance_scale
-            velocity = tuple(guided(plain, other, scale) for plain, other in zip(velocity, without, strict=True))
-        latent, _ = solver.step(velocity[0], index, state.latent_BTHWC, FRESH)
-        heard = state.sound_BLC
-        if heard is not None:
-            heard, _ = solver.step(velocity[1], index, heard, FRESH)
+        solver, remembered = self._solver(numbers.steps), state.computed
+        if reused(remembered, state.moving, index, numbers.steps, numbers.reuse):
+            velocities = {name: step.velocity for name, step in remembered.items()}
+        else:
+            velocities = self._velocities(state, solver.timesteps[index])
+            if numbers.reuse:
+                remembered = all_computed(remembered, state.moving, velocities)
+        moved = {name: solver.step(velocities[name], index, latent, FRESH)[0] for name, latent in state.moving.items()}
         # A distilled one predicts the whole stretch to the next step, its end first.
-        heading = state.latent_BTHWC - solver.sigmas[index] * velocity[0][..., : self.layout.channels]
-        return replace(state, latent_BTHWC=latent, sound_BLC=heard, index=index + 1, heading_BTHWC=heading)
+        heading = state.latent_BTHWC - solver.sigmas[index] * velocities["film"][..., : self.layout.channels]
+        return replace(
+            state,
+            latent_BTHWC=moved["film"],
+            sound_BLC=moved.get("sound"),
+            index=index + 1,
+            heading_BTHWC=heading,
+            computed=remembered,
+        )
 
     def decode(self, state: KandinskyState) -> Iterator[Chunk]:
         wave = None if state.sound_BLC is None else sound.sounded(state.sound_BLC, self.layout, self.parts)
@@ -120,10 +126,19 @@ class KandinskyAdapter(ResidentAdapter):
             fps=native.fps,
             steps=request.steps,
             guidance_scale=request.guidance_scale,
+            reuse=self.how.reuse,
         )
 
     def _noise(self, seed: int, shape: Any, stream: int = 0) -> Tensor:
         return torch.from_numpy(noise(seed, shape, stream)).to(self.device)
+
+    def _velocities(self, state: KandinskyState, t: Tensor) -> dict[str, Tensor]:
+        """Where film and sound move at time `t`, with guidance."""
+        numbers, velocities = state.condition.numbers, self._predicted(state, t, "prompt")
+        if numbers.guided:
+            without, scale = self._predicted(state, t, "negative"), numbers.guidance_scale
+            velocities = tuple(guided(plain, other, scale) for plain, other in zip(velocities, without, strict=True))
+        return dict(zip(state.moving, velocities, strict=True))
 
     def _predicted(self, state: KandinskyState, t: Tensor, words: str) -> tuple[Tensor, ...]:
         """Where film and sound move at time `t`, as a pass with these words sees it; of a silent film one of the two.

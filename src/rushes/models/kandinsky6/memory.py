@@ -24,6 +24,7 @@ measured on a GPU."""
 
 PIECES, TEMPLATE = 1024, 129  # of a prompt, padded, and of what stands around it
 LATENTS = 8  # of film and sound: before and after a step, what the passes predict, what they read
+REMEMBERED = 4  # and where steps are reused: where the last computed one was and went, and the one before it
 
 # Of one pass, by the bytes of a number: to a token and width, to a token and inner width, to a piece and width.
 TOKEN, INNER, PIECE = 7.7, 2.0, 2.75
@@ -70,7 +71,8 @@ def step_bytes(layout: Layout, numbers: Numbers, number_bytes: int, *, pictured:
     looking = number_bytes * (tokens * (TOKEN * width + INNER * inner) + PIECES * PIECE * width)
     reading = PIECES * (WORDS_ALONE[number_bytes] * width * number_bytes + INNER * number_bytes * inner)
     listening = SOUND * number_bytes * numbers.sounds * heard
-    latents = LATENTS * 4 * (places * layout.channels + numbers.sounds * layout.sound_channels)
+    kept = LATENTS + (REMEMBERED if numbers.reuse else 0)
+    latents = kept * 4 * (places * layout.channels + numbers.sounds * layout.sound_channels)
     return max(looking + listening, reading) + latents
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
 
-from rushes.models.saved import below, read, written
+from rushes.diffusion.reuse import Computed
+from rushes.models.saved import below, computed_of, of_computed, read, written
 
-LAYOUT = "kandinsky6 1"
+LAYOUT = "kandinsky6 2"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
@@ -26,6 +27,7 @@ class Numbers:
     fps: float
     steps: int
     guidance_scale: float
+    reuse: float = 0.0  # how far a velocity may drift before both are computed again; 0 computes them in every step
 
     @property
     def guided(self) -> bool:
@@ -48,6 +50,7 @@ class KandinskyState:
     sound_BLC      of the sound, likewise; None of a silent film.
     first_BTHWC    the first frame's latent, which stands behind the film's own at every step; None without one.
     heading_BTHWC  the film without its noise, as the last step saw it; for those who watch, and not saved.
+    computed       the last step that was computed, by stream, where steps may take its velocities.
     """
 
     condition: KandinskyCondition
@@ -56,10 +59,17 @@ class KandinskyState:
     first_BTHWC: Tensor | None = None
     index: int = 0
     heading_BTHWC: Tensor | None = None
+    computed: Mapping[str, Computed] = field(default_factory=dict)
 
     @property
     def num_steps(self) -> int:
         return self.condition.numbers.steps
+
+    @property
+    def moving(self) -> dict[str, Tensor]:
+        """The latents that steps move, by stream."""
+        film = {"film": self.latent_BTHWC}
+        return film if self.sound_BLC is None else {**film, "sound": self.sound_BLC}
 
     def to_bytes(self) -> bytes:
         tensors = {f"given.{name}": tensor for name, tensor in self.condition.given.items()}
@@ -68,7 +78,10 @@ class KandinskyState:
             tensors["sound"] = self.sound_BLC
         if self.first_BTHWC is not None:
             tensors["first"] = self.first_BTHWC
-        return written(tensors, {"layout": LAYOUT, "numbers": asdict(self.condition.numbers), "index": self.index})
+        remembered, rates = of_computed(self.computed)
+        numbers = asdict(self.condition.numbers)
+        said = {"layout": LAYOUT, "numbers": numbers, "index": self.index, "rates": rates}
+        return written({**tensors, **remembered}, said)
 
 
 def restored(checkpoint: bytes, device: torch.device) -> KandinskyState:
@@ -77,7 +90,12 @@ def restored(checkpoint: bytes, device: torch.device) -> KandinskyState:
     try:
         condition = KandinskyCondition(Numbers(**said["numbers"]), below("given.", tensors))
         return KandinskyState(
-            condition, tensors["latent"], tensors.get("sound"), tensors.get("first"), int(said["index"])
+            condition,
+            tensors["latent"],
+            tensors.get("sound"),
+            tensors.get("first"),
+            int(said["index"]),
+            computed=computed_of(tensors, said["rates"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("these bytes are no checkpoint of a Kandinsky 6 clip") from error

@@ -20,7 +20,7 @@ from rushes.catalogue.card import Card
 from rushes.contract.artifact import Native
 from rushes.contract.request import Lora, ResolvedRequest
 from rushes.diffusion.noise import noise
-from rushes.diffusion.reuse import computed, drift
+from rushes.diffusion.reuse import all_computed, reused
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import read_by
 from rushes.models.lora import Loras
@@ -157,7 +157,7 @@ class Ltx2Adapter(ResidentAdapter):
         solver = self._solver(numbers.steps, state.latent_BNC.shape[1], sigmas)
         at = index - numbers.before  # within the stage
         remembered = state.computed
-        if _reused(state, at):
+        if reused(remembered, state.moving, at, numbers.steps, numbers.reuse):
             velocities = {name: step.velocity for name, step in remembered.items()}
         else:
             transformer = self.parts.transformer
@@ -165,10 +165,7 @@ class Ltx2Adapter(ResidentAdapter):
             with self._loras.worn(transformer, "transformer", numbers.loras), _plain(*changed):
                 velocities = self._velocities(state, solver, at)
             if numbers.reuse:
-                remembered = {
-                    name: computed(state.computed.get(name), latent, velocities[name])
-                    for name, latent in state.moving.items()
-                }
+                remembered = all_computed(state.computed, state.moving, velocities)
         moved = {name: solver.step(velocities[name], at, latent, FRESH)[0] for name, latent in state.moving.items()}
         return replace(
             state,
@@ -282,15 +279,6 @@ class Ltx2Adapter(ResidentAdapter):
 
     def _build_solver(self, steps: int, tokens: int, sigmas: tuple[float, ...]) -> Solver:
         return scheduled(self.layout.checkpoint.config("scheduler"), steps, tokens, self.device, sigmas)
-
-
-def _reused(state: Ltx2State, at: int) -> bool:
-    """Whether step `at` of its stage takes the velocities of the last computed one. A stage's last is computed."""
-    numbers = state.condition.numbers
-    if not numbers.reuse or at in (0, numbers.steps - 1):
-        return False
-    # Both come of the same passes: neither is left out where the other needs them.
-    return all(drift(state.computed.get(name), latent) < numbers.reuse for name, latent in state.moving.items())
 
 
 @contextmanager

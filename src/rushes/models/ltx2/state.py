@@ -11,7 +11,7 @@ import torch
 from rushes.contract.request import Lora
 from rushes.diffusion.reuse import Computed
 from rushes.models.ltx2.text import Words
-from rushes.models.saved import below, read, written
+from rushes.models.saved import below, computed_of, of_computed, read, written
 
 LAYOUT = "ltx2 3"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
@@ -108,11 +108,9 @@ class Ltx2State:
             tensors |= {f"{len(stages)}.given.{name}": tensor for name, tensor in condition.given.items()}
             stages.append(asdict(condition.numbers))
             condition = condition.next
-        for name, step in self.computed.items():
-            tensors |= {f"computed.{name}.latent": step.latent, f"computed.{name}.velocity": step.velocity}
-        rates = {name: step.rate for name, step in self.computed.items()}
+        remembered, rates = of_computed(self.computed)
         said = {"layout": LAYOUT, "index": self.index, "seed": self.seed, "stages": stages, "rates": rates}
-        return written(tensors, said)
+        return written({**tensors, **remembered}, said)
 
 
 def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
@@ -129,12 +127,13 @@ def restored(checkpoint: bytes, device: torch.device) -> Ltx2State:
             condition = Ltx2Condition(Numbers(**numbers), read_by_stage[stage], given, condition)
         if condition is None:
             raise KeyError("stages")
-        computed = {
-            name: Computed(**below(f"computed.{name}.", tensors), rate=float(rate))
-            for name, rate in said["rates"].items()
-        }
         return Ltx2State(
-            condition, tensors["latent"], tensors["sound"], int(said["seed"]), int(said["index"]), computed=computed
+            condition,
+            tensors["latent"],
+            tensors["sound"],
+            int(said["seed"]),
+            int(said["index"]),
+            computed=computed_of(tensors, said["rates"]),
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("these bytes are no checkpoint of an LTX-2 clip") from error
