@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,8 @@ def perform(
         storage.put_file(key, file.path)
         failpoint("stored")
     if preview is not None and previews is not None:
-        previews.delete(preview_key(job.id))  # there is a film to look at now; of other ends, the sweeper thinks
+        with suppress(OSError):  # a look that stays must not cost the film; of it and of other ends, the sweeper thinks
+            previews.delete(preview_key(job.id))
 
     plan = engine.plan(card)  # as it was at the end: a clip may have gone down the ladder on its way
     return Artifact(

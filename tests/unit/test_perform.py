@@ -49,7 +49,7 @@ class Bench:
         self.scratch.mkdir()
         self.seen: list[Progress] = []
 
-    def make(self, job: Job, observe: Observer | None = None) -> Artifact:
+    def make(self, job: Job, observe: Observer | None = None, **more: Any) -> Artifact:
         return perform(
             job,
             observe or self.seen.append,
@@ -57,6 +57,7 @@ class Bench:
             engine=Engine({CARD.adapter: TinyAdapter()}),
             storage=self.storage,
             scratch=self.scratch,
+            **more,
         )
 
     def is_empty(self) -> bool:
@@ -83,6 +84,15 @@ def test_the_artifact_says_what_the_file_is(bench: Bench, output_format: str, co
         assert shapes == {(96, 64)}
     with av.open(str(path)) as container:
         assert sum(1 for _ in container.decode(video=0)) == 30
+
+
+def test_a_look_that_cannot_be_cleared_away_does_not_cost_the_film(bench: Bench, tmp_path: Path) -> None:
+    class Stuck(LocalStorage):
+        def delete(self, key: str) -> None:
+            raise PermissionError(key)
+
+    artifact = bench.make(job(), previews=Stuck(tmp_path / "previews"), preview_every_s=1e-6)
+    assert bench.storage.path(artifact.key).is_file()
 
 
 def test_the_file_names_what_made_it_but_not_the_prompt(bench: Bench) -> None:
