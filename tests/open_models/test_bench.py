@@ -16,6 +16,7 @@ from rushes.errors import InvalidValue
 from rushes.models.ltx2 import chance as ltx2_chance
 from rushes.models.wan import chance
 
+WAYS = ["| diffusers", *(f"| rushes, {way}" for way in ("exact", "high", "fast", "int8", "tiles"))]
 TOLD = {"width": 64, "height": 64, "seconds": 1.0, "steps": 2}
 
 
@@ -38,15 +39,10 @@ def test_both_make_the_same_film_and_the_section_says_what_each_took(monkeypatch
     told: list[str] = []
     written = section("mid", None, None, TOLD, 1, False, told.append)
     rows = [line for line in written.splitlines() if line.startswith(("| diffusers", "| rushes"))]
-    assert [row.split(" (")[0] for row in rows] == [
-        "| diffusers",
-        "| rushes, exact",
-        "| rushes, high",
-        "| rushes, fast",
-        "| rushes, int8",
-        "| rushes, tiles",
-    ]
-    assert all("bit for bit" in row for row in rows[:3])
+    assert [row.split(" (")[0] for row in rows] == WAYS
+    assert all("bit for bit" in row for row in rows[:2])
+    assert "(near)" in rows[2], "guidance in one pass"
+    assert [row.split(" | ")[7] for row in rows[:3]] == ["4", "4", "2"], "passes"
     assert "(lossy)" in rows[4] and " dB, SSIM " in rows[4]
     assert "weights by chance (mid)" in written
     assert len(told) == 6
@@ -57,14 +53,7 @@ def test_a_film_with_sound_is_raced_too(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setitem(ltx2_chance.SIZES, "small", {**ltx2_chance.SIZES["small"], **narrow})
     written = section("small", None, None, TOLD, 1, False, lambda said: None, "ltx2")
     rows = {line.split(" (")[0]: line for line in written.splitlines() if line.startswith(("| diffusers", "| rushes"))}
-    assert list(rows) == [
-        "| diffusers",
-        "| rushes, exact",
-        "| rushes, high",
-        "| rushes, fast",
-        "| rushes, int8",
-        "| rushes, tiles",
-    ]
+    assert list(rows) == WAYS
     assert all("bit for bit" in rows[name] for name in list(rows)[:3])
     assert {row.split(" | ")[7] for row in rows.values()} == {"6"}, "three passes a step, in all of two"
     assert " dB, SSIM " in rows["| rushes, int8"]

@@ -148,7 +148,7 @@ def _written(side: Side, size: str | None, runners: list[Any], repeat: int) -> s
             f"{sum(runner.stages_s) / sum(stock.stages_s):.2f}",
             str(runner.passes),
             f"{runner.peak_bytes / 1e6:,.0f} MB" if runner.peak_bytes else "not counted",
-            f"{runner.passes * each / steps_s / peak:.0%}",
+            f"{runner.prompts * each / steps_s / peak:.0%}",
             likeness,
         ]
         rows.append(f"| {' | '.join(cells)} |")

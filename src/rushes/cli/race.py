@@ -36,6 +36,7 @@ class Runner:
     stages_s: list[float] = field(default_factory=list)
     peak_bytes: int = 0
     passes: int = 0
+    prompts: int = 0  # in those together: a pass may read two
     film: NDArray[np.uint8] | None = None
     latent: Any = None
 
@@ -92,7 +93,7 @@ class Side(ABC):
 
     @abstractmethod
     def pass_flops(self) -> float:
-        """Floating-point operations in the matrices of one pass."""
+        """Floating-point operations in the matrices of a pass, for each prompt in it."""
 
 
 def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) -> list[Runner]:
@@ -115,7 +116,7 @@ def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) 
             tell(f"{runner.name}, {number + 1} of {repeat}")
             dressed(runner)
             watch = Watch(device)
-            with _passes(side.network(), runner), torch.no_grad():
+            with Passes(side.network(), runner), torch.no_grad():
                 run(runner, watch)
             runner.ran(watch.laps_s())
             if device.type == "cuda":
@@ -160,21 +161,22 @@ class Watch:
         return [later - earlier for earlier, later in itertools.pairwise(self._marks)]
 
 
-class _passes:
+class Passes:
     """Counts how often the transformer works for a runner."""
 
     def __init__(self, network: Any, runner: Runner) -> None:
         self._runner, self._network = runner, network
 
     def __enter__(self) -> None:
-        self._runner.passes = 0
-        self._hook = self._network.register_forward_pre_hook(self._count)
+        self._runner.passes = self._runner.prompts = 0
+        self._hook = self._network.register_forward_pre_hook(self._count, with_kwargs=True)
 
     def __exit__(self, *raised: object) -> None:
         self._hook.remove()
 
-    def _count(self, *told: object) -> None:
+    def _count(self, network: Any, given: Any, named: Any) -> None:
         self._runner.passes += 1
+        self._runner.prompts += len(named["hidden_states"])
 
 
 def matmul_flops(device: torch.device, dtype: torch.dtype) -> float:

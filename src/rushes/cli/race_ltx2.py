@@ -8,7 +8,7 @@ import torch
 from diffusers import LTX2Pipeline
 from torch.utils.flop_counter import FlopCounterMode
 
-from rushes.cli.race import Runner, Side, Watch
+from rushes.cli.race import Passes, Runner, Side, Watch
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import denormalised, latent_of, scale_of
 from rushes.models.ltx2.guidance import Guidance
@@ -86,13 +86,11 @@ class Ltx2Side(Side):
         runner.latent = latents
 
     def pass_flops(self) -> float:
-        """Of the passes of one step together, by how many they are: some read two prompts, some one."""
-        passes: list[int] = []
-        hook = self.network().register_forward_pre_hook(lambda *told: passes.append(1))
-        with FlopCounterMode(display=False) as counted, torch.no_grad():
+        """Of the passes of one step together, by how many prompts are in them."""
+        runner = Runner(self.card.id, "one step")
+        with Passes(self.network(), runner), FlopCounterMode(display=False) as counted, torch.no_grad():
             self.adapter.step(self.start, 0)
-        hook.remove()
-        return float(counted.get_total_flops()) / len(passes)
+        return float(counted.get_total_flops()) / runner.prompts
 
 
 SIDE = Ltx2Side
