@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,24 @@ import tiny_animate2
 import torch
 from diffusers import WanAnimate2Transformer3DModel
 from diffusers.models import attention_dispatch
+from parts_in_memory import (
+    ROOMY,
+    counted,
+    given_up_between_any_two_verbs,
+    made,
+    parts_take_turns_and_no_bit_changes,
+    parts_take_what_their_headers_say,
+    what_cannot_fit_is_refused_and_the_next_is_made,
+)
 from small_requests import film, picture, small
 from tiny_animate2 import BASE, OLD_ARRAYS, UNCOMPILED
+from tiny_cards import published_card
 from tiny_text import T5_WIDTH
 
-from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.animate2 import CARDS
 from rushes.contract.media import FrameImage, Media
 from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts, tensor_bytes
-from rushes.errors import OutOfMemory
+from rushes.engine.residency import KeptParts
 from rushes.models.adapter import Inputs
 from rushes.models.animate2 import adapter as animate2
 from rushes.models.animate2 import memory
@@ -47,22 +53,15 @@ def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
-    return _card(tiny_animate2.built(tmp_path_factory.mktemp("animate") / "tiny"))
-
-
-def _card(folder: Path) -> Card:
-    found = next(card for card in CARDS if card.weights is not None and card.weights.layout == BASE)
-    assert found.weights is not None
-    return replace(found, weights=replace(found.weights, folder=str(folder)))
+    return published_card(BASE).in_folder(tiny_animate2.built(tmp_path_factory.mktemp("animate") / "tiny"))
 
 
 def asked(card: Card, **more: Any) -> Any:
     return small(card, media=MEDIA, **{"steps": 1, "guidance_scale": 1.0, **more})
 
 
-def made(engine: Engine, card: Card, **more: Any) -> Any:
-    _, chunks = engine.generate(asked(card, **more), card, lambda progress: None, INPUTS)
-    return np.concatenate([chunk.frames_THWC for chunk in chunks])
+def film_of(engine: Engine, card: Card, **more: Any) -> tuple[Any, Any]:
+    return made(engine, card, asked(card, **more), INPUTS)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def plain(card: Card) -> Any:
     """The film of a residency without a limit."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(animate2, "SEGMENT", SEGMENT)
-        return made(Engine(residency=KeptParts(1 << 40)), card)
+        return film_of(Engine(residency=KeptParts(ROOMY)), card)[0]
 
 
 def test_nothing_is_loaded_to_foretell_and_each_part_when_its_turn_comes(card: Card) -> None:
@@ -87,38 +86,19 @@ def test_nothing_is_loaded_to_foretell_and_each_part_when_its_turn_comes(card: C
 
 
 def test_parts_take_what_their_headers_say(card: Card) -> None:
-    kept = AnimateAdapter(card).parts.kept
-    for name in PARTS:
-        assert kept.sizes[name] == pytest.approx(tensor_bytes(kept.get(name)), rel=0.12), name
+    parts_take_what_their_headers_say(AnimateAdapter(card).networks)
 
 
-def test_under_a_budget_parts_take_turns_and_no_bit_changes(
-    card: Card, plain: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_under_a_budget_parts_take_turns_and_no_bit_changes(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "SEEN_BYTES", 0)  # of the tiny one, whose CLIP is larger than all the rest
-    adapter: Any = AnimateAdapter(card)
-    kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=True) + (1 << 20))
-    engine = Engine(residency=kept)
-    for _ in range(2):
-        assert np.array_equal(made(engine, card), plain)
-        assert kept.loaded_bytes < sum(adapter.parts.kept.sizes.values()), "some had to give way"
-    plan = engine.plan(card)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
+    parts_take_turns_and_no_bit_changes(film_of, card, asked(card))
 
 
 def test_parts_given_up_between_any_two_verbs_are_loaded_again_to_the_same_bytes(card: Card, plain: Any) -> None:
     """Also inside a segment, where what was read of the clip is kept while the transformer is not."""
     kept = KeptParts(1 << 40)
     adapter = AnimateAdapter(card, residency=kept)
-    condition = adapter.encode(asked(card), INPUTS)
-    kept.drop_all()
-    state = adapter.prepare(condition, 7)
-    while state.index < state.num_steps:
-        kept.drop_all()
-        state = adapter.step(state, state.index)
-    kept.drop_all()
-    assert np.array_equal(np.concatenate([chunk.frames_THWC for chunk in adapter.decode(state)]), plain)
+    assert np.array_equal(given_up_between_any_two_verbs(adapter, kept, asked(card), INPUTS), plain)
 
 
 def test_what_was_read_of_a_clip_goes_with_its_film_also_where_it_is_broken_off(card: Card) -> None:
@@ -133,13 +113,10 @@ def test_what_was_read_of_a_clip_goes_with_its_film_also_where_it_is_broken_off(
 
 
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card, plain: Any) -> None:
-    adapter: Any = AnimateAdapter(card)
-    kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=False))
-    engine = Engine(residency=kept)
-    with pytest.raises(OutOfMemory, match=r"1280x720 and 1 seconds need about .* most of it for (steps|decoding)"):
-        made(engine, card, width=1280, height=720)
-    assert kept.keys == ()
-    assert np.array_equal(made(engine, card), plain)
+    numbers = r"1280x720 and 1 seconds need about .* most of it for (steps|decoding)"
+    larger = {"width": 1280, "height": 720}
+    frames, _ = what_cannot_fit_is_refused_and_the_next_is_made(film_of, card, asked(card), numbers, **larger)
+    assert np.array_equal(frames, plain)
 
 
 @pytest.fixture
@@ -152,12 +129,6 @@ def fused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention_dispatch.flex_attention, "flex_attention", attended)
 
 
-def counted(verb: Callable[[], Any]) -> int:
-    with TensorBytes() as seen:
-        verb()
-    return seen.most
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 def test_a_step_makes_what_is_foretold(tmp_path: Path, fused: None, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
@@ -165,7 +136,7 @@ def test_a_step_makes_what_is_foretold(tmp_path: Path, fused: None, dtype: torch
     wide = WanAnimate2Transformer3DModel(dim=256, ffn_dim=1024, text_dim=T5_WIDTH, num_heads=4, num_layers=10)
     pipe.update_components(transformer=wide.eval())
     pipe.save_pretrained(str(tmp_path), safe_serialization=True, overwrite_modular_index=True)
-    adapter = AnimateAdapter(_card(tmp_path), dtype=dtype)
+    adapter = AnimateAdapter(published_card(BASE).in_folder(tmp_path), dtype=dtype)
     request = asked(adapter.describe(), steps=2, width=192, height=192)
     inputs = Inputs(keyframes=((0, picture(1, 192, 192)),), source_THWC=np.zeros((24, 192, 192, 3), np.uint8))
     state = adapter.prepare(adapter.encode(request, inputs), 7)
@@ -182,7 +153,7 @@ def test_words_and_frames_make_what_is_foretold(tmp_path: Path, fused: None) -> 
     wide = type(pipe.vae)(**{**config, "base_dim": 16, "dim_mult": [1, 2, 4, 4], "num_res_blocks": 2})
     pipe.update_components(vae=wide.eval())
     pipe.save_pretrained(str(tmp_path), safe_serialization=True, overwrite_modular_index=True)
-    adapter = AnimateAdapter(_card(tmp_path))
+    adapter = AnimateAdapter(published_card(BASE).in_folder(tmp_path))
     request = asked(adapter.describe())
     stages = {(stage.name, *stage.parts): stage for stage in adapter.needs(request, How()).stages}
     keys = adapter.parts.kept.keys

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import pytest
 import torch
 from blocks_cases import KINDS, MIDDLING, card_of
+from parts_in_memory import NUMBERS, counted, foretold, parts_take_what_their_headers_say
 from small_requests import picture, small
+from step_by_step import FROM_PICTURE
 from tiny_blocks import HUNYUAN_1_5, LTX
 from tiny_cosmos3 import COSMOS_3, OLD_NORM
 
-from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
-from rushes.contract.media import FrameImage, Media
-from rushes.engine.residency import tensor_bytes
 from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.blocks import memory
 from rushes.models.blocks.adapter import BlocksAdapter
@@ -23,32 +23,11 @@ from rushes.models.parts import How
 
 pytestmark = pytest.mark.filterwarnings(OLD_NORM)
 
-PLAIN = How()
-FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
-NUMBERS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-
 
 @pytest.fixture(scope="module")
 def middling(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Card]:
-    place, cards = tmp_path_factory.mktemp("middling"), dict[str, Card]()
-
-    def card(kind: str) -> Card:
-        if kind not in cards:
-            cards[kind] = card_of(kind, place / kind, MIDDLING[kind])
-        return cards[kind]
-
-    return card
-
-
-def counted(verb: Callable[[], Any]) -> int:
-    with TensorBytes() as seen, torch.no_grad():
-        verb()
-    return seen.most
-
-
-def foretold(adapter: BlocksAdapter, request: Any, stage: str, how: How = PLAIN) -> int:
-    stages = adapter.needs(request, how).stages
-    return max(each.activation_bytes for each in stages if each.name == stage)
+    place = tmp_path_factory.mktemp("middling")
+    return cache(lambda kind: card_of(kind, place / kind, MIDDLING[kind]))
 
 
 def begun(adapter: BlocksAdapter, request: Any, inputs: Inputs = NO_INPUTS) -> Any:
@@ -60,9 +39,7 @@ def begun(adapter: BlocksAdapter, request: Any, inputs: Inputs = NO_INPUTS) -> A
 @pytest.mark.parametrize("kind", KINDS)
 @NUMBERS
 def test_parts_take_what_their_headers_say(middling: Callable[[str], Card], kind: str, dtype: torch.dtype) -> None:
-    networks = BlocksAdapter(middling(kind), dtype=dtype).networks
-    for name, size_bytes in networks.sizes.items():
-        assert size_bytes == pytest.approx(tensor_bytes(networks.get(name)), rel=0.12), name
+    parts_take_what_their_headers_say(BlocksAdapter(middling(kind), dtype=dtype).networks)
 
 
 @pytest.mark.parametrize(

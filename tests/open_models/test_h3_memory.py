@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import tiny_h3
 import torch
+from parts_in_memory import (
+    NUMBERS,
+    blocks_that_visit_end_alike,
+    counted,
+    foretold,
+    made,
+    parts_take_turns_and_no_bit_changes,
+    parts_take_what_their_headers_say,
+)
 from small_requests import film, picture, small, sound
 from tiny_h3 import OLD_NORM
 
 from rushes.acceleration.dress import Dress
-from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards.h3 import CARD
 from rushes.contract.media import FrameImage, Media
 from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts, tensor_bytes
 from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.h3 import memory
 from rushes.models.h3.adapter import H3Adapter
 from rushes.models.parts import How
 
 pytestmark = pytest.mark.filterwarnings(OLD_NORM)
-
-NUMBERS = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
 
 FIRST = Media(frame_images=(FrameImage("x", "first"),))
 CLIP = Media(reference_videos=("x",))
@@ -41,19 +43,7 @@ GIVEN: dict[str, tuple[Media, Inputs]] = {
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
     """Of networks as narrow as a test can bear, in the shapes of the published."""
-    folder = tiny_h3.built(tmp_path_factory.mktemp("h3") / "middling", wide=True)
-    assert CARD.weights is not None
-    return replace(CARD, weights=replace(CARD.weights, folder=str(folder)))
-
-
-def counted(verb: Callable[[], Any]) -> int:
-    with TensorBytes() as seen, torch.no_grad():
-        verb()
-    return seen.most
-
-
-def foretold(adapter: H3Adapter, request: Any, stage: str) -> int:
-    return max(each.activation_bytes for each in adapter.needs(request, How()).stages if each.name == stage)
+    return CARD.in_folder(tiny_h3.built(tmp_path_factory.mktemp("h3") / "middling", wide=True))
 
 
 def loaded(card: Card, dtype: torch.dtype) -> H3Adapter:
@@ -71,9 +61,8 @@ def asked(adapter: H3Adapter, given: str, **more: Any) -> tuple[Any, Inputs]:
 
 @NUMBERS
 def test_parts_take_what_their_headers_say(card: Card, dtype: torch.dtype) -> None:
-    networks = loaded(card, dtype).networks
-    for name in ("text_encoder", "transformer", "transformer_ref", "audio_vae"):
-        assert networks.sizes[name] == pytest.approx(tensor_bytes(networks.get(name)), rel=0.15), name
+    names = ("text_encoder", "transformer", "transformer_ref", "audio_vae")
+    parts_take_what_their_headers_say(H3Adapter(card, dtype=dtype).networks, names, within=0.15)
 
 
 @pytest.mark.parametrize("given", GIVEN)
@@ -148,38 +137,19 @@ def test_to_foretell_and_to_draw_loads_no_network(card: Card) -> None:
     assert loaded == []
 
 
-def film_of(engine: Engine, card: Card, **more: Any) -> Any:
-    how = {"seconds": 5.0, "negative_prompt": None, "steps": 2, **more}
-    _, chunks = engine.generate(small(card, **how), card, lambda progress: None)
-    return np.concatenate([chunk.frames_THWC for chunk in chunks])
+def film_of(engine: Engine, card: Card) -> tuple[Any, Any]:
+    return made(engine, card, small(card, seconds=5.0, negative_prompt=None, steps=2))
 
 
 def test_under_a_budget_parts_take_turns_and_no_bit_changes(card: Card) -> None:
-    roomy = Engine(residency=KeptParts(1 << 40))
-    whole = film_of(roomy, card)
-    adapter: Any = roomy.adapter(card)
-    needs = adapter.needs(small(card, seconds=5.0, negative_prompt=None), How())
-    tight = KeptParts((needs.size_bytes(apart=True) + needs.size_bytes(apart=False)) // 2)
-    engine = Engine(residency=tight)
-    for _ in range(2):
-        assert np.array_equal(film_of(engine, card), whole)
-        assert tight.loaded_bytes < sum(adapter.networks.sizes.values()), "some had to give way"
-    plan = engine.plan(card)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
+    parts_take_turns_and_no_bit_changes(film_of, card, small(card, seconds=5.0, negative_prompt=None))
 
 
 def test_blocks_that_visit_the_device_one_at_a_time_make_the_same_film(card: Card) -> None:
     plain, turning, how = H3Adapter(card), H3Adapter(card), How(apart=True, blocks=True)
     turning.accelerate(how, Dress(how))
     request, inputs = asked(plain, "clip", steps=2)
-    ends = []
-    for adapter in (plain, turning):
-        state = adapter.prepare(adapter.encode(request, inputs), 7)
-        for index in range(2):
-            state = adapter.step(state, index)
-        ends.append(state.to_bytes())
-    assert ends[0] == ends[1]
+    blocks_that_visit_end_alike(plain, turning, request, inputs)
     with_all, by_turns = (
         sum(stage.parts.values())
         for adapter, way in ((plain, How()), (turning, how))

@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tiny_kandinsky6
 import torch
+from parts_in_memory import (
+    blocks_that_visit_end_alike,
+    counted,
+    made,
+    parts_take_turns_and_no_bit_changes,
+    parts_take_what_their_headers_say,
+    what_cannot_fit_is_refused_and_the_next_is_made,
+)
 from small_requests import picture, small
+from step_by_step import FROM_PICTURE, first_frame
+from tiny_cards import published_card
 from tiny_kandinsky6 import KANDINSKY_6
 
 from rushes.acceleration.dress import Dress
-from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
-from rushes.catalogue.cards.kandinsky6 import CARDS
-from rushes.contract.media import FrameImage, Media
 from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts, tensor_bytes
-from rushes.errors import OutOfMemory
-from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.kandinsky6 import memory
 from rushes.models.kandinsky6.adapter import KandinskyAdapter
 from rushes.models.kandinsky6.film import decoded, pictured
 from rushes.models.parts import How
 
-PARTS = ("text_encoder", "text_encoder_2", "transformer", "vae", "audio_vae", "vocoder")
-FROM_PICTURE = Media(frame_images=(FrameImage("x", "first"),))
-
-
-def with_folder(folder: Path) -> Card:
-    found = next(card for card in CARDS if card.weights is not None and card.weights.layout == KANDINSKY_6)
-    assert found.weights is not None
-    return replace(found, weights=replace(found.weights, folder=str(folder)))
-
 
 @pytest.fixture(scope="module")
 def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
-    return with_folder(tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "tiny"))
+    return published_card(KANDINSKY_6).in_folder(tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "tiny"))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +44,9 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Card:
         patch.setattr(tiny_kandinsky6, "AXES", (8, 12, 12))
         patch.setattr(tiny_kandinsky6, "TEXT_WIDTH", 64)
         patch.setattr(tiny_kandinsky6, "PIXELS_WIDTH", 16)
-        return with_folder(tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "wide"))
+        return published_card(KANDINSKY_6).in_folder(
+            tiny_kandinsky6.built(tmp_path_factory.mktemp("kandinsky") / "wide")
+        )
 
 
 def asked(card: Card, **more: Any) -> Any:
@@ -59,17 +54,12 @@ def asked(card: Card, **more: Any) -> Any:
 
 
 def film(engine: Engine, card: Card, **more: Any) -> tuple[Any, Any]:
-    _, chunks = engine.generate(asked(card, **more), card, lambda progress: None)
-    made = list(chunks)
-    return tuple(np.concatenate(parts) for parts in zip(*((c.frames_THWC, c.audio) for c in made), strict=True))
+    return made(engine, card, asked(card, **more))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_parts_take_what_their_headers_say(wide: Card, dtype: torch.dtype) -> None:
-    parts = KandinskyAdapter(wide, dtype=dtype).parts
-    for name in PARTS:
-        size_bytes = tensor_bytes(getattr(parts, name))
-        assert parts.kept.sizes[name] == pytest.approx(size_bytes, rel=0.12), name
+    parts_take_what_their_headers_say(KandinskyAdapter(wide, dtype=dtype).networks)
 
 
 @pytest.mark.parametrize("pictured", [False, True], ids=["words", "picture"])
@@ -79,13 +69,12 @@ def test_a_step_makes_what_is_foretold(wide: Card, dtype: torch.dtype, pictured:
     for side, guidance in ((640, 5), (64, 1)):
         media = {"media": FROM_PICTURE} if pictured else {}
         request = asked(wide, width=side, height=side, guidance_scale=guidance, **media)
-        inputs = Inputs(keyframes=((0, picture(1, side, side)),)) if pictured else NO_INPUTS
-        state = adapter.prepare(adapter.encode(request, inputs), 7)
+        first = picture(1, side, side) if pictured else None
+        state = adapter.prepare(adapter.encode(request, first_frame(first)), 7)
         adapter.parts.kept.get("transformer")  # loaded before it is counted
-        with TensorBytes() as counted:
-            adapter.step(state, 0)
+        most = counted(adapter.step, state, 0)
         foretold = memory.step_bytes(adapter.layout, state.condition.numbers, dtype.itemsize, pictured=pictured)
-        assert counted.most == pytest.approx(foretold, rel=memory.ERROR), side
+        assert most == pytest.approx(foretold, rel=memory.ERROR), side
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -94,20 +83,16 @@ def test_words_pictures_film_and_sound_make_what_is_foretold(wide: Card, dtype: 
     layout, parts, size = adapter.layout, adapter.parts, dtype.itemsize
     state = adapter.prepare(adapter.encode(asked(wide, width=320, height=320)), 7)
     numbers, vae, vocoder = state.condition.numbers, parts.vae, parts.vocoder
-    with TensorBytes() as counted:
-        adapter.encode(asked(wide))
-    assert counted.most == pytest.approx(memory.words_bytes(layout, size), rel=memory.ERROR)
-    with TensorBytes() as counted:
-        pictured(picture(1, 320, 320), vae, adapter.device)
-    assert counted.most == pytest.approx(memory.encoding_bytes(layout, numbers, size), rel=memory.ERROR)
+    most = counted(adapter.encode, asked(wide))
+    assert most == pytest.approx(memory.words_bytes(layout, size), rel=memory.ERROR)
+    most = counted(pictured, picture(1, 320, 320), vae, adapter.device)
+    assert most == pytest.approx(memory.encoding_bytes(layout, numbers, size), rel=memory.ERROR)
     for tiles in (False, True):
-        with TensorBytes() as counted:
-            list(decoded(state.latent_BTHWC, vae, tiles=tiles))
+        most = counted(list, decoded(state.latent_BTHWC, vae, tiles=tiles))
         foretold = memory.decoding_bytes(layout, numbers, size, tiles=tiles)
-        assert counted.most == pytest.approx(foretold, rel=memory.ERROR)
-    with TensorBytes() as counted, torch.no_grad():
-        vocoder(torch.randn(1, tiny_kandinsky6.MELS, 2 * numbers.sounds))
-    assert counted.most == pytest.approx(memory.wave_bytes(layout, numbers), rel=memory.ERROR)
+        assert most == pytest.approx(foretold, rel=memory.ERROR)
+    most = counted(vocoder, torch.randn(1, tiny_kandinsky6.MELS, 2 * numbers.sounds))
+    assert most == pytest.approx(memory.wave_bytes(layout, numbers), rel=memory.ERROR)
 
 
 def test_a_larger_clip_needs_more_and_a_silent_one_less(card: Card) -> None:
@@ -124,15 +109,7 @@ def test_a_larger_clip_needs_more_and_a_silent_one_less(card: Card) -> None:
 
 
 def test_under_a_budget_parts_take_turns_and_no_bit_of_film_or_sound_changes(card: Card) -> None:
-    roomy = Engine(residency=KeptParts(1 << 40))
-    whole = film(roomy, card)
-    adapter: Any = roomy.adapter(card)
-    engine = Engine(residency=KeptParts(int(adapter.needs(asked(card), How()).size_bytes(apart=True) * 1.02)))
-    for _ in range(2):
-        assert all(map(np.array_equal, film(engine, card), whole))
-    plan = engine.plan(card)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
+    plan = parts_take_turns_and_no_bit_changes(film, card, asked(card))
     assert "decoding in stretches of time that overlap" in plan.said()
 
 
@@ -140,13 +117,7 @@ def test_blocks_that_visit_the_device_one_at_a_time_make_the_same_film(card: Car
     plain, turning = KandinskyAdapter(card), KandinskyAdapter(card)
     turning.accelerate(How(blocks=True), Dress(How(blocks=True)))
     request = asked(card, guidance_scale=5)
-    ends = []
-    for adapter in (plain, turning):
-        state = adapter.prepare(adapter.encode(request), 7)
-        for index in range(2):
-            state = adapter.step(state, index)
-        ends.append(state.to_bytes())
-    assert ends[0] == ends[1]
+    blocks_that_visit_end_alike(plain, turning, request)
     few = turning.needs(request, How(apart=True, blocks=True)).stages[2]
     assert sum(few.parts.values()) <= sum(plain.needs(request, How()).stages[2].parts.values())
 
@@ -162,14 +133,14 @@ def test_a_decoder_by_tiles_makes_other_frames_that_are_near(card: Card) -> None
     assert 0 < off.mean() < 8, "of 255 levels"
 
 
-def test_fast_is_exact_where_there_is_room(card: Card) -> None:
-    """It has nothing that makes a clip quicker: it may go further down the ladder, and says what it did."""
+def test_two_steps_at_fast_are_exact_where_there_is_room(card: Card) -> None:
+    """The first and the last are always computed. It may go further down the ladder, and says what it did."""
     engine = Engine()
     exact = film(engine, card)
     assert all(map(np.array_equal, film(engine, card, quality="fast"), exact))
     plan = engine.plan(card)
     assert plan is not None
-    assert plan.exactness == "exact"
+    assert plan.tried == ()
     lower = plan.lowered("decoding")
     assert lower is not None
     tiled = lower.lowered("decoding")
@@ -178,12 +149,8 @@ def test_fast_is_exact_where_there_is_room(card: Card) -> None:
 
 
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(card: Card) -> None:
-    adapter: Any = Engine().adapter(card)
-    kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=False))
-    engine = Engine(residency=kept)
-    with pytest.raises(OutOfMemory, match=r"1280x720 and 5 seconds need about .* most of it for (decoding|steps)"):
-        film(engine, card, width=1280, height=720, seconds=5)
-    assert kept.keys == ()
-    frames, samples = film(engine, card)
+    numbers = r"1280x720 and 5 seconds need about .* most of it for (decoding|steps)"
+    larger = {"width": 1280, "height": 720, "seconds": 5}
+    frames, samples = what_cannot_fit_is_refused_and_the_next_is_made(film, card, asked(card), numbers, **larger)
     assert frames.shape[1:] == (64, 64, 3)
     assert len(samples) > 0

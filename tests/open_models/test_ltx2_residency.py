@@ -7,24 +7,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tiny_ltx2
 import torch
+from parts_in_memory import (
+    counted,
+    made,
+    parts_take_turns_and_no_bit_changes,
+    parts_take_what_their_headers_say,
+    what_cannot_fit_is_refused_and_the_next_is_made,
+)
 from small_requests import small
+from tiny_cards import hashes_of
 from tiny_ltx2 import DISTILLED, SECOND
 
-from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.contract.media import FrameImage, Media
 from rushes.engine.engine import Engine
-from rushes.engine.residency import KeptParts, tensor_bytes
-from rushes.errors import OutOfMemory
+from rushes.engine.residency import KeptParts
 from rushes.models.ltx2 import memory
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import decoded
 from rushes.models.parts import How
-from rushes.weights.checkpoint import hashed, looked_at
 
 PARTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
 
@@ -34,25 +38,19 @@ def asked(card: Card, **more: Any) -> Any:
 
 
 def film(engine: Engine, card: Card, **more: Any) -> tuple[Any, Any]:
-    _, chunks = engine.generate(asked(card, **more), card, lambda progress: None)
-    made = list(chunks)
-    return tuple(np.concatenate(parts) for parts in zip(*((c.frames_THWC, c.audio) for c in made), strict=True))
+    return made(engine, card, asked(card, **more))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_parts_take_what_their_headers_say(tiny_card: Callable[..., Card], dtype: torch.dtype) -> None:
-    parts = Ltx2Adapter(tiny_card(SECOND), dtype=dtype).parts
-    for name in PARTS:
-        assert parts.kept.sizes[name] == pytest.approx(tensor_bytes(getattr(parts, name)), rel=0.12), name
+    parts_take_what_their_headers_say(Ltx2Adapter(tiny_card(SECOND), dtype=dtype).networks)
 
 
 def middling(card: Card, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
     """`card` with a transformer and an autoencoder wide enough that no constant hides the rest."""
     monkeypatch.setattr(tiny_ltx2, "VIDEO_WIDTH", 128)
     monkeypatch.setattr(tiny_ltx2, "SOUND_WIDTH", 64)
-    built = tiny_ltx2.built(SECOND, folder)
-    assert card.weights is not None
-    return replace(card, weights=replace(card.weights, folder=str(built)))
+    return card.in_folder(tiny_ltx2.built(SECOND, folder))
 
 
 @pytest.mark.parametrize("first", [(), (FrameImage("x", "first"),)], ids=["words", "picture"])
@@ -74,13 +72,12 @@ def test_a_step_makes_what_is_foretold(
         held = {"held": torch.zeros(1, places, 1), "clean": torch.zeros(1, places, adapter.layout.channels)}
         state = replace(state, condition=replace(state.condition, given=held))
     adapter.parts.kept.get("transformer")  # loaded before it is counted
-    with TensorBytes() as counted:
-        adapter.step(state, 0)
+    most = counted(lambda: adapter.step(state, 0))
     shape = memory.shape_of(request, native, adapter.layout, rows=2)
     frame = state.condition.numbers.rows * state.condition.numbers.cols
     shape = replace(shape, tokens=shape.tokens - len(first) * frame)  # it stands in the film's own place
     foretold = memory.step_bytes(adapter.layout, shape, dtype.itemsize)
-    assert counted.most == pytest.approx(foretold, rel=memory.ERROR)
+    assert most == pytest.approx(foretold, rel=memory.ERROR)
 
 
 def test_words_film_and_sound_make_what_is_foretold(tiny_card: Callable[..., Card]) -> None:
@@ -90,18 +87,16 @@ def test_words_film_and_sound_make_what_is_foretold(tiny_card: Callable[..., Car
     native = adapter.native(request)
     numbers = adapter.condition(request, ()).numbers
     vae = adapter.parts.vae
-    with TensorBytes() as counted:
-        latent = torch.randn(1, adapter.layout.channels, numbers.frames, numbers.rows, numbers.cols)
-        list(decoded(latent, vae, adapter.layout.time))
-    assert counted.most == pytest.approx(memory.decoding_bytes(adapter.layout, native), rel=memory.ERROR)
+    shape = (1, adapter.layout.channels, numbers.frames, numbers.rows, numbers.cols)
+    most = counted(lambda: list(decoded(torch.randn(shape), vae, adapter.layout.time)))
+    assert most == pytest.approx(memory.decoding_bytes(adapter.layout, native), rel=memory.ERROR)
     vocoder = adapter.parts.vocoder
-    with TensorBytes() as counted, torch.no_grad():
-        vocoder(torch.randn(1, 2, round(native.num_frames / native.fps * 100), tiny_ltx2.MEL_BINS))
-    assert counted.most == pytest.approx(memory.wave_bytes(adapter.layout, native), rel=memory.ERROR)
-    with TensorBytes() as counted:
-        adapter.condition(request, ())
+    mels = (1, 2, round(native.num_frames / native.fps * 100), tiny_ltx2.MEL_BINS)
+    most = counted(lambda: vocoder(torch.randn(mels)))
+    assert most == pytest.approx(memory.wave_bytes(adapter.layout, native), rel=memory.ERROR)
+    most = counted(lambda: adapter.condition(request, ()))
     foretold = max(memory.encoder_bytes(adapter.layout, 1, 4), memory.connectors_bytes(adapter.layout, 1, 4))
-    assert counted.most == pytest.approx(foretold, rel=memory.ERROR)
+    assert most == pytest.approx(foretold, rel=memory.ERROR)
 
 
 def test_what_is_given_is_foretold_too_and_a_larger_film_needs_more(tiny_card: Callable[..., Card]) -> None:
@@ -123,12 +118,7 @@ def test_what_is_given_is_foretold_too_and_a_larger_film_needs_more(tiny_card: C
 
 def test_two_models_have_one_of_what_is_the_same_in_both(tiny_card: Callable[..., Card]) -> None:
     one, other = tiny_card(SECOND), tiny_card(SECOND + DISTILLED)
-    hashes: dict[Path, str] = {}
-    for card in (one, other):
-        assert card.weights is not None
-        folder = Path(card.weights.folder or "")
-        hashes |= {folder / file.name: file.sha256 for file in hashed(folder, looked_at(folder).files)}
-    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes))
+    engine = Engine(residency=KeptParts(1 << 40, lambda: hashes_of(one, other)))
     adapters: list[Any] = [engine.adapter(card) for card in (one, other)]
     assert one.weights != other.weights
     for name in PARTS:
@@ -137,44 +127,15 @@ def test_two_models_have_one_of_what_is_the_same_in_both(tiny_card: Callable[...
 
 def test_under_a_budget_parts_take_turns_and_no_bit_of_film_or_sound_changes(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(SECOND)
-    roomy = Engine(residency=KeptParts(1 << 40))
-    whole = film(roomy, card)
-    adapter: Any = roomy.adapter(card)
-    apart_bytes = int(adapter.needs(asked(card), How()).size_bytes(apart=True) * 1.02)
-    tight = KeptParts(apart_bytes)
-    loads: list[int] = []
-    tight.before_load = lambda: None
-    part = tight.part
-
-    def watched(key: str, size_bytes: int, load: Callable[[], Any], **how: Any) -> Any:
-        def counted() -> Any:
-            loads.append(1)
-            return load()
-
-        given = part(key, size_bytes, counted, **how)
-        assert tight.loaded_bytes <= apart_bytes
-        return given
-
-    tight.part = watched  # type: ignore[method-assign]
-    engine = Engine(residency=tight)
-    for _ in range(2):
-        assert all(map(np.array_equal, film(engine, card), whole))
-    plan = engine.plan(card)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
-    assert len(loads) > len(PARTS), "some had to give way, and were loaded again"
+    parts_take_turns_and_no_bit_changes(film, card, asked(card))
 
 
 def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made(
     tiny_card: Callable[..., Card],
 ) -> None:
     card = tiny_card(SECOND)
-    adapter: Any = Engine().adapter(card)
-    kept = KeptParts(adapter.needs(asked(card), How()).size_bytes(apart=False))
-    engine = Engine(residency=kept)
-    with pytest.raises(OutOfMemory, match=r"1280x720 and 10 seconds need about .* most of it for (decoding|steps)"):
-        film(engine, card, width=1280, height=720, seconds=10)
-    assert kept.keys == ()
-    frames, samples = film(engine, card)
+    numbers = r"1280x720 and 10 seconds need about .* most of it for (decoding|steps)"
+    larger = {"width": 1280, "height": 720, "seconds": 10}
+    frames, samples = what_cannot_fit_is_refused_and_the_next_is_made(film, card, asked(card), numbers, **larger)
     assert frames.shape[1:] == (64, 64, 3)
     assert len(samples) > 0

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
+from parts_in_memory import made, parts_take_turns_and_no_bit_changes, what_cannot_fit_is_refused_and_the_next_is_made
 from small_requests import small
+from tiny_cards import hashes_of
 from tiny_wan import EXPERTS, TEXT
 
 from rushes.catalogue.card import Card
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts
-from rushes.errors import OutOfMemory
-from rushes.models.parts import How
-from rushes.weights.checkpoint import hashed, looked_at
 
 
-def film(engine: Engine, card: Card, **asked: Any) -> Any:
-    _, chunks = engine.generate(small(card, steps=4, **asked), card, lambda progress: None)
-    return np.concatenate([chunk.frames_THWC for chunk in chunks])
-
-
-def folder_of(card: Card) -> Path:
-    assert card.weights is not None
-    return Path(card.weights.folder or "")
-
-
-def hashes_of(*cards: Card) -> dict[Path, str]:
-    found = {}
-    for card in cards:
-        folder = folder_of(card)
-        found |= {folder / file.name: file.sha256 for file in hashed(folder, looked_at(folder).files)}
-    return found
+def film(engine: Engine, card: Card, **asked: Any) -> tuple[Any, Any]:
+    return made(engine, card, small(card, **asked))
 
 
 def test_two_models_have_one_of_what_is_the_same_in_both(tiny_card: Callable[..., Card]) -> None:
@@ -56,51 +40,18 @@ def test_two_models_have_one_of_what_is_the_same_in_both(tiny_card: Callable[...
 
 def test_under_a_budget_parts_take_turns_and_no_bit_changes(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(EXPERTS)
-    roomy = KeptParts(1 << 40)
-    whole = film(Engine(residency=roomy), card)
-
-    class Watched(KeptParts):
-        most_bytes = 0
-        loads = 0
-
-        def part(self, key: str, size_bytes: int, load: Callable[[], Any], **how: Any) -> Any:
-            def counted() -> Any:
-                self.loads += 1
-                return load()
-
-            given = super().part(key, size_bytes, counted, **how)
-            self.most_bytes = max(self.most_bytes, self.loaded_bytes)
-            return given
-
-    engine = Engine(residency=roomy)
-    adapter: Any = engine.adapter(card)
-    needs = adapter.needs(small(card, steps=4), How())
-    apart_bytes = needs.size_bytes(apart=True)
-    assert apart_bytes < needs.size_bytes(apart=False)
-    tight = Watched(int(apart_bytes * 1.02))
-    engine = Engine(residency=tight)
-    for seed in (7, 7):
-        assert np.array_equal(film(engine, card, seed=seed), whole)
-    plan = engine.plan(card)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
-    assert plan.exactness == "exact"
-    assert tight.most_bytes <= int(apart_bytes * 1.02)
-    assert tight.loads >= 4
+    large = {"width": 256, "height": 256}  # so that decoding, the last of all, wants the most
+    parts_take_turns_and_no_bit_changes(partial(film, **large), card, small(card, **large))
 
 
 def test_a_clip_that_cannot_fit_is_refused_before_a_part_is_loaded_and_the_next_is_made(
     tiny_card: Callable[..., Card],
 ) -> None:
     card = tiny_card(TEXT)
-    adapter: Any = Engine().adapter(card)
-    enough = adapter.needs(small(card), How()).size_bytes(apart=False)
-    kept = KeptParts(enough)
-    engine = Engine(residency=kept)
-    with pytest.raises(OutOfMemory, match=r"1280x720 and 5 seconds need about .* are there; tried: parts of the model"):
-        film(engine, card, width=1280, height=720, seconds=5)
-    assert kept.keys == ()
-    assert film(engine, card).shape == (17, 64, 64, 3)
+    numbers = r"1280x720 and 5 seconds need about .* are there; tried: parts of the model"
+    larger = {"width": 1280, "height": 720, "seconds": 5}
+    frames, _ = what_cannot_fit_is_refused_and_the_next_is_made(film, card, small(card), numbers, **larger)
+    assert frames.shape == (17, 64, 64, 3)
 
 
 def test_the_plan_is_what_the_clip_was_made_by(tiny_card: Callable[..., Card]) -> None:
@@ -108,12 +59,12 @@ def test_the_plan_is_what_the_clip_was_made_by(tiny_card: Callable[..., Card]) -
     engine = Engine()
     film(engine, card, quality="fast")
     fast = engine.plan(card)
-    exact_film = film(engine, card)
+    exact_film, _ = film(engine, card)
     exact = engine.plan(card)
     assert fast is not None
     assert exact is not None
     assert (fast.exactness, exact.exactness) == ("lossy", "exact")
-    assert np.array_equal(exact_film, film(Engine(), card)), "nothing of the fast one is left"
+    assert np.array_equal(exact_film, film(Engine(), card)[0]), "nothing of the fast one is left"
     assert torch.is_grad_enabled()
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_whole
+from parts_in_memory import ROOMY, made, parts_take_turns_and_no_bit_changes
 from small_requests import small
+from step_by_step import joined
 from test_whole_equals_stock import of
 from tiny_wan import TEXT
 from tiny_whole import COGVIDEOX
@@ -29,9 +31,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Card:
     return of(tiny_whole.built(COGVIDEOX, tmp_path_factory.mktemp("whole") / "cog"))
 
 
-def film(engine: Engine, card: Card, **asked: Any) -> Any:
-    _, chunks = engine.generate(small(card, **{"steps": 2, **asked}), card, lambda progress: None)
-    return np.concatenate([chunk.frames_THWC for chunk in chunks])
+def film(engine: Engine, card: Card) -> tuple[Any, Any]:
+    return made(engine, card, small(card, steps=2))
 
 
 def test_its_parts_take_what_their_headers_say(whole: Card) -> None:
@@ -43,7 +44,7 @@ def test_its_parts_take_what_their_headers_say(whole: Card) -> None:
 
 
 def test_a_look_at_what_it_needs_loads_nothing_and_foretells_its_parts_alone(whole: Card) -> None:
-    kept = KeptParts(1 << 40)
+    kept = KeptParts(ROOMY)
     adapter = WholeAdapter(whole, residency=kept)
     needs = adapter.needs(small(whole), How())
     assert kept.keys == ()
@@ -58,10 +59,10 @@ def test_a_look_at_what_it_needs_loads_nothing_and_foretells_its_parts_alone(who
 def test_it_is_refused_with_the_numbers_before_a_part_is_loaded_and_the_next_job_of_another_model_is_made(
     tiny_card: Callable[..., Card], whole: Card
 ) -> None:
-    made = tiny_card(TEXT)
-    kept = KeptParts(1 << 40)
+    other = tiny_card(TEXT)
+    kept = KeptParts(ROOMY)
     engine = Engine(residency=kept)
-    alone = film(engine, made)
+    alone = film(engine, other)
     adapter: Any = engine.adapter(whole)
     loads: list[str] = []
     kept.before_load = lambda: loads.append("loaded")
@@ -69,26 +70,14 @@ def test_it_is_refused_with_the_numbers_before_a_part_is_loaded_and_the_next_job
     with pytest.raises(OutOfMemory, match=r"need about .* here, most of it for .*; .* are there; tried: parts of the"):
         film(engine, whole)
     assert loads == []
-    kept._memory_bytes = 1 << 40
-    assert np.array_equal(film(engine, made), alone)
-    assert len(film(engine, whole)) > 1
-    assert np.array_equal(film(engine, made), alone)
+    kept._memory_bytes = ROOMY
+    assert all(map(np.array_equal, film(engine, other), alone))
+    assert len(film(engine, whole)[0]) > 1
+    assert all(map(np.array_equal, film(engine, other), alone))
 
 
 def test_where_its_parts_fit_one_at_a_time_they_give_way_to_each_other_and_no_bit_changes(whole: Card) -> None:
-    roomy = Engine(residency=KeptParts(1 << 40))
-    alone = film(roomy, whole)
-    adapter: Any = roomy.adapter(whole)
-    sizes = adapter.networks.sizes
-    kept = KeptParts(int(1.4 * max(sizes.values())))
-    assert kept.budget_bytes() < sum(sizes.values())
-    tight = Engine(residency=kept)
-    for _ in range(2):
-        assert np.array_equal(film(tight, whole), alone)
-        assert len(kept.keys) < len(sizes)
-    plan = tight.plan(whole)
-    assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart"]
+    parts_take_turns_and_no_bit_changes(film, whole, small(whole))
 
 
 @pytest.mark.parametrize("at", [0, 1, 2], ids=["in the first step", "in the second", "in decoding"])
@@ -96,8 +85,8 @@ def test_where_memory_runs_out_in_its_call_the_call_is_made_again_one_rung_lower
     whole: Card, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
     """The call went with its memory, and its state with the call: what is left is to begin anew."""
-    alone = film(Engine(residency=KeptParts(1 << 40)), whole)
-    engine = Engine(residency=KeptParts(1 << 40))
+    alone, _ = film(Engine(residency=KeptParts(ROOMY)), whole)
+    engine = Engine(residency=KeptParts(ROOMY))
     adapter: Any = engine.adapter(whole)
     part, verb = ("transformer", "forward") if at < 2 else ("vae", "decode")
     passes: list[int] = []
@@ -117,7 +106,7 @@ def test_where_memory_runs_out_in_its_call_the_call_is_made_again_one_rung_lower
             told[progress.step] = len(passes)
 
     _, chunks = engine.generate(small(whole, steps=2), whole, watching)
-    assert np.array_equal(np.concatenate([chunk.frames_THWC for chunk in chunks]), alone)
+    assert np.array_equal(joined(chunks)[0], alone)
     plan = engine.plan(whole)
     assert plan is not None
     assert [technique.name for technique in plan.tried] == ["apart"]
@@ -129,7 +118,7 @@ def test_where_memory_runs_out_in_its_call_the_call_is_made_again_one_rung_lower
 def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_is_made(
     whole: Card, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine(residency=KeptParts(1 << 40))
+    engine = Engine(residency=KeptParts(ROOMY))
     alone = film(engine, whole)
     adapter: Any = engine.adapter(whole)
 
@@ -140,7 +129,7 @@ def test_where_no_rung_is_left_the_job_fails_with_the_numbers_and_the_next_one_i
         small_machine.setattr(type(adapter.networks.get("transformer")), "forward", runs_out)
         with pytest.raises(OutOfMemory, match=r"memory ran out in steps; tried: parts of the model loaded one at a"):
             film(engine, whole)
-    assert np.array_equal(film(engine, whole), alone)
+    assert all(map(np.array_equal, film(engine, whole), alone))
 
 
 class Unkept:
