@@ -41,9 +41,8 @@ def test_tensors_are_counted_while_they_live_and_those_from_before_are_not() -> 
 def test_parts_take_what_their_headers_say(tiny_card: Callable[..., Card], kind: str, dtype: torch.dtype) -> None:
     parts = WanAdapter(tiny_card(kind), dtype=dtype).parts
     networks = {"text_encoder": parts.text_encoder, "vae": parts.vae, "transformer": parts.expert("transformer")}
-    for name, network in networks.items():
-        foretold = memory.part_bytes(parts.layout, name, dtype.itemsize)
-        assert foretold == pytest.approx(tensor_bytes(network), rel=0.12), name  # rotary tables are in no file
+    for name, network in networks.items():  # rotary tables are in no file
+        assert parts.kept.sizes[name] == pytest.approx(tensor_bytes(network), rel=0.12), name
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from rushes.models.components import Parts
 from rushes.models.kept import KeptNetworks, Network
 from rushes.models.parts import Residency, here_by_turns
 from rushes.models.wan.layout import Layout
-from rushes.models.wan.memory import FLOAT32, part_bytes
+from rushes.models.wan.memory import FLOAT32, KEPT_IN_FLOAT32
 
 KINDS = {
     "UMT5EncoderModel": UMT5EncoderModel,
@@ -29,23 +28,17 @@ class Networks(KeptNetworks):
     """Those of `layout`. A transformer's size is with what the library keeps in float32 of it."""
 
     def __init__(self, layout: Layout, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
-        self._layout, self._number_bytes = layout, dtype.itemsize
         found = layout.checkpoint
 
         def network(name: str) -> Network:
-            here = here_by_turns(int(found.config(name)["num_layers"])) if name in layout.experts else 1.0
-            return Network(KINDS[found.parts[name]], torch.float32 if name in FLOAT32 else dtype, here)
+            kind = KINDS[found.parts[name]]
+            if name not in layout.experts:
+                return Network(kind, torch.float32 if name in FLOAT32 else dtype)
+            return Network(kind, dtype, here_by_turns(int(found.config(name)["num_layers"])), KEPT_IN_FLOAT32)
 
         super().__init__(
             found, device, residency, {name: network(name) for name, kind in found.parts.items() if kind in KINDS}
         )
-
-    @cached_property
-    def sizes(self) -> dict[str, int]:
-        return {name: part_bytes(self._layout, name, self._number_bytes) for name in self.kinds}
-
-    def int8_bytes(self, name: str) -> int:
-        return part_bytes(self._layout, name, self._number_bytes, int8=True)
 
 
 class Components(Parts):

@@ -7,14 +7,11 @@ Imports no tensor library.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from math import prod
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
-from rushes.models.parts import BLOCKS, How, Needs
+from rushes.models.parts import How, Needs
 from rushes.models.wan.layout import Layout
-from rushes.weights import header
 
 if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
@@ -27,7 +24,6 @@ FLOAT32 = frozenset({"vae", "image_encoder"})
 KEPT_IN_FLOAT32 = ("time_embedder", "scale_shift_table", "norm1", "norm2", "norm3")
 """Of a transformer's tensors, as the library loads them (its `_keep_in_fp32_modules`)."""
 
-SCALE_BYTES = 4  # to a row of a matrix in eight bits
 PIECES_LEFT = 512  # tokens of text, beside which the least clip is small
 
 # Bytes to a token and width, by the bytes of a number: attention holds its three projections and what they are made
@@ -45,25 +41,6 @@ SCORES = {4: 8.4, 2: 4.2}  # of the text encoder: bytes to a head and pair of pi
 SEEN_BYTES = 1 << 26  # by CLIP, of a picture that is made as small as it learned
 TILE = 256
 """Pixels a side of a tile, for a decoder that works by tiles."""
-
-
-def part_bytes(layout: Layout, name: str, number_bytes: int, *, int8: bool = False) -> int:
-    """What the part `name` takes once it is loaded in numbers of so many bytes; `int8` is for transformers alone."""
-    int8 = int8 and name in layout.experts
-    return _part_bytes(layout.checkpoint.folder / name, 4 if name in FLOAT32 else number_bytes, int8)
-
-
-@lru_cache(maxsize=64)
-def _part_bytes(folder: Path, number_bytes: int, int8: bool) -> int:
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
-        for name, tensor in header.tensors(path).items():
-            if int8 and len(tensor.shape) == 2 and name.startswith(BLOCKS):
-                total += prod(tensor.shape) + SCALE_BYTES * tensor.shape[0]
-                continue
-            kept = any(part in KEPT_IN_FLOAT32 for part in name.split("."))
-            total += prod(tensor.shape) * (4 if kept and folder.name.startswith("transformer") else number_bytes)
-    return total
 
 
 def needs(
