@@ -33,7 +33,8 @@ def main() -> None:
     if find_spec("torch") is None or find_spec("diffusers") is None:
         print("open_models: left out, this environment has no torch: pip install 'rushes[torch]'")
         return
-    record = Record("open_models", asked)
+    name = "open_models" if asked.family == "wan" else f"open_models-{asked.family}"  # a section for each
+    record = Record(name, asked, program="benchmarks.open_models")
     sizes = {name: getattr(asked, name) for name in ("width", "height", "seconds", "steps")}
     record.keep(section(asked.random, asked.checkpoint, asked.like, sizes, asked.repeat, True, _tell, asked.family))
 
