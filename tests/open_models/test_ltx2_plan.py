@@ -12,6 +12,7 @@ import pytest
 import tiny_ltx2
 import torch
 from elsewhere import go_on_elsewhere, to_the_end
+from parts_in_memory import steps_run_out_of_memory
 from small_requests import film, picture, small, sound
 from tiny_cards import with_weights
 from tiny_ltx2 import DISTILLED, SECOND
@@ -301,14 +302,7 @@ def test_a_fast_clip_without_room_is_made_in_eight_bits_and_the_exact_one_after_
 
     exact = clip()
     adapter: Any = engine.adapter(card)
-    failures, step = [MemoryError(), MemoryError()], adapter.step
-
-    def failing(state: Any, index: int) -> Any:
-        if failures:
-            raise failures.pop()
-        return step(state, index)
-
-    monkeypatch.setattr(adapter, "step", failing)
+    steps_run_out_of_memory(adapter, monkeypatch)
     rounded = clip(quality="fast")
     plan = engine.plan(card)
     assert plan is not None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from parts_in_memory import steps_run_out_of_memory
 from small_requests import small
 from tiny_wan import ANY, TEXT
 from torch.nn.functional import linear
@@ -20,7 +21,6 @@ from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts, tensor_bytes
 from rushes.models.int8 import Int8Linear
 from rushes.models.parts import How
-from rushes.models.wan import memory
 from rushes.models.wan.adapter import WanAdapter
 
 
@@ -62,7 +62,7 @@ def test_what_is_foretold_of_it_is_there_and_is_less(
     adapter.accelerate(How(int8=True), lambda network: None)
     network = adapter.parts.expert("transformer")
     assert all(isinstance(block.attn1.to_q, Int8Linear) for block in network.blocks)
-    foretold = memory.part_bytes(adapter.layout, "transformer", dtype.itemsize, int8=True)
+    foretold = adapter.networks.int8_bytes("transformer")
     assert foretold == pytest.approx(tensor_bytes(network), rel=0.12)
     assert foretold < plain_bytes
     request = small(tiny_card(kind))
@@ -79,18 +79,11 @@ def test_a_fast_clip_without_room_is_made_in_eight_bits_and_the_exact_one_after_
     exact = film(engine, card)
     adapter: Any = engine.adapter(card)
     before = bits_of(adapter.parts.expert("transformer"))
-    failures, step = [MemoryError(), MemoryError()], adapter.step
-
-    def failing(state: Any, index: int) -> Any:
-        if failures:
-            raise failures.pop()
-        return step(state, index)
-
-    monkeypatch.setattr(adapter, "step", failing)
+    steps_run_out_of_memory(adapter, monkeypatch, times=3)
     rounded = film(engine, card, quality="fast")
     plan = engine.plan(card)
     assert plan is not None
-    assert [technique.name for technique in plan.tried] == ["apart", "int8"]
+    assert [technique.name for technique in plan.tried] == ["passes", "apart", "int8"]
     assert "the transformer's matrices in eight bits (lossy)" in plan.said()
     assert 30 < psnr_db(rounded, exact) < float("inf")
     assert np.array_equal(film(engine, card), exact), "bit for bit"
@@ -106,6 +99,6 @@ def test_it_is_a_rung_of_fast_clips_alone(tiny_card: Callable[..., Card]) -> Non
             names[quality].append(plan.techniques[-1].name)
     assert names == {
         "exact": ["apart", "blocks"],
-        "high": ["apart", "blocks", "pieces"],
-        "fast": ["apart", "int8", "blocks", "pieces"],
+        "high": ["passes", "apart", "blocks", "pieces"],
+        "fast": ["passes", "apart", "int8", "blocks", "pieces"],
     }
