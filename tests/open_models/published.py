@@ -6,13 +6,14 @@ Their files take no room on a disk that keeps holes. What is read of them, confi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel, WanVACETransformer3DModel
+from torch.utils._device import _device_constructors
 from transformers import CLIPVisionConfig, CLIPVisionModel, UMT5Config, UMT5EncoderModel
 
 from rushes.models.wan.chance import SIZES
@@ -30,6 +31,9 @@ CLIP_H = {
 }
 _SEEN = {"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120}
 _VACE = {"vace_in_channels": 96}
+
+Shapes = Callable[[str, str], dict[str, tuple[int, ...]]]
+"""The tensors of a network by name, of a class and the JSON of a configuration."""
 
 TRANSFORMERS: dict[str, dict[str, Any]] = {
     "wan2.1-t2v-1.3b": _SMALL,
@@ -64,14 +68,7 @@ def built(id: str, folder: Path) -> Path:
     index["boundary_ratio"] = 0.875 if "transformer_2" in parts else None
     index["tokenizer"] = ["transformers", "T5TokenizerFast"]
     index["scheduler"] = ["diffusers", "UniPCMultistepScheduler"]
-    for name in ("tokenizer", "scheduler", *parts):
-        (folder / name).mkdir(parents=True)
-    for name, (library, kind, said) in parts.items():
-        index[name] = [library, kind]
-        (folder / name / "config.json").write_text(json.dumps(said), "utf-8")
-        write(folder / name / "model.safetensors", _shapes(kind, json.dumps(said)))
-    (folder / "model_index.json").write_text(json.dumps(index), "utf-8")
-    return folder
+    return written(folder, index, parts, _shapes)
 
 
 def count(id: str) -> int:
@@ -85,15 +82,41 @@ def count(id: str) -> int:
 def _shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
     """The tensors of a network of this configuration, by name."""
     config = json.loads(said)
+    networks: dict[str, Callable[[], Any]] = {
+        "UMT5EncoderModel": lambda: UMT5EncoderModel(UMT5Config(**config)),
+        "CLIPVisionModel": lambda: CLIPVisionModel(CLIPVisionConfig(**config)),
+        "AutoencoderKLWan": lambda: AutoencoderKLWan.from_config(config),
+        "WanTransformer3DModel": lambda: WanTransformer3DModel.from_config(config),
+        "WanVACETransformer3DModel": lambda: WanVACETransformer3DModel.from_config(config),
+    }
+    return shapes_of(outlined(networks[kind]))
+
+
+def outlined(network: Callable[[], Any]) -> Any:
+    """The network, without weights."""
+    # Torch remembers which functions make tensors, and transformers has another `linspace` in place while it loads.
+    _device_constructors.cache_clear()
     with torch.device("meta"):
-        network = {
-            "UMT5EncoderModel": lambda: UMT5EncoderModel(UMT5Config(**config)),
-            "CLIPVisionModel": lambda: CLIPVisionModel(CLIPVisionConfig(**config)),
-            "AutoencoderKLWan": lambda: AutoencoderKLWan.from_config(config),
-            "WanTransformer3DModel": lambda: WanTransformer3DModel.from_config(config),
-            "WanVACETransformer3DModel": lambda: WanVACETransformer3DModel.from_config(config),
-        }[kind]()
+        return network()
+
+
+def shapes_of(network: Any) -> dict[str, tuple[int, ...]]:
+    """The tensors of a network, by name."""
     return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+
+
+def written(
+    folder: Path, index: Mapping[str, Any], parts: Mapping[str, tuple[str, str, Mapping[str, Any]]], shapes: Shapes
+) -> Path:
+    """`parts` by library, class and configuration, beside what `index` names; `folder`, which is given back."""
+    for name in (*(name for name, said in index.items() if isinstance(said, list)), *parts):
+        (folder / name).mkdir(parents=True)
+    for name, (_, kind, config) in parts.items():
+        (folder / name / "config.json").write_text(json.dumps(config), "utf-8")
+        write(folder / name / "model.safetensors", shapes(kind, json.dumps(config)))
+    named = {name: [library, kind] for name, (library, kind, _) in parts.items()}
+    (folder / "model_index.json").write_text(json.dumps({**index, **named}), "utf-8")
+    return folder
 
 
 def write(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:

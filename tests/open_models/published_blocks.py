@@ -143,10 +143,9 @@ def built(id: str, folder: Path) -> Path:
 @cache
 def network(id: str, part: str) -> tuple[Mapping[str, tuple[int, ...]], str]:
     """The tensors of a part by name, and its configuration as it is written."""
-    with torch.device("meta"):
-        made = NETWORKS[id][part]()
+    made = published.outlined(NETWORKS[id][part])
     said = made.config.to_json_string() if hasattr(made.config, "to_json_string") else json.dumps(dict(made.config))
-    return {name: tuple(weight.shape) for name, weight in made.named_parameters()}, said
+    return published.shapes_of(made), said
 
 
 def count(id: str, part: str) -> int:

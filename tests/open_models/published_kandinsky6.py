@@ -12,10 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
 from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
-from published import write
-from torch.utils._device import _device_constructors
+from published import outlined, shapes_of, written
 from transformers import CLIPTextConfig, CLIPTextModel, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
 LITE: dict[str, Any] = {
@@ -106,14 +104,8 @@ def built(id: str, folder: Path) -> Path:
         "tokenizer_2": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", distilled],
     }
-    for name in ("tokenizer", "tokenizer_2", "scheduler", *parts):
-        (folder / name).mkdir(parents=True)
+    written(folder, index, parts, shapes)
     (folder / "scheduler" / "scheduler_config.json").write_text(json.dumps({"shift": 5.0}), "utf-8")
-    for name, (library, kind, said) in parts.items():
-        index[name] = [library, kind]
-        (folder / name / "config.json").write_text(json.dumps(said), "utf-8")
-        write(folder / name / "model.safetensors", shapes(kind, json.dumps(said)))
-    (folder / "model_index.json").write_text(json.dumps(index), "utf-8")
     return folder
 
 
@@ -129,11 +121,7 @@ def shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
         "MMAudioVAE": lambda: MMAudioVAE.from_config(config),
         "MMAudioVocoder": lambda: MMAudioVocoder.from_config(config),
     }
-    # Torch remembers which functions make tensors, and transformers has another `linspace` in place while it loads.
-    _device_constructors.cache_clear()
-    with torch.device("meta"):
-        network = networks[kind]()
-    return {name: tuple(parameter.shape) for name, parameter in network.named_parameters()}
+    return shapes_of(outlined(networks[kind]))
 
 
 def transformer(id: str) -> dict[str, tuple[int, ...]]:
