@@ -14,14 +14,10 @@ from diffusers import (
     HunyuanVideo15Pipeline,
     HunyuanVideo15Transformer3DModel,
 )
-from tiny_text import t5_tokenizer
+from tiny_text import CHAT, t5_tokenizer
 from transformers import ByT5Tokenizer, Qwen2_5_VLTextConfig, Qwen2_5_VLTextModel, T5Config, T5EncoderModel
 
 HUNYUAN_1_5, LTX = "HunyuanVideo15Pipeline", "LTXPipeline"
-CHAT = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant: {% endif %}"
-)
 TEXT_WIDTH, GLYPH_WIDTH = 16, 32
 
 

@@ -12,17 +12,13 @@ from diffusers import (
     Cosmos3OmniTransformer,
     UniPCMultistepScheduler,
 )
-from tiny_text import byte_level
+from tiny_text import CHAT, byte_level
 from tiny_wan import wide_vae
 
 OLD_NORM = "ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning"
 """A warning that the library earns for its sound decoder."""
 
 COSMOS_3 = "Cosmos3OmniPipeline"
-CHAT = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant: {% endif %}"
-)
 SOUND_WIDTH = 8
 
 
