@@ -166,4 +166,5 @@ def _written(side: Side, size: str | None, runners: list[Any], repeat: int) -> s
         f"{counted}.\nThe difference is from exact."
     )
     ends = f"{versions()}; a square product reaches {peak / 1e9:,.0f} GFLOP/s here."
-    return "\n\n".join((f"## {side.card.display_name}: our loop and the stock pipeline", said, "\n".join(rows), ends)) + "\n"
+    title = f"## {side.card.display_name}: our loop and the stock pipeline"
+    return "\n\n".join((title, said, "\n".join(rows), ends)) + "\n"
