@@ -39,7 +39,7 @@ def test_the_sound_is_in_the_file_as_long_as_the_film(made: Make, output_format:
     heard_for(made(generate_audio=True, output_format=output_format)[1], 1.0)
 
 
-def test_what_was_retimed_is_said(made: Make) -> None:
+def test_what_was_scaled_and_retimed_is_said(made: Make) -> None:
     retimed(made, 1)
 
 

@@ -70,7 +70,7 @@ def test_a_distilled_one_makes_its_ten_steps_unasked_and_refuses_others(
         assert refused(**{**FEW, **change}) == (400, *change)
 
 
-def test_what_was_retimed_is_said(made: Make) -> None:
+def test_what_was_scaled_and_retimed_is_said(made: Make) -> None:
     retimed(made, 1)
 
 

@@ -43,7 +43,7 @@ def test_the_same_seed_gives_the_same_file_and_each_field_another(made: Make) ->
     assert film.std() > 1
 
 
-def test_what_was_retimed_is_said(made: Make) -> None:
+def test_what_was_scaled_and_retimed_is_said(made: Make) -> None:
     job, _ = made(width=96, height=96, fps=16)
     said = changes_said(job)
     assert "made at 64×64; scaled to 96×96" in said
