@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import random
 import sqlite3
 import threading
@@ -74,7 +75,7 @@ class Database:
 
     `url` is an SQLAlchemy URL. An SQLite database is a file on a local disk; its directory is made where missing.
     `now` is the database's own clock, in Unix seconds: a lease must not depend on whose machine reads it.
-    Raises `WrongSetup` where the URL names nothing usable or the file is no database of ours.
+    Raises `WrongSetup` where the URL names nothing usable, the file may not be written or is no database of ours.
     """
 
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S, disk: Disk | None = None) -> None:
@@ -84,17 +85,20 @@ class Database:
         self._writing = threading.Lock()
         self._together = Together(self.write, patience_s)
         self._engine = _opened(url)
-        file = sqlite_file(url)
+        file = self._opening = sqlite_file(url)
         self._turns = None if file is None else Turns(file)
         self._writer = self._engine.execution_options(rushes_writes=True)
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
         try:
+            if file is not None and file.exists() and not os.access(file, os.W_OK):
+                raise _shut(file, sqlite3.SQLITE_READONLY)  # SQLite would open it, and refuse the first job
             if self._engine.dialect.name == "sqlite":
                 self._patiently(self._enter_wal, time.monotonic() + patience_s)
             self.write(prepare_schema)
         except BaseException:
             self.close()
             raise
+        self._opening = None
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` reads, from one consistent state. Raises `Unavailable` when the patience is over."""
@@ -159,7 +163,7 @@ class Database:
                     log.warning("the disk that holds the job database is full; using what was kept in reserve")
                     continue
                 if not _busy(error):
-                    raise _explained(error) from error
+                    raise _explained(error, self._opening) from error
             if time.monotonic() >= deadline:
                 raise Unavailable("the job database is busy; try again in a moment")
             _never.wait(random.uniform(0.0, longest_wait_s))  # noqa: S311 - jitter, not a secret
@@ -299,9 +303,28 @@ def _full(error: Failure) -> bool:
     return _sqlite_code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
-def _explained(error: Failure) -> Exception:
-    """What a person may know of the failure; the library's own text stays in the log."""
+_SHUT = {
+    sqlite3.SQLITE_READONLY: "it may not be written",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened, or no file be made beside it",
+    sqlite3.SQLITE_PERM: "it may not be opened",
+}
+
+
+def _shut(file: Path, code: int) -> WrongSetup:
+    return WrongSetup(
+        f"the job database {file} cannot be used: {_SHUT[code]}. "
+        "Hint: this user must be able to write the file and its folder, also to read jobs"
+    )
+
+
+def _explained(error: Failure, opening: Path | None) -> Exception:
+    """What a person may know of the failure; the library's own text stays in the log.
+
+    `opening` is the SQLite file that is about to be opened: who does that may know where it lies, clients may not.
+    """
     code = _sqlite_code(error)
+    if opening is not None and code in _SHUT:
+        return _shut(opening, code)
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return WrongSetup(
             "the job database is damaged or not a database. "

@@ -201,15 +201,21 @@ api_keys = Table(
 def prepare_schema(connection: Connection) -> None:
     """Make what is missing. Run inside one exclusive transaction, so that a door and its workers may start at once.
 
-    Errors  `WrongSetup` where a newer Rushes wrote the database; it is left as it is.
+    Errors  `WrongSetup` where a newer Rushes or another program wrote the tables; they are left as they are.
     """
     if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE already lets one in at a time
         connection.execute(text("SELECT pg_advisory_xact_lock(7264726)"))
-    if not inspect(connection).has_table(schema_version.name):
+    taken = [name for name in metadata.tables if inspect(connection).has_table(name)]
+    if not taken:
         metadata.create_all(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
         return
-    found = connection.execute(select(schema_version.c.version)).scalar_one()
+    found = _found_version(connection)
+    if found is None:
+        raise WrongSetup(
+            f"this database has tables of another program by the names of ours: {', '.join(taken)}. "
+            "Hint: name another database, or another data directory"
+        )
     if found > SCHEMA_VERSION:
         raise WrongSetup(
             f"this database was written by a newer Rushes: schema {found}, and this program knows {SCHEMA_VERSION}. "
@@ -217,6 +223,21 @@ def prepare_schema(connection: Connection) -> None:
         )
     if found < SCHEMA_VERSION:
         _migrate(connection)
+
+
+def _found_version(connection: Connection) -> int | None:
+    """The schema of the tables that are there; None where they are not ours."""
+    look = inspect(connection)
+    if not (look.has_table(schema_version.name) and look.has_table(jobs.name)):
+        return None
+    named = [column["name"] for column in look.get_columns(schema_version.name)]
+    there = {column["name"] for column in look.get_columns(jobs.name)}
+    # Those of the first schema: what came later may be null or has a default.
+    ours = {column.name for column in jobs.columns if not column.nullable and column.server_default is None}
+    if named != [schema_version.c.version.name] or not ours <= there:
+        return None
+    versions = connection.execute(select(schema_version.c.version)).scalars().all()
+    return versions[0] if len(versions) == 1 and isinstance(versions[0], int) else None
 
 
 def _migrate(connection: Connection) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -87,6 +89,63 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(WrongSetup, match="damaged or not a database"):
         open_store(file)
     assert file.read_bytes().startswith(b"this is a letter")
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        ["CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)"],
+        ["CREATE TABLE usage (day TEXT)"],
+        ["CREATE TABLE schema_version (version INTEGER)", "INSERT INTO schema_version VALUES (3)"],
+        ["CREATE TABLE schema_version (version INTEGER)", "CREATE TABLE jobs (id INTEGER PRIMARY KEY, title TEXT)"],
+        ["CREATE TABLE schema_version (installed_rank INTEGER, version TEXT)", "CREATE TABLE jobs (id INTEGER)"],
+    ],
+)
+def test_tables_of_another_program_are_refused_and_left_alone(tmp_path: Path, tables: list[str]) -> None:
+    file = tmp_path / "jobs.db"
+    connection = sqlite3.connect(file)
+    with connection:
+        for statement in tables:
+            connection.execute(statement)
+    with pytest.raises(WrongSetup, match="tables of another program"):
+        open_store(file)
+    there = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    connection.close()
+    assert [sql for (sql,) in there] == [statement for statement in tables if statement.startswith("CREATE")]
+
+
+@pytest.mark.parametrize("what", ["the file", "the folder", "both"])
+def test_a_database_that_may_not_be_written_is_refused_once_with_its_place_and_reason(what: str) -> None:
+    # Root may write anything: so the child becomes somebody else, and the folder is one that they can reach.
+    program = """if True:
+        import os, sys
+        from rushes.errors import WrongSetup
+        from rushes.jobs.store import JobStore
+        if os.geteuid() == 0:
+            os.setuid(65534)
+        try:
+            JobStore(sys.argv[1])
+        except WrongSetup as error:
+            print(error.message)
+    """
+    with tempfile.TemporaryDirectory() as made:
+        file = Path(made, "jobs.db")
+        open_store(file).close()
+        owner_too = 0o500 if os.geteuid() else 0o755
+        file.chmod(0o444 if what != "the folder" else 0o666)
+        file.parent.chmod(owner_too if what != "the file" else 0o777)
+        argv = [sys.executable, "-c", program, f"sqlite:///{file}"]
+        said = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
+        file.parent.chmod(0o700)
+    assert said.count("\n") == 1
+    assert str(file) in said
+    assert re.search("it may not be written|it cannot be opened", said)
+
+
+def test_a_database_whose_file_is_a_folder_is_refused_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "jobs.db").mkdir()
+    with pytest.raises(WrongSetup, match=r"jobs\.db cannot be used: it cannot be opened"):
+        open_store(tmp_path / "jobs.db")
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "jobs.db", ""])
