@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from rushes.catalogue.card import Card, Rules
+from rushes.catalogue.cards import OPEN
 from rushes.catalogue.contracts import HOSTED
 from rushes.catalogue.wording import listed
 from rushes.errors import InvalidValue, ModelNotFound
@@ -52,12 +53,18 @@ class Catalogue:
     `served_as` maps hosted ids, or "all", to card ids: {"minimax/hailuo-02": "rushes/mini"}. An unknown id on either
     side raises InvalidValue here, at start, so that a typing error is not found by the first client.
     Ids are matched without regard to case, because clients in the wild write `minimax/Hailuo-02`.
+    `addable` are models that could be here: who asks for one of them is told how it is added.
     """
 
     def __init__(
-        self, cards: Iterable[Card], served_as: Mapping[str, str] | None = None, hosted: Mapping[str, Rules] = HOSTED
+        self,
+        cards: Iterable[Card],
+        served_as: Mapping[str, str] | None = None,
+        hosted: Mapping[str, Rules] = HOSTED,
+        addable: Iterable[Card] = OPEN,
     ) -> None:
         self._cards = {card.id.casefold(): card for card in cards}
+        self._addable = {card.id.casefold(): card.id for card in addable if card.id.casefold() not in self._cards}
         self._offers = {key: Offer(card.id, card.rules, card) for key, card in self._cards.items()}
         self._hosted = {id.casefold(): id for id in hosted if id.casefold() not in self._cards}
         for asked_id, card in self._mapped(served_as or {}).items():
@@ -97,7 +104,7 @@ class Catalogue:
                 field="serve_as",
                 given=f"{asked_id}={card_id}",
                 allowed=f"after =, {self._allowed_cards()}",
-                hint=f"{card_id} is no model on this server",
+                hint=self._to_add(card_id.casefold()) or f"{card_id} is no model on this server",
             )
         return card
 
@@ -125,5 +132,13 @@ class Catalogue:
                 f"the operator can let another stand in for it: rushes serve --serve-as {self._hosted[key]}={card_id}"
             )
         # Comparing costs the product of the lengths, and an id in a request may be of any length.
-        close = difflib.get_close_matches(key, self._offers, n=1) if len(key) < _LONGEST_GUESSED else []
-        return f"did you mean {self._offers[close[0]].asked_id}?" if close else None
+        known = {**self._addable, **{key: offer.asked_id for key, offer in self._offers.items()}}
+        close = difflib.get_close_matches(key, known, n=1) if len(key) < _LONGEST_GUESSED else []
+        if key in self._addable or not close:
+            return self._to_add(key)
+        to_add = self._to_add(close[0])
+        return f"did you mean {known[close[0]]}?" + (f" {to_add}" if to_add else "")
+
+    def _to_add(self, key: str) -> str | None:
+        id = self._addable.get(key)
+        return None if id is None else f"{id} is not here yet; the operator can add it: rushes models add {id}"

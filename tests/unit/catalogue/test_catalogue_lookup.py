@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from catalogue_cases import BY_MINI, BY_PICTURES, MINI, OPEN_CARD
 
-from rushes.catalogue.cards import CARDS
+from rushes.catalogue.card import Card
+from rushes.catalogue.cards import CARDS, OPEN
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.contracts import HOSTED
 from rushes.catalogue.lookup import Catalogue
@@ -95,3 +98,25 @@ def test_ids_that_the_model_here_can_never_make_say_why() -> None:
         "which test/pictures does not take"
     }
     assert not any(offer.unmakeable for offer in BY_MINI.offers())
+
+
+@pytest.mark.parametrize("card", OPEN, ids=lambda card: card.id)
+def test_a_model_that_could_be_here_is_answered_with_the_way_to_add_it(card: Card) -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD]).find(card.id.upper())
+    assert str(refused.value.hint).endswith(f"rushes models add {card.id}")
+    with pytest.raises(InvalidValue, match=f"rushes models add {re.escape(card.id)}$"):
+        Catalogue([CARD], {"all": card.id})
+
+
+def test_a_near_miss_of_a_model_that_could_be_here_is_told_both() -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD], addable=[OPEN_CARD]).find(OPEN_CARD.id + "x")
+    assert f"did you mean {OPEN_CARD.id}?" in str(refused.value.hint)
+    assert str(refused.value.hint).endswith(f"rushes models add {OPEN_CARD.id}")
+
+
+def test_what_was_added_is_not_told_to_be_added() -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD, OPEN_CARD], addable=[OPEN_CARD]).find(OPEN_CARD.id + "x")
+    assert refused.value.hint == f"did you mean {OPEN_CARD.id}?"
