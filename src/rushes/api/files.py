@@ -73,7 +73,7 @@ def get_file(id: str, name: str, request: Request, door: AtDoor) -> Response:
 
 def _unchanged(request: Request, etag: str) -> bool:
     known = request.headers.get("if-none-match", "")
-    return etag in (one.strip().removeprefix("W/") for one in known.split(","))
+    return known.strip() == "*" or etag in (one.strip().removeprefix("W/") for one in known.split(","))
 
 
 def _settle_range(request: Request, artifact: Artifact, etag: str) -> None:
@@ -87,7 +87,7 @@ def _settle_range(request: Request, artifact: Artifact, etag: str) -> None:
     if request.headers.get("if-range", etag) != etag:
         _drop_range(request)  # the client holds a part of another file
         return
-    found = SINGLE_RANGE.fullmatch(given.replace(" ", ""))
+    found = SINGLE_RANGE.fullmatch(given)
     first, last = found.groups() if found else ("", "")
     if not (first or last) or (first and last and int(last) < int(first)):
         _drop_range(request)
