@@ -135,7 +135,8 @@ def _frame(door: Door, base_url: str, owner: str, id: str, event: JobEvent) -> s
     if event.type in ENDS:
         job = door.videos.get(owner, id)
         data["video"] = video_reply(job, video_url(base_url, job)).model_dump()
-    return f"id: {event.seq}\nevent: {data['type']}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
+    # In ASCII: readers in Python take U+2028 for the end of a line too, and what a client sent may hold one.
+    return f"id: {event.seq}\nevent: {data['type']}\ndata: {json.dumps(data)}\n\n"
 
 
 def _told(event: JobEvent) -> dict[str, Any]:

@@ -202,6 +202,16 @@ def test_a_database_that_is_away_for_a_moment_costs_no_event(
         assert [one.type for one in news] == ["started", "requeued", "cancelled"]
 
 
+def test_separators_of_lines_in_what_a_client_sent_cut_no_event(url: str) -> None:
+    odd = "one\u2028two\u2029three\n\nid: 7"
+    id = httpx.post(f"{url}/v2/videos", json={**BODY, "metadata": {odd: odd}}).json()["id"]
+    httpx.post(f"{url}/v2/videos/{id}/cancel")
+    lines = httpx.get(f"{url}/v2/videos/{id}/events").text.splitlines()
+    assert {line.split(":")[0] for line in lines} == {"", "retry", "id", "event", "data"}
+    last = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")][-1]
+    assert last["video"]["metadata"] == {odd: odd}
+
+
 def test_who_worked_on_it_is_nobodys_business(url: str, id: str, store: JobStore) -> None:
     while (claim := store.claim("host-17-secret", ["rushes/mini"])) is not None and claim.job.id != id:
         pass
