@@ -87,13 +87,13 @@ def _check(value: object, path: str, depth_left: int) -> None:
     if depth_left == 0 and isinstance(value, dict | list):
         raise MalformedBody(f"the body is nested too deep; allowed: {MAX_DEPTH} levels")
     if isinstance(value, str):
-        _check_text(value, path)
+        check_text(value, path)
     elif isinstance(value, float) and not math.isfinite(value):
         raise InvalidValue(field=path, given=described(value), allowed="a finite number")
     elif isinstance(value, dict):
         for key, inner in value.items():
             if not key.isprintable():
-                _check_text(key, member(path, key))
+                check_text(key, member(path, key))
             if not _is_plain(inner):  # paths are costly to write, and nearly never read
                 _check(inner, member(path, key), depth_left - 1)
     elif isinstance(value, list):
@@ -106,7 +106,8 @@ def _is_plain(value: object) -> bool:
     return value is None or isinstance(value, int) or (isinstance(value, str) and value.isprintable())
 
 
-def _check_text(text: str, path: str) -> None:
+def check_text(text: str, path: str) -> None:
+    """Raises `InvalidValue` where `text` holds half a character or a control character; databases refuse some too."""
     if fault := UNPRINTABLE.search(text):
         raise InvalidValue(
             field=path,

@@ -13,6 +13,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 
 from rushes.api import events
 from rushes.api.auth import Owner
+from rushes.api.body import check_text
 from rushes.api.document import CREATE_BODY, failures
 from rushes.api.door import VIDEO_ID, AtDoor, Door, checked_id, sent
 from rushes.api.files import video_url
@@ -108,7 +109,8 @@ async def list_videos(
         Query(description="As the videos say it; `queued` and `cancelled` pick those among in_progress and failed."),
     ] = None,
     model: Annotated[
-        str | None, Query(max_length=256, description="The id that was asked for, or the model that makes it.")
+        str | None,
+        Query(max_length=256, description="The id asked for, or the model that makes it, in any letter case."),
     ] = None,
     x_rushes_strict: Strictness = None,
 ) -> Response:
@@ -120,6 +122,7 @@ async def list_videos(
     remarks.unknown("", (name for name in request.query_params if name not in LIST_PARAMETERS))
     if after is not None and not VIDEO_ID.fullmatch(after):
         raise InvalidValue(field="after", given=after, allowed="the next_cursor of an earlier page")
+    check_text(model or "", "model")  # PostgreSQL takes no U+0000 in a question either
 
     def page() -> Response:
         found = door.videos.list(

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select, union_all
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.job import JobState
@@ -121,9 +121,14 @@ def listed(
 
     if states is None and model is None:
         return page(select(jobs, AHEAD).where(jobs.c.owner == owner))
-    picked = [] if model is None else [or_(jobs.c.model == model, jobs.c.asked_model == model)]
+    picked = [] if model is None else [or_(_is_spelled(jobs.c.model, model), _is_spelled(jobs.c.asked_model, model))]
     walks = [
         select(page(select(jobs.c.id).where(jobs.c.owner == owner, in_state(state), *picked)).subquery().c.id)
         for state in (JobState if states is None else states)
     ]
     return page(select(jobs, AHEAD).where(jobs.c.id.in_(union_all(*walks) if walks else ())))
+
+
+def _is_spelled(id: ColumnElement[str], model: str) -> ColumnElement[bool]:
+    """Whether `id` is `model` in any letter case, as models are asked for; SQLite knows the cases of ASCII alone."""
+    return or_(id == model, func.lower(id) == model.lower())

@@ -124,6 +124,9 @@ def test_a_model_picks_by_the_id_that_was_asked_for_or_by_what_makes_it(person: 
     own, hosted = fay.ask(), fay.ask(model=HOSTED)
     assert fay.ids(model="rushes/mini") == [hosted, own]
     assert fay.ids(model=HOSTED) == [hosted]
+    assert fay.ids(model="Rushes/MINI") == [hosted, own]
+    shouted = fay.ask(model=HOSTED.upper())
+    assert fay.ids(model=HOSTED) == fay.ids(model=HOSTED.title()) == [shouted, hosted]
     assert fay.ids(model="nobody/nothing") == []
 
 
@@ -139,6 +142,7 @@ def test_a_model_picks_by_the_id_that_was_asked_for_or_by_what_makes_it(person: 
         ({"after": "x" * 65}, "after"),
         ({"model": "x" * 257}, "model"),
         ({"model": ["a", "b"]}, "model"),
+        ({"model": "a\x00b"}, "model"),
     ],
 )
 def test_a_query_that_cannot_be_met_is_refused_by_field(
