@@ -40,14 +40,22 @@ from __future__ import annotations
 from typing import Self
 
 MAX_SHOWN_CHARS = 80  # a 32,000-character prompt quoted back helps nobody
+MAX_QUOTED_CHARS = 40
 
 
-def shown(value: object) -> str:
+def shown(value: object, most_chars: int = MAX_SHOWN_CHARS) -> str:
     """`value` as it may appear in a message: printable, one line, short."""
     whole = str(value)
-    text = whole[:MAX_SHOWN_CHARS].encode("utf-8", "backslashreplace").decode("utf-8")
+    text = whole[:most_chars].encode("utf-8", "backslashreplace").decode("utf-8")
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return text if len(whole) <= MAX_SHOWN_CHARS else f"{text}… ({len(whole)} characters)"
+    if len(whole) <= most_chars and len(text) <= MAX_SHOWN_CHARS:
+        return text
+    return f"{text[:most_chars]}… ({len(whole)} characters)"
+
+
+def quoted(value: object) -> str:
+    """`value` as a part of what is still to be shown: so short that it is not cut, and its length told, once more."""
+    return shown(value, MAX_QUOTED_CHARS)
 
 
 class RushesError(Exception):

@@ -12,7 +12,7 @@ import math
 import re
 from typing import Any
 
-from rushes.errors import InvalidValue, MalformedBody, shown
+from rushes.errors import InvalidValue, MalformedBody, quoted, shown
 
 MAX_DEPTH = 32  # the contract needs 4; the rest is room for `metadata`
 MAX_VALUES = 200_000  # 20 MB of empty lists would be half a gigabyte of them; a prompt full of commas is far below
@@ -51,7 +51,7 @@ def described(value: object) -> str:
         case bool():
             return "true" if value else "false"
         case str():
-            return f'the string "{shown(value)}"'
+            return f'the string "{quoted(value)}"'
         case list():
             return f"an array of {len(value)}"
         case dict():
@@ -66,7 +66,7 @@ def described(value: object) -> str:
 
 def member(path: str, key: str) -> str:
     """The path of `key` inside the object at `path`, fit for a message."""
-    return f"{path}.{shown(key)}" if path else shown(key)
+    return f"{path}.{quoted(key)}" if path else quoted(key)
 
 
 def _integer(digits: str) -> int | float:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from rushes.api.body import described, member
 from rushes.api.remarks import Remarks
 from rushes.contract.media import FrameImage, Media
-from rushes.errors import InvalidValue, UnknownField, UnsupportedField, shown
+from rushes.errors import InvalidValue, UnknownField, UnsupportedField, quoted
 
 MAX_URL_CHARS = 8192
 SOURCE = "an http(s) URL, a data URL in base64, or plain base64"
@@ -115,7 +115,7 @@ def _source(item: Any, path: str, keys: tuple[str, ...], remarks: Remarks, also:
         raise InvalidValue(field=path, given=described(item), allowed=SOURCE + objects)
     found = [key for key in keys if item.get(key) is not None]
     if len(found) != 1:
-        given = " and ".join(found) or f"the keys {', '.join(map(shown, list(item)[:8])) or '(none)'}"
+        given = " and ".join(found) or f"the keys {', '.join(map(quoted, list(item)[:8])) or '(none)'}"
         raise InvalidValue(field=f"{path}.{keys[0]}", given=given, allowed=SOURCE)
     remarks.unknown(path, (key for key in item if key not in keys + also))
     source = item[found[0]]
@@ -134,7 +134,7 @@ def _checked(source: str, path: str) -> str:
     else:
         good = not OTHER_SCHEME.match(text) and _is_base64(text)
     if not good:
-        raise InvalidValue(field=path, given=f'"{shown(source)}"', allowed=SOURCE)
+        raise InvalidValue(field=path, given=f'"{quoted(source)}"', allowed=SOURCE)
     return text
 
 

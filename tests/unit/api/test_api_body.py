@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rushes.api.body import MAX_DEPTH, described, parse_object
-from rushes.errors import InvalidValue, MalformedBody
+from rushes.api.body import MAX_DEPTH, described, member, parse_object
+from rushes.errors import InvalidValue, MalformedBody, shown
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,9 @@ def test_integers_beyond_64_bits_are_read_and_left_to_the_field() -> None:
 )
 def test_values_are_described_as_their_sender_would(value: object, words: str) -> None:
     assert described(value) == words
+
+
+@pytest.mark.parametrize("long", ["a" * 256, "\x01" * 256, '"\u202e' * 128])
+def test_the_length_of_what_is_too_long_to_quote_is_its_own(long: str) -> None:
+    assert "(256 characters)" in InvalidValue(field="ratio", given=described(long)).message
+    assert "(256 characters)" in shown(member("metadata", long))
