@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 BALLAST_BYTES = 64 * 2**20
 RETRY_AFTER_S = 60  # somebody has to make room
+LONGEST_FILL_S = 600.0  # what is older and still no ballast was left by a process that was killed
 _NAME = "ballast"
 _BLOCK = bytes(2**20)
 
@@ -61,6 +63,7 @@ class Ballast:
 
     def restore(self) -> None:
         """Make the ballast where it is missing and so much is free that it takes nothing from the work."""
+        self._sweep()
         if self._file.exists() or _free_bytes(self._folder) < self._low_water_bytes + 2 * self._size_bytes:
             return
         beside = self._folder / f".{_NAME}-{os.getpid()}.part"
@@ -72,6 +75,12 @@ class Ballast:
             with suppress(OSError):
                 beside.unlink()
             log.warning("no ballast on the disk of %s: %s", self._folder, error.strerror)
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(f".{_NAME}-*.part"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > LONGEST_FILL_S:
+                    left.unlink()
 
     def _fill(self, descriptor: int) -> None:
         if hasattr(os, "posix_fallocate"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +60,14 @@ def test_the_ballast_is_bytes_on_the_disk_and_is_made_once(tmp_path: Path) -> No
     ballast.restore()
     assert (tmp_path / "ballast").stat().st_mtime_ns == made.st_mtime_ns
     assert [file.name for file in tmp_path.iterdir()] == ["ballast"]
+
+
+def test_what_a_killed_process_left_of_a_ballast_is_cleared_away(tmp_path: Path) -> None:
+    for name in (".ballast-1.part", ".ballast-2.part"):
+        (tmp_path / name).write_bytes(b"half")
+    os.utime(tmp_path / ".ballast-1.part", (time.time() - 3600,) * 2)
+    Ballast(tmp_path, low_water_bytes=0, size_bytes=2 * MB).restore()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".ballast-2.part", "ballast"]
 
 
 def test_no_ballast_is_made_where_it_would_take_room_from_the_work(tmp_path: Path, free: Callable[[int], None]) -> None:
