@@ -22,7 +22,7 @@ HEAD_BYTES = 1 << 18
 MOST_PIECES = 64
 """Of one list of boxes, elements or chunks. Files have a dozen; a hostile one has a million, in each of a million."""
 
-MARKER = re.compile(rb"\xff+([^\x00\xff])", re.DOTALL)
+MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 END_OF_IMAGE = 0xD9
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}

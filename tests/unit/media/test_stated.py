@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from foreign_cases import corners, film, image, sound, tone, wav
@@ -128,3 +131,14 @@ def test_a_file_of_nothing_but_beginnings_is_given_up() -> None:
     begin = int.from_bytes(data[:4], "big")
     assert stated(data[:begin] + box * 10 + data[begin:], Kind.MP4).size == (96, 32)
     assert stated(data[:begin] + box * 100_000 + data[begin:], Kind.MP4) == Stated()
+
+
+@pytest.mark.parametrize("filling", ["b'\\xff'", "b'\\xff\\xe0\\0\\2'"], ids=["fill bytes", "short segments"])
+def test_a_file_of_nothing_but_marks_is_soon_read(filling: str) -> None:
+    """In another process: a search that tries again from every byte takes an hour, and cannot be stopped."""
+    asked = (
+        "from rushes.media.sniff import Kind\n"
+        "from rushes.media.stated import HEAD_BYTES, Stated, stated\n"
+        f"assert stated(b'\\xff\\xd8' + {filling} * HEAD_BYTES, Kind.JPEG) == Stated()"
+    )
+    subprocess.run([sys.executable, "-c", asked], check=True, timeout=60)
