@@ -119,6 +119,8 @@ def _check_needs(request: VideoRequest, parties: Parties) -> None:
                 model=parties[-1][1],
                 hint=f"{model} starts from {listed(rules.needs)}; the operator must map it to a model that takes that",
             )
+        if "prompt" in possible and any(other.prompt.need == "required" for other, _ in parties):
+            continue  # words are asked for whatever else is given: `check_text` says so
         if not any(_is_given(request, path) for path in rules.needs):
             if "prompt" in possible and request.prompt is not None:
                 raise InvalidValue(field="prompt", given="nothing", allowed=rules.prompt.allowed, model=model)

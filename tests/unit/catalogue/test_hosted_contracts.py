@@ -173,3 +173,10 @@ def test_an_id_that_starts_from_what_the_model_here_does_not_take_says_so_at_onc
     assert "test/pictures" in refused.value.message
     assert model in refused.value.message
     assert offer.unmakeable is not None
+
+
+def test_words_that_a_hosted_id_needs_are_asked_for_before_what_its_stand_in_could_do_without() -> None:
+    with pytest.raises(MissingField) as refused:
+        ask(BY_MINI.find("Wan-AI/wan2.7-t2v"), prompt=None)
+    assert (refused.value.field, refused.value.model) == ("prompt", "Wan-AI/wan2.7-t2v")
+    assert "media" not in str(refused.value)
