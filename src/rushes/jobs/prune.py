@@ -89,9 +89,9 @@ class Pruner:
             gone = self._store.prune(self._keep_s, BATCH)
             for job in gone:
                 if job.artifact is not None:
-                    self._artifacts.delete(job.artifact)
+                    _removed(self._artifacts, job.artifact)
                 if job.checkpoint is not None:
-                    self._checkpoints.delete(job.checkpoint)
+                    _removed(self._checkpoints, job.checkpoint)
             count += len(gone)
             if len(gone) < BATCH:
                 break
@@ -104,9 +104,9 @@ class Pruner:
             # Listed before the rows are read: what is named by then is kept, however long its row took.
             old = frozenset(files.keys(self._grace_s))
             for key in sorted(self._store.unknown_keys(old)):
-                files.delete(key)
-                log.info("swept %s, which no job names", key)
-                count += 1
+                if _removed(files, key):
+                    log.info("swept %s, which no job names", key)
+                    count += 1
         return count
 
     def _run(self) -> None:
@@ -126,3 +126,13 @@ class Pruner:
                 log.exception("nothing is cleared away now")
             if self._stop.wait(self._tick_s * random.uniform(0.8, 1.2)):  # noqa: S311 - jitter
                 return
+
+
+def _removed(files: Files, key: str) -> bool:
+    """Whether it is gone. One that stays is left to a later sweep: it must not keep all behind it."""
+    try:
+        files.delete(key)
+    except OSError as error:
+        log.warning("%s could not be removed: %s", key, error.strerror)
+        return False
+    return True

@@ -114,9 +114,11 @@ class LocalStorage:
             folders[:] = [name for name in folders if not name.startswith(".")]
             for name in names:
                 file = Path(folder, name)
+                key = file.relative_to(self._root).as_posix()
                 with suppress(FileNotFoundError):
-                    if not name.startswith(".") and time.time() - file.stat().st_mtime > older_than_s:
-                        yield file.relative_to(self._root).as_posix()
+                    # What cannot be a key is not ours, whoever laid it there.
+                    if _KEY.fullmatch(key) is not None and time.time() - file.stat().st_mtime > older_than_s:
+                        yield key
 
     def delete(self, key: str) -> None:
         self._at(key).unlink(missing_ok=True)

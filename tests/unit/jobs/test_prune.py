@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -90,6 +91,28 @@ def test_files_that_no_row_names_are_swept_when_they_are_old_enough(store: JobSt
     rooms.put(rooms.artifacts, "just-put.mp4", age_s=60)
     assert rooms.pruner(store, grace_s=3600).sweep() == 3
     assert rooms.left() == ["input", "just-put.mp4", "named.mp4", "saved/2"]
+
+
+def test_a_file_that_cannot_be_removed_or_is_not_ours_does_not_keep_those_behind_it(
+    store: JobStore, rooms: Rooms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("v/a.mp4", "v/b.mp4"):
+        rooms.put(rooms.artifacts, key)
+    rooms.put(rooms.inputs, "i/last.png")
+    stranger = rooms.artifacts.path("v/a.mp4").with_name("a copy (1).mp4")
+    stranger.write_bytes(b"somebody's own")
+    os.utime(stranger, (time.time() - 7200,) * 2)
+    delete = rooms.artifacts.delete
+
+    def refused(key: str) -> None:
+        if key == "v/a.mp4":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        delete(key)
+
+    monkeypatch.setattr(rooms.artifacts, "delete", refused)
+    assert rooms.pruner(store).sweep() == 2
+    assert rooms.left() == ["v/a.mp4"]
+    assert stranger.exists()
 
 
 def test_a_file_named_between_the_two_looks_is_kept(store: JobStore, rooms: Rooms) -> None:
