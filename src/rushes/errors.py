@@ -347,4 +347,4 @@ class OutOfMemory(GenerationFailed):
 
 class WrongSetup(RushesError):
     code = "wrong_setup"
-    summary = "this server cannot run with this"
+    summary = "this cannot be used here"

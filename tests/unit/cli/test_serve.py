@@ -176,7 +176,7 @@ def test_a_port_that_is_taken_is_said_plainly(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = rushes(tmp_path, "serve", "--port", str(port))
     assert done.returncode == 2
-    assert f"rushes: port: this server cannot run with this; given {port}, which something already" in done.stderr
+    assert f"rushes: port: this cannot be used here; given {port}, which something already" in done.stderr
     assert done.stderr.count("\n") == 1
 
 

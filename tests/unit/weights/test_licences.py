@@ -58,7 +58,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_without_a_yes_nothing_is_added_and_what_it_excludes_is_shown(machine: Machine) -> None:
     done = machine.add()
     assert done.exit_code == 2
-    assert "licence: this server cannot run with this; given somebodys-community" in done.stderr
+    assert "licence: this cannot be used here; given somebodys-community" in done.stderr
     assert "with --accept-licence, or a yes on a terminal" in done.stderr
     assert "where: THIS LICENSE DOES NOT APPLY IN THE EUROPEAN UNION" in done.stderr
     assert "how many: You must ask us for a licence of your own above 100 million monthly active users" in done.stderr
