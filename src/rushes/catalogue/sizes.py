@@ -262,10 +262,13 @@ def _refuse_conflict(request: VideoRequest, pixels: Size, sizes: Sizes, model: s
     if resolution is None and request.ratio is not None and _has_ratio(pixels, request.ratio):
         return
     field = "resolution" if resolution is not None else "ratio"
+    any_of_shape = resolution is None and sizes.free is not None
     raise InvalidValue(
         field=field,
         given=f"{getattr(request, field)} beside {pixels}",
-        allowed=listed(dict.fromkeys(tier.size for tier in fitting)) + " with it",
+        allowed=f"a size of that shape, such as {fitting[0].size}"
+        if any_of_shape
+        else listed(dict.fromkeys(tier.size for tier in fitting)) + " with it",
         model=model,
         hint="send either width and height, or resolution and ratio",
     )

@@ -140,3 +140,11 @@ def test_all_ten_sizes_of_the_wan_table_can_be_made_by_the_embedded_model() -> N
     for tier in tiers.table:
         made = ask(BY_MINI.find("Wan-AI/wan2.7-t2v"), resolution=tier.resolution, ratio=tier.ratio)
         assert (made.width, made.height) == (tier.size.width, tier.size.height)
+
+
+def test_a_ratio_that_contradicts_the_pixels_is_refused_with_all_that_would_go() -> None:
+    with pytest.raises(InvalidValue) as refused:
+        ask(width=64, height=64, ratio="4:3")
+    assert (refused.value.field, refused.value.given) == ("ratio", "4:3 beside 64x64")
+    assert refused.value.allowed == "a size of that shape, such as 1104x832"
+    assert ask(width=640, height=480, ratio="4:3").width == 640
