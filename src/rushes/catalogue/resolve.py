@@ -239,7 +239,8 @@ def _default_notes(request: VideoRequest, resolved: ResolvedRequest, rules: Rule
         for field in ("seconds", "fps", "steps", "guidance_scale", "output_quality")
     }
     values["output_format"] = f"{resolved.output_format}, the model's default"
-    values["generate_audio"] = "no sound"
+    heard = resolved.media.audio_inputs and not rules.media.audio_inputs.whole
+    values["generate_audio"] = "none is made; the one that was sent is heard" if heard else "no sound"
     if len(rules.qualities) > 1:
         values["quality"] = f"{resolved.quality}, the model's default"
     notes = [Note("default", field, message) for field, message in values.items() if getattr(request, field) is None]

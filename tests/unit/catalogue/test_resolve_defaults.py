@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from catalogue_cases import BY_MINI, PROMPT, SEED, ask, draw, notes
 
+from rushes.catalogue.card import MediaRule, MediaRules
+from rushes.catalogue.cards.mini import CARD
+from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import random_seed, resolve
+from rushes.contract.media import Media
 from rushes.contract.request import VideoRequest
+
+EXAMPLES_ONLY = MediaRules(audio_inputs=MediaRule(3, whole=True))
+TAKES_EXAMPLES = Catalogue([replace(CARD, rules=replace(CARD.rules, media=EXAMPLES_ONLY))]).find(CARD.id)
+"""A model to which a sound is an example of a voice, and not the film's own."""
 
 
 def test_the_embedded_model_defaults_to_what_the_parameter_page_says() -> None:
@@ -30,6 +40,13 @@ def test_every_defaulted_value_is_listed_and_no_other() -> None:
         "generate_audio",
         "negative_prompt",
     }
+
+
+def test_a_sound_that_is_sent_is_not_called_no_sound() -> None:
+    sent = Media(audio_inputs=("https://example.com/a.wav",))
+    assert notes(ask(), "default")["generate_audio"].message == "no sound"
+    assert notes(ask(media=sent), "default")["generate_audio"].message == "none is made; the one that was sent is heard"
+    assert notes(ask(TAKES_EXAMPLES, media=sent), "default")["generate_audio"].message == "no sound"
 
 
 def test_a_request_that_says_everything_has_no_defaults_listed() -> None:
