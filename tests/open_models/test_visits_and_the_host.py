@@ -80,7 +80,7 @@ def test_for_a_gpu_what_is_pinned_counts_by_powers_of_two_beside_what_was_made_a
         if dtype is torch.float32:
             assert made == 0
         else:
-            assert 0.8 * plain < made < plain, "some of it the library keeps in float32"
+            assert 0.5 * plain < made < 0.8 * plain, "what the library keeps in float32 is as the file has it"
 
 
 def test_the_guide_says_what_published_ones_take_of_the_host(tmp_path: Path) -> None:
