@@ -7,6 +7,7 @@ How the video is made is `perform.py`'s story; the two meet in the job's row and
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -21,13 +22,15 @@ from rushes.contract.job import Job, JobState
 from rushes.contract.request import Note, ResolvedRequest, VideoRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.egress.target import check_url
-from rushes.errors import JobNotFound, NoPreview, RushesError
+from rushes.errors import JobNotFound, NoPreview, RushesError, StorageUnavailable
 from rushes.events.progress import History, left_s
 from rushes.intake.copy import copied_in
 from rushes.jobs.history import JobEvent, Reuse
 from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import JobStore
 from rushes.storage.base import Storage, preview_key
+
+log = logging.getLogger(__name__)
 
 REUSE_NEEDS_SEED = Note(
     "warning", "reuse", "reuse: without a seed every request is another video; this one is made anew", "send a seed"
@@ -169,11 +172,17 @@ class Videos:
     def delete(self, owner: str, id: str) -> Job:
         """Remove the job, its prompt and its file for good; a worker on it stops. Returns the job as it last stood."""
         # The file first: if we are interrupted here, the row still says what is left to delete.
-        self._remove_file(self._store.get(id, owner))
+        try:
+            self._remove_file(self._store.get(id, owner))
+        except OSError as error:
+            raise StorageUnavailable(f"the file could not be removed: {error.strerror}") from error
         gone = self._store.delete(id, owner)
-        if self._previews is not None:
-            self._previews.delete(preview_key(id))
-        self._remove_file(gone)  # it may have been finished in between
+        try:
+            if self._previews is not None:
+                self._previews.delete(preview_key(id))
+            self._remove_file(gone)  # it may have been finished in between
+        except OSError as error:  # no row names them any more: they are swept some time later
+            log.warning("video %s is deleted, and left a file: %s", id, error.strerror)
         return gone
 
     def artifact(self, id: str, secret: str) -> tuple[Artifact, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact, Native
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import Note, VideoRequest
-from rushes.errors import InvalidValue, JobNotFound, ModelNotFound
+from rushes.errors import InvalidValue, JobNotFound, ModelNotFound, StorageUnavailable
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
@@ -108,6 +109,35 @@ def test_deleting_takes_the_file_and_the_row(
     for look in (lambda: videos.get("ann", job.id), lambda: videos.artifact(job.id, job.secret)):
         with pytest.raises(JobNotFound):
             look()
+
+
+def read_only(key: str) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+def test_a_video_whose_file_cannot_be_removed_stays_and_says_why(
+    videos: Videos, store: JobStore, storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = videos.create("ann", ASKED)
+    finish(store, storage, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "delete", read_only)
+        with pytest.raises(StorageUnavailable, match="could not be removed: Read-only file system"):
+            videos.delete("ann", job.id)
+    videos.delete("ann", job.id)
+    assert list(storage.keys(-60)) == []
+
+
+def test_a_preview_that_cannot_be_removed_does_not_make_a_failure_of_what_was_deleted(
+    store: JobStore, storage: LocalStorage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    previews = LocalStorage(tmp_path / "previews")
+    monkeypatch.setattr(previews, "delete", read_only)
+    videos = Videos(Catalogue([CARD]), store, storage, previews=previews)
+    job = videos.create("ann", ASKED)
+    assert videos.delete("ann", job.id).id == job.id
+    with pytest.raises(JobNotFound):
+        videos.get("ann", job.id)
 
 
 def test_cancel_ends_a_waiting_video_for_its_owner_only(videos: Videos) -> None:
