@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Double, Engine, create_engine, event, func, literal_column, select
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 from rushes.errors import Unavailable, WrongSetup
@@ -186,7 +186,7 @@ def sqlite_file(url: str) -> Path | None:
     """The file that holds the database of this URL; None where it is another kind, or none at all."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None
     return Path(parsed.database) if parsed.get_backend_name() == "sqlite" and parsed.database else None
 
@@ -194,7 +194,7 @@ def sqlite_file(url: str) -> Path | None:
 def _opened(url: str) -> Engine:
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter for a port that is no number
         raise WrongSetup(
             field="database url", allowed="an SQLAlchemy URL such as sqlite:////home/me/rushes/jobs.db"
         ) from None
@@ -209,6 +209,13 @@ def _opened(url: str) -> Engine:
             given="a database in memory",
             allowed="a file",
             hint="workers are programs of their own and read the same file",
+        )
+    if parsed.query or parsed.get_driver_name() != "pysqlite":
+        raise WrongSetup(
+            field="database url",
+            given="options or a driver for sqlite",
+            allowed="sqlite:/// and the path of a file",
+            hint="what the file is opened with is settled here",
         )
     folder = Path(parsed.database).parent
     try:
@@ -330,6 +337,8 @@ def _explained(error: Failure, opening: Path | None) -> Exception:
             "the job database is damaged or not a database. "
             "Hint: it was not changed; restore it from a copy, or name another data directory"
         )
+    if isinstance(error, ProgrammingError) and error.statement is None:  # no server was asked yet
+        return WrongSetup(field="database url", allowed="options that PostgreSQL's own client takes")
     if code == sqlite3.SQLITE_FULL or _state(error) == _FULL_STATE:
         return Unavailable("the disk that holds the job database is full")
     away = (OperationalError, InterfaceError, sqlite3.OperationalError)

@@ -148,10 +148,26 @@ def test_a_database_whose_file_is_a_folder_is_refused_with_its_place(tmp_path: P
         open_store(tmp_path / "jobs.db")
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://localhost/x", "jobs.db", ""])
-def test_a_url_that_cannot_hold_jobs_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///jobs.db?timeout=5",
+        "sqlite:///file:jobs.db?mode=ro&uri=true",
+        "sqlite+aiosqlite:///jobs.db",
+        "postgresql://localhost:port/x",
+        "postgresql://localhost:1/x?colour=blue",
+        "mysql://localhost/x",
+        "jobs.db",
+        "",
+    ],
+)
+def test_a_url_that_cannot_hold_jobs_is_refused(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(WrongSetup, match="database url"):
         JobStore(url)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_writer_waits_for_another_and_then_goes_on(file: Path) -> None:
