@@ -12,8 +12,6 @@ from rushes.catalogue.motion import speaks_of_motion
 from rushes.catalogue.wording import number
 from rushes.contract.request import Note, ResolvedRequest, VideoRequest
 
-STARTING_NEGATIVE_PROMPT = "blurry, low quality, distorted, flickering"  # the parameter page's own
-
 _QUALITY_LARGE = 12  # H.264 below this keeps differences nobody sees
 _QUALITY_POOR = 35  # and above this shows blocks in flat skies
 _FEW_WORDS = 4
@@ -30,7 +28,7 @@ def advise(request: VideoRequest, resolved: ResolvedRequest, rules: Rules) -> tu
     advised = rules.advised or Advised()
     return (
         *_on_prompt(resolved, advised),
-        *_on_negative_prompt(request, resolved, rules),
+        *_on_negative_prompt(request, resolved, advised, rules),
         *_on_size(request),
         *_on_length(resolved),
         *_on_steps(resolved, advised, rules),
@@ -68,18 +66,22 @@ def _on_prompt(resolved: ResolvedRequest, advised: Advised) -> Iterator[Note]:
         )
 
 
-def _on_negative_prompt(request: VideoRequest, resolved: ResolvedRequest, rules: Rules) -> Iterator[Note]:
+def _on_negative_prompt(
+    request: VideoRequest, resolved: ResolvedRequest, advised: Advised, rules: Rules
+) -> Iterator[Note]:
     if not rules.takes("negative_prompt"):
         return
     if request.negative_prompt == "":
         yield _advice(
-            "negative_prompt", "an empty negative prompt excludes nothing", f'start from "{STARTING_NEGATIVE_PROMPT}"'
+            "negative_prompt",
+            "an empty negative prompt excludes nothing",
+            f'name what to avoid, such as "{advised.negative_prompt}"',
         )
     elif resolved.negative_prompt and resolved.negative_prompt.strip() == resolved.prompt.strip():
         yield _advice(
             "negative_prompt",
             "it is the same as the prompt, so guidance has nothing to pull towards",
-            f'name what to avoid, such as "{STARTING_NEGATIVE_PROMPT}"',
+            f'name what to avoid, such as "{advised.negative_prompt}"',
         )
     elif resolved.negative_prompt.lower().lstrip().startswith(("no ", "don't ", "do not ", "without ", "avoid ")):
         yield _advice(

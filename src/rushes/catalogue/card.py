@@ -163,6 +163,7 @@ class Advised:
     fine_steps: int = 30  # what to raise steps to for production
     most_steps: int = 50  # diminishing returns past it
     prompt_chars: int = 2_000  # what the text encoder can make use of
+    negative_prompt: str = "blurry, low quality, distorted, flickering"  # to start from where something unwanted shows
 
 
 @dataclass(frozen=True, slots=True)

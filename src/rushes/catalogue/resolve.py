@@ -10,8 +10,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import replace
 
-from rushes.catalogue.advice import STARTING_NEGATIVE_PROMPT, advise
-from rushes.catalogue.card import SEED_HIGH, Limit, Rules
+from rushes.catalogue.advice import advise
+from rushes.catalogue.card import SEED_HIGH, Advised, Limit, Rules
 from rushes.catalogue.inputs import (
     Parties,
     adopt_lone_reference,
@@ -245,7 +245,8 @@ def _default_notes(request: VideoRequest, resolved: ResolvedRequest, rules: Rule
         values["quality"] = f"{resolved.quality}, the model's default"
     notes = [Note("default", field, message) for field, message in values.items() if getattr(request, field) is None]
     if request.negative_prompt is None and rules.takes("negative_prompt"):
-        suggestion = f'if something unwanted shows, start from "{STARTING_NEGATIVE_PROMPT}"'
+        such_as = (rules.advised or Advised()).negative_prompt
+        suggestion = f'if something unwanted shows, name it, such as "{such_as}"'
         notes.append(Note("default", "negative_prompt", "nothing is excluded", suggestion))
     if request.seed is None:
         notes.append(

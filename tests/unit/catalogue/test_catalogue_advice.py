@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from catalogue_cases import BY_MINI, ask, notes
 
-from rushes.catalogue.advice import STARTING_NEGATIVE_PROMPT
+from rushes.catalogue.card import Advised
 from rushes.catalogue.cards.mini import CARD
+from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.motion import speaks_of_motion
 from rushes.contract.request import Note
 
@@ -73,8 +75,11 @@ def test_a_negative_prompt_without_guidance_is_pointed_out() -> None:
     assert any("the negative prompt pulls" in note.message for note in made.notes if note.field == "guidance_scale")
 
 
-def test_the_page_offers_a_first_negative_prompt_where_none_was_given() -> None:
-    assert STARTING_NEGATIVE_PROMPT in str(notes(ask(), "default")["negative_prompt"].suggestion)
+def test_a_first_negative_prompt_is_offered_where_none_was_given_the_pages_own_unless_the_model_has_one() -> None:
+    rules = replace(CARD.rules, advised=replace(CARD.rules.advised or Advised(), negative_prompt="fog"))
+    for advised, offered in ((rules, "fog"), (replace(rules, advised=None), "blurry, low quality")):
+        made = ask(Catalogue([replace(CARD, rules=advised)]).find(CARD.id))
+        assert offered in str(notes(made, "default")["negative_prompt"].suggestion)
 
 
 def test_the_recommended_guidance_is_that_of_the_model_that_makes_the_video() -> None:

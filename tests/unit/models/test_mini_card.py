@@ -8,6 +8,7 @@ import pytest
 
 from rushes.catalogue.cards.mini import CARD
 from rushes.models.mini.config import PACKAGED_WEIGHTS, MiniConfig
+from rushes.models.mini.remarks import remarks
 
 pytestmark = pytest.mark.skipif(
     not (PACKAGED_WEIGHTS / "mini.json").exists(), reason="the package carries no trained weights yet"
@@ -33,3 +34,8 @@ def test_the_weights_are_the_ones_that_were_exported():
 
 def test_the_weights_are_at_most_forty_megabytes():
     assert sum(path.stat().st_size for path in PACKAGED_WEIGHTS.iterdir()) <= 40e6
+
+
+def test_what_it_advises_to_keep_out_is_made_of_words_it_knows() -> None:
+    assert CARD.rules.advised is not None
+    assert remarks(CARD.rules.advised.negative_prompt) == ()

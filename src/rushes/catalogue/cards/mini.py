@@ -51,6 +51,6 @@ CARD = Card(
         generate_audio=True,
         media=MEDIA,
         needs=("prompt", *(f"media.{member}" for member in MEDIA.taken())),
-        advised=Advised(guidance_low=1.5, guidance_high=5.0, prompt_chars=600),
+        advised=Advised(guidance_low=1.5, guidance_high=5.0, prompt_chars=600, negative_prompt="rain, snow"),
     ),
 )
