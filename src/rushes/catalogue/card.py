@@ -300,7 +300,8 @@ class Card:
     With `weights`, the class is called with the card, and finds its folder there; without, with nothing.
 
     `remarks` is the dotted name of a function `(prompt) -> tuple[Note, ...]`, for a model that can say before it works
-    what it makes of a prompt. Whoever accepts a request calls it, so it imports no tensor library and is quick.
+    what it makes of a prompt or a negative one. Whoever accepts a request calls it, so it imports no tensor library and
+    is quick.
     """
 
     id: str

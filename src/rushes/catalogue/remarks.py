@@ -17,15 +17,20 @@ Remark = Callable[[str], tuple[Note, ...]]
 
 
 def remarked(resolved: ResolvedRequest, card: Card) -> ResolvedRequest:
-    """`resolved` with the notes that the model of `card` adds to its prompt; as it is where the card names none.
+    """`resolved` with the notes that the model of `card` adds to its prompts; as it is where the card names none.
 
     Apart from `resolve`, which depends on nothing but its arguments: this reads what the model knows from disk.
     Never fails: a remark is a courtesy, and whether the model can be loaded is said by the job that needs it.
     """
-    if card.remarks is None or not resolved.prompt:
+    if card.remarks is None:
         return resolved
     try:
-        notes = _named(card.remarks)(resolved.prompt)
+        notes = tuple(
+            replace(note, field=field)
+            for field, words in (("prompt", resolved.prompt), ("negative_prompt", resolved.negative_prompt))
+            if words
+            for note in _named(card.remarks)(words)
+        )
     except Exception as error:  # whatever the model's own code throws must not cost the video
         # Not the error's text: it may quote the prompt.
         log.warning("%s has no remarks on prompts: %s failed with %s", card.id, card.remarks, type(error).__name__)

@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 from tiny_mini import write_tiny_weights
 
-from rushes.contract.request import Note
+from rushes.catalogue.cards.mini import CARD
+from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.remarks import remarked
+from rushes.catalogue.resolve import resolve
+from rushes.contract.request import Note, VideoRequest
 from rushes.models.mini import config
 from rushes.models.mini.remarks import remarks
 
@@ -57,7 +61,7 @@ def test_words_past_the_longest_prompt_are_counted() -> None:
     assert said("penguin " * 13) == [
         (
             "this model reads 12 words and marks; 1 word after that changes nothing",
-            "put subject, motion and scene first",
+            "put what matters first: subject, motion and scene",
         )
     ]
     assert said("penguin " * 14)[0][0].endswith("2 words after that change nothing")
@@ -83,6 +87,13 @@ def test_a_door_that_asks_for_remarks_imports_no_tensor_library(tiny_weights: Pa
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "True set()\n"
+
+
+def test_words_to_keep_out_are_remarked_on_too_under_their_own_name(tiny_weights: Path) -> None:
+    asked = VideoRequest(CARD.id, "a penguin runs along quickly", negative_prompt="a pengiun")
+    made = remarked(resolve(asked, Catalogue([CARD]).find(CARD.id), lambda: 1), CARD)
+    (note,) = (note for note in made.notes if note.field == "negative_prompt")
+    assert (note.kind, note.suggestion) == ("advice", 'the nearest it knows: "penguin" for "pengiun"')
 
 
 def test_a_remark_is_a_note_that_a_row_can_hold() -> None:

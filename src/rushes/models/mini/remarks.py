@@ -35,7 +35,7 @@ def remarks(prompt: str) -> tuple[Note, ...]:
     if unread:
         rest = "1 word after that changes" if len(unread) == 1 else f"{len(unread)} words after that change"
         message = f"this model reads {tokenizer.max_words} words and marks; {rest} nothing"
-        notes.append(Note("advice", "prompt", message, "put subject, motion and scene first"))
+        notes.append(Note("advice", "prompt", message, "put what matters first: subject, motion and scene"))
     return tuple(notes)
 
 
