@@ -66,6 +66,7 @@ def create_app(
     include_models(app)
     app.include_router(files.router)
 
+    @app.head("/health", include_in_schema=False)  # what watches a server often asks for no body
     @app.get("/health", tags=["health"], summary="Whether the door is open")
     async def health() -> Health:
         return Health(version=__version__)

@@ -41,6 +41,8 @@ STATES: dict[Wanted, tuple[JobState, ...]] = {
 }
 LIST_PARAMETERS = ("after", "limit", "order", "status", "model")
 
+STRICTNESS = {"true": True, "1": True, "false": False, "0": False, "": False}
+
 Strictness = Annotated[
     str | None, Header(description="`true` refuses unknown keys instead of listing them in warnings.")
 ]
@@ -85,7 +87,10 @@ async def create_video(
 
 
 def _strict(door: Door, header: str | None) -> bool:
-    return door.strict or (header or "").strip().lower() in ("true", "1")
+    said = (header or "").strip().lower()
+    if said not in STRICTNESS:
+        raise InvalidValue(field="x-rushes-strict", given=header, allowed="true or false")
+    return door.strict or STRICTNESS[said]
 
 
 def _create(door: Door, request: Request, owner: str, raw: bytes, strict: bool, same: Idempotency) -> Response:

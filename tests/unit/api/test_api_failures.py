@@ -54,7 +54,7 @@ def test_an_unknown_route(client: httpx.Client, path: str) -> None:
         ("DELETE", "/v1/videos", "GET, POST"),
         ("PUT", "/v2/videos/x", "DELETE, GET"),
         ("POST", "/v1/models", "GET"),
-        ("PATCH", "/health", "GET"),
+        ("PATCH", "/health", "GET, HEAD"),
     ],
 )
 def test_a_method_the_route_does_not_take(client: httpx.Client, method: str, path: str, allow: str) -> None:
@@ -200,6 +200,21 @@ def test_what_goes_wrong_behind_the_door(
     if status == 500 and not isinstance(error, RushesError):
         assert type(error).__name__ in caplog.text and reply.headers["x-request-id"] in caplog.text
     assert httpx.get(f"{door}/health").status_code == 200
+
+
+def test_whether_the_door_is_open_can_be_asked_without_a_body(client: httpx.Client) -> None:
+    reply = client.head("/health")
+    assert (reply.status_code, reply.content) == (200, b"")
+
+
+@pytest.mark.parametrize("said", ["maybe", "yes", "True, false"])
+def test_a_strictness_that_is_neither_true_nor_false(client: httpx.Client, said: str) -> None:
+    for reply in (
+        client.post("/v2/videos", json=BODY, headers={"x-rushes-strict": said}),
+        client.get("/v2/videos", headers={"x-rushes-strict": said}),
+    ):
+        assert envelope(reply, 400)["param"] == "x-rushes-strict"
+    assert client.post("/v2/videos", json={**BODY, "z": 1}, headers={"x-rushes-strict": "False"}).status_code == 200
 
 
 def test_every_reply_has_a_name_of_its_own(client: httpx.Client) -> None:
