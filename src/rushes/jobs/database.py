@@ -201,6 +201,8 @@ def _opened(url: str) -> Engine:
     dialect = parsed.get_backend_name()
     if dialect not in _CLOCKS:
         raise WrongSetup(field="database url", given=dialect, allowed=" or ".join(_CLOCKS))
+    if "@" in (parsed.host or ""):  # the rest of a password, which the driver would write into the log
+        raise WrongSetup(field="database url", allowed="a user name and a password in which @ is written as %40")
     if dialect == "postgresql":
         return _opened_postgresql(parsed)
     if not parsed.database or parsed.database == ":memory:":

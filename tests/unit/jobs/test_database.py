@@ -170,6 +170,12 @@ def test_a_url_that_cannot_hold_jobs_is_refused(url: str, tmp_path: Path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_of_a_password_is_taken_for_a_host_is_not_told(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(WrongSetup, match="@ is written as %40") as refused:
+        JobStore("postgresql://ann:first@second@localhost:1/x", patience_s=0.1)
+    assert "second" not in refused.value.message + caplog.text
+
+
 def test_a_writer_waits_for_another_and_then_goes_on(file: Path) -> None:
     store = open_store(file)
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
