@@ -84,14 +84,16 @@ class Integer:
     documented: Mapping[str, Any] = field(default_factory=dict)
 
     def parse(self, value: Any, path: str) -> int:
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        if isinstance(value, bool) or not whole or not self.low <= value <= self.high:
-            raise InvalidValue(field=path, given=described(value), allowed=self._allowed())
+        number = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+        whole = number and not isinstance(value, bool)
+        if not whole or not self.low <= value <= self.high:
+            raise InvalidValue(field=path, given=described(value), allowed=self._allowed(whole))
         return int(value)
 
-    def _allowed(self) -> str:
-        bounded = self.low > -MAX_INTEGER
-        return f"an integer from {self.low} to {self.high}" if bounded else "an integer of at most 31 bits"
+    def _allowed(self, whole: bool) -> str:
+        if self.low > -MAX_INTEGER:
+            return f"an integer from {self.low} to {self.high}"
+        return f"an integer up to {self.high}" if whole else "an integer"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.low, "maximum": self.high, **self.documented}

@@ -104,6 +104,7 @@ def test_whole_numbers_are_whole_and_neither_text_nor_truth(field: str, given: A
     error = refusal(**{field: given})
     assert error.field == field
     assert "an integer" in (error.allowed or "")
+    assert "bits" not in (error.allowed or "")
 
 
 @pytest.mark.parametrize("field", ["width", "fps", "seed"])
