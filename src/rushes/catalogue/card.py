@@ -99,6 +99,7 @@ class MediaRule:
     longer side over shorter; None is whatever this server opens.
     `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. Else
     pictures and clips of whom the film is about are squares, and a sound is the film's own.
+    `own_fps` is the rate of the model's own frames, where it makes each clip at one: two keyframes cannot share one.
     """
 
     max_items: int = 0
@@ -109,6 +110,7 @@ class MediaRule:
     max_seconds: float | None = None
     max_aspect: float | None = None
     whole: bool = False
+    own_fps: int | None = None
 
     def filled_by(self, other: MediaRule) -> MediaRule:
         """This rule with the sizes that it leaves open taken from `other`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
@@ -154,6 +155,25 @@ def _index(frame: str | int, last: int, path: str) -> int:
 
 def _spoken(frame: str | int) -> str:
     return number(frame) if isinstance(frame, int) else frame
+
+
+def check_apart(media: Media, rule: MediaRule, seconds: float, fps: float, model: str) -> None:
+    """Refuse placed keyframes that fall on one frame of the model's own. Raises InvalidValue with the item's path."""
+    if rule.own_fps is None:
+        return
+    last = max(1, math.ceil(seconds * rule.own_fps - 1e-6)) - 1
+    taken: set[int] = set()
+    for item, image in enumerate(media.frame_images):
+        own = min(round(int(image.frame or 0) * rule.own_fps / fps), last)
+        if own in taken:
+            raise InvalidValue(
+                field=f"media.frame_images[{item}].frame",
+                given=image.frame,
+                allowed=f"frames at least 1/{rule.own_fps} s apart",
+                model=model,
+                hint="the model itself makes no more frames than that",
+            )
+        taken.add(own)
 
 
 def check_positions(media: Media, rule: MediaRule, num_frames: int, model: str) -> None:

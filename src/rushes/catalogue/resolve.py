@@ -15,6 +15,7 @@ from rushes.catalogue.card import SEED_HIGH, Advised, Limit, Rules
 from rushes.catalogue.inputs import (
     Parties,
     adopt_lone_reference,
+    check_apart,
     check_media,
     check_positions,
     members_taken,
@@ -59,6 +60,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
     media, placed = place_keyframes(media, num_frames)
     for rules, model in parties:
         check_positions(media, rules.media.frame_images, num_frames, model)
+        check_apart(media, rules.media.frame_images, seconds, fps, model)
 
     resolved = ResolvedRequest(
         model=offer.asked_id,

@@ -180,3 +180,18 @@ def test_the_embedded_model_makes_a_video_from_pictures_without_a_word() -> None
     assert refused.value.field == "prompt"
     assert refused.value.allowed is not None and refused.value.allowed.startswith("prompt, media.frame_images, ")
     assert refused.value.allowed.endswith(" or media.audio_inputs")
+
+
+@pytest.mark.parametrize(("frames", "fps"), [((0, 1), 24), ((46, "last"), 24), ((100, 102), 60), ((118, "last"), 60)])
+def test_keyframes_on_one_frame_of_the_models_own_are_refused(frames: tuple[int, int | str], fps: int) -> None:
+    media = Media(frame_images=tuple(FrameImage("https://example.com/a.png", frame) for frame in frames))
+    with pytest.raises(InvalidValue) as refused:
+        ask(media=media, seconds=2.0, fps=fps)
+    assert refused.value.field == "media.frame_images[1].frame"
+    assert refused.value.allowed == "frames at least 1/12 s apart"
+
+
+@pytest.mark.parametrize(("frames", "fps"), [((0, 2), 24), ((28, "last"), 15), ((0, 3), 60)])
+def test_keyframes_that_the_model_can_tell_apart_are_taken(frames: tuple[int, int | str], fps: int) -> None:
+    media = Media(frame_images=tuple(FrameImage("https://example.com/a.png", frame) for frame in frames))
+    assert len(ask(media=media, seconds=2.0, fps=fps).media.frame_images) == 2

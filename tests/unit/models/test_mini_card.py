@@ -36,6 +36,10 @@ def test_the_weights_are_at_most_forty_megabytes():
     assert sum(path.stat().st_size for path in PACKAGED_WEIGHTS.iterdir()) <= 40e6
 
 
+def test_the_card_tells_keyframes_apart_at_the_rate_of_the_weights():
+    assert CARD.rules.media.frame_images.own_fps == MiniConfig.load(PACKAGED_WEIGHTS).fps
+
+
 def test_what_it_advises_to_keep_out_is_made_of_words_it_knows() -> None:
     assert CARD.rules.advised is not None
     assert remarks(CARD.rules.advised.negative_prompt) == ()

@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 MEDIA = MediaRules(
     # A latent frame lasts half a second, so that ten keyframes already leave little to make of a short clip.
-    frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB),
+    frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB, own_fps=12),
     frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     reference_images=MediaRule(1, max_bytes=30 * MIB),
