@@ -66,7 +66,7 @@ class LocalStorage:
     def sweep(self) -> None:
         """Remove what a killed process left half-put. Only where it is old: another may be at it right now."""
         for left in self._root.rglob(".*.part"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone meanwhile, or not ours to remove: the next one may be
                 if time.time() - left.stat().st_mtime > LONGEST_PUT_S:
                     shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
 
