@@ -157,6 +157,15 @@ def _spoken(frame: str | int) -> str:
     return number(frame) if isinstance(frame, int) else frame
 
 
+def own_frame(frame: int, fps: float, own_fps: float, last: int) -> int:
+    """The frame of the model's own, 0 to `last`, that is shown nearest to `frame` of a video at `fps`.
+
+    Half way between two it is the earlier one: were it now the one, now the other, as `round` has it, two moments
+    a whole frame apart could meet.
+    """
+    return min(math.ceil(frame * own_fps / fps - 0.5), last)
+
+
 def check_apart(media: Media, rule: MediaRule, seconds: float, fps: float, model: str) -> None:
     """Refuse placed keyframes that fall on one frame of the model's own. Raises InvalidValue with the item's path."""
     if rule.own_fps is None:
@@ -164,7 +173,7 @@ def check_apart(media: Media, rule: MediaRule, seconds: float, fps: float, model
     last = max(1, math.ceil(seconds * rule.own_fps - 1e-6)) - 1
     taken: set[int] = set()
     for item, image in enumerate(media.frame_images):
-        own = min(round(int(image.frame or 0) * rule.own_fps / fps), last)
+        own = own_frame(int(image.frame or 0), fps, rule.own_fps, last)
         if own in taken:
             raise InvalidValue(
                 field=f"media.frame_images[{item}].frame",

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.catalogue.card import MediaRule, MediaRules
+from rushes.catalogue.inputs import own_frame
 from rushes.contract.artifact import Native
 from rushes.contract.events import Observer, Progress
 from rushes.contract.request import Note, ResolvedRequest
@@ -181,7 +182,7 @@ class _Opening:
         if not isinstance(frame, int):
             raise GenerationFailed(f"{path} was accepted without a place for it")
         native = self._native
-        index = min(round(frame * native.fps / self._request.fps), native.num_frames - 1)
+        index = own_frame(frame, self._request.fps, native.fps, native.num_frames - 1)
         if index in (other for other, _ in taken):
             raise InvalidValue(
                 field=f"{path}.frame",

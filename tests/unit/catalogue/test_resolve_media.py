@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from catalogue_cases import BY_OPEN, BY_PICTURES, HUGE, OPEN_CARD, ask, notes
 
+from rushes.catalogue.inputs import own_frame
 from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import InvalidValue, MissingField, UnsupportedField
@@ -191,7 +192,19 @@ def test_keyframes_on_one_frame_of_the_models_own_are_refused(frames: tuple[int,
     assert refused.value.allowed == "frames at least 1/12 s apart"
 
 
-@pytest.mark.parametrize(("frames", "fps"), [((0, 2), 24), ((28, "last"), 15), ((0, 3), 60)])
+@pytest.mark.parametrize(
+    ("frames", "fps"), [((0, 2), 24), ((3, 5), 24), ((45, "last"), 24), ((28, 29), 15), ((0, 3), 60)]
+)
 def test_keyframes_that_the_model_can_tell_apart_are_taken(frames: tuple[int, int | str], fps: int) -> None:
     media = Media(frame_images=tuple(FrameImage("https://example.com/a.png", frame) for frame in frames))
     assert len(ask(media=media, seconds=2.0, fps=fps).media.frame_images) == 2
+
+
+@pytest.mark.parametrize("own_fps", [8, 12, 16, 24])
+@pytest.mark.parametrize("fps", [24, 25, 30, 48, 60])
+def test_moments_a_frame_of_the_models_own_apart_have_a_frame_each(fps: int, own_fps: int) -> None:
+    last = 2 * own_fps - 1
+    assert (own_frame(0, fps, own_fps, last), own_frame(2 * fps - 1, fps, own_fps, last)) == (0, last)
+    own = [own_frame(frame, fps, own_fps, last=1000) for frame in range(2 * fps)]
+    apart = -(-fps // own_fps)
+    assert all(early < late for early, late in zip(own, own[apart:], strict=False))
