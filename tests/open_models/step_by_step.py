@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from elsewhere import go_on_elsewhere, to_the_end
 from tiny_cards import changed, copied, folder_of
 
 from rushes.catalogue.card import Card
 from rushes.contract.media import FrameImage, Media
+from rushes.diffusion.reuse import computed
 from rushes.errors import WrongSetup
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 
@@ -70,6 +73,20 @@ def taking_turns_they_do_not_mix(adapter: Any, begin: Sequence[Callable[[], Any]
         states = moved
     for state, film in zip(states, alone, strict=True):
         assert np.array_equal(finished(adapter, state)[0], film)
+
+
+def a_step_is_computed_where_either_stream_has_drifted(adapter: Any, state: Any) -> None:
+    """`state` is of a clip of more than three steps that may take velocities again."""
+    passes: list[int] = []
+    adapter.parts.transformer.register_forward_pre_hook(lambda *told: passes.append(1))
+    still = {name: computed(None, latent, torch.ones_like(latent)) for name, latent in state.moving.items()}
+    settled = {name: replace(step, rate=0.0) for name, step in still.items()}
+    adapter.step(replace(state, computed=settled, index=2), 2)
+    assert passes == []
+    for name in state.moving:
+        adapter.step(replace(state, computed={**settled, name: still[name]}, index=2), 2)
+        assert passes, name
+        passes.clear()
 
 
 def another_process_goes_on_to_the_same_bytes(clips: Sequence[tuple[Any, Any]], place: Path) -> list[list[Path]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_kandinsky6
-import torch
 from small_requests import picture, small
-from step_by_step import FROM_PICTURE, another_process_goes_on_to_the_same_bytes, ended, finished, first_frame
+from step_by_step import (
+    FROM_PICTURE,
+    a_step_is_computed_where_either_stream_has_drifted,
+    another_process_goes_on_to_the_same_bytes,
+    ended,
+    finished,
+    first_frame,
+)
 from tiny_cards import published_card
 from tiny_kandinsky6 import DISTILLED, KANDINSKY_6
 
 from rushes.acceleration.dress import Dress
 from rushes.acceleration.plan import planned
 from rushes.catalogue.card import Card
-from rushes.diffusion.reuse import computed
 from rushes.models.kandinsky6.adapter import KandinskyAdapter
 from rushes.models.parts import How
 
@@ -62,16 +66,7 @@ def test_steps_are_left_out_and_film_and_sound_stay_near(adapter: KandinskyAdapt
 
 
 def test_a_step_is_computed_where_either_stream_has_drifted(adapter: KandinskyAdapter) -> None:
-    state = begun(adapter, REUSING)
-    passes = passes_of(adapter)
-    still = {name: computed(None, latent, torch.ones_like(latent)) for name, latent in state.moving.items()}
-    settled = {name: replace(step, rate=0.0) for name, step in still.items()}
-    adapter.step(replace(state, computed=settled, index=2), 2)
-    assert passes == []
-    for name in state.moving:
-        adapter.step(replace(state, computed={**settled, name: still[name]}, index=2), 2)
-        assert passes, name
-        passes.clear()
+    a_step_is_computed_where_either_stream_has_drifted(adapter, begun(adapter, REUSING))
 
 
 def test_another_process_goes_on_to_the_same_bytes_though_nobody_told_it_of_a_plan(

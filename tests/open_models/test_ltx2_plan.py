@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from elsewhere import go_on_elsewhere, to_the_end
 from parts_in_memory import steps_run_out_of_memory
 from small_requests import film, picture, small, sound
+from step_by_step import a_step_is_computed_where_either_stream_has_drifted
 from tiny_cards import with_weights
 from tiny_ltx2 import DISTILLED, SECOND
 
@@ -24,7 +24,6 @@ from rushes.catalogue.card import Card
 from rushes.catalogue.cards import OPEN
 from rushes.cli.race import psnr_db
 from rushes.contract.request import QUALITIES, ResolvedRequest
-from rushes.diffusion.reuse import computed
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts, tensor_bytes
 from rushes.models.adapter import NO_INPUTS, Inputs
@@ -99,16 +98,7 @@ def test_a_step_is_computed_where_either_stream_has_drifted(tiny_card: Callable[
     adapter = adapter_of(tiny_card(SECOND), REUSING)
     request = small(tiny_card(SECOND), steps=6, guidance_scale=1, negative_prompt=None)
     state = adapter.prepare(adapter.encode(request), 7)
-    passes: list[int] = []
-    adapter.parts.transformer.register_forward_pre_hook(lambda *told: passes.append(1))
-    still = {name: computed(None, latent, torch.ones_like(latent)) for name, latent in state.moving.items()}
-    settled = {name: replace(step, rate=0.0) for name, step in still.items()}
-    adapter.step(replace(state, computed=settled, index=2), 2)
-    assert passes == []
-    for name in state.moving:
-        adapter.step(replace(state, computed={**settled, name: still[name]}, index=2), 2)
-        assert passes, name
-        passes.clear()
+    a_step_is_computed_where_either_stream_has_drifted(adapter, state)
 
 
 def test_what_is_reused_belongs_to_the_clip_and_is_saved_with_it(
