@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +136,12 @@ def test_a_room_says_what_it_does(room: Path) -> None:
     docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
     assert docstring, "what it does, what it leaves to others, who calls it"
     assert 3 <= len(docstring.splitlines()) <= 10, docstring
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """They are imported by it: the second would end the whole run before its first test."""
+    names = [path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py"]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
 
 
 def test_every_folder_with_code_is_a_package() -> None:
