@@ -71,6 +71,9 @@ class Videos:
 
         Where `idempotency` names an earlier request, its job comes back as `replayed` and nothing is made.
         """
+        # Before anything is looked at: its model may be gone since, and the disk be full.
+        if (earlier := self._store.earlier(owner, idempotency)) is not None:
+            return earlier
         if request.webhook_url is not None:
             check_url(request.webhook_url, self._egress, "webhook_url")
         offer = self.catalogue.find(request.model)

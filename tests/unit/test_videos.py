@@ -15,7 +15,8 @@ from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact, Native
 from rushes.contract.job import Job, JobState
 from rushes.contract.request import Note, VideoRequest
-from rushes.errors import InvalidValue, JobNotFound, ModelNotFound, StorageUnavailable
+from rushes.errors import IdempotencyMismatch, InvalidValue, JobNotFound, ModelNotFound, StorageUnavailable
+from rushes.jobs.limits import Idempotency
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
@@ -72,6 +73,21 @@ def test_a_refused_request_leaves_nothing(videos: Videos, asked: VideoRequest, r
     with pytest.raises(refusal):
         videos.create("ann", asked)
     assert videos.list("ann") == ()
+
+
+def test_a_request_sent_again_is_the_same_video_though_its_model_is_gone(
+    videos: Videos, store: JobStore, storage: LocalStorage
+) -> None:
+    again = Idempotency("key", "body", window_s=3600)
+    job = videos.create("ann", ASKED, again)
+    without = Videos(Catalogue([]), store, storage, draw_seed=lambda: 1)
+    replay = without.create("ann", ASKED, again)
+    assert (replay.id, replay.replayed, job.replayed) == (job.id, True, False)
+    with pytest.raises(IdempotencyMismatch):
+        without.create("ann", ASKED, replace(again, body_hash="other"))
+    for owner, other in (("bob", again), ("ann", replace(again, key="new")), ("ann", replace(again, window_s=0))):
+        with pytest.raises(ModelNotFound):
+            without.create(owner, ASKED, other)
 
 
 def test_a_hosted_id_is_kept_as_asked_and_made_by_the_model_that_is_here(videos: Videos) -> None:

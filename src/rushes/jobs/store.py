@@ -108,10 +108,8 @@ class JobStore:
 
         def work(connection: Connection) -> Job:
             in_turn(connection, "add")  # what is counted and looked up here must still be so at the commit
-            if idempotency is not None:
-                earlier = earlier_use(connection, now, owner, idempotency)
-                if earlier is not None:
-                    return replace(self._job(connection, earlier), replayed=True)
+            if (earlier := self._earlier(connection, owner, idempotency)) is not None:
+                return earlier
             if self._disk is not None:
                 self._disk.require_room()
             if reuse is None:
@@ -147,6 +145,11 @@ class JobStore:
         job = self._database.write_together(work)
         failpoint("accepted")
         return job
+
+    def earlier(self, owner: str, idempotency: Idempotency | None) -> Job | None:
+        """The job, `replayed`, that `idempotency` was used for; None where it is new. Raises `IdempotencyMismatch`."""
+        asked = idempotency is not None and idempotency.window_s > 0
+        return self._database.read(lambda c: self._earlier(c, owner, idempotency)) if asked else None
 
     def get(self, id: str, owner: str | None = None) -> Job:
         """The job as it stands; `owner` None asks for anybody's. Somebody else's job is `JobNotFound` too."""
@@ -360,6 +363,10 @@ class JobStore:
             return self._job(connection, id)
 
         return self._database.write(work)
+
+    def _earlier(self, connection: Connection, owner: str, idempotency: Idempotency | None) -> Job | None:
+        id = None if idempotency is None else earlier_use(connection, self._database.now, owner, idempotency)
+        return None if id is None else replace(self._job(connection, id), replayed=True)
 
     def _job(self, connection: Connection, id: str, owner: str | None = None) -> Job:
         """The job as it stands; see `get`."""
