@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from rushes.jobs.store import JobStore
     from rushes.storage.local import LocalStorage
     from rushes.videos import Videos
+
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Under nohup. What tests start would be deaf to the end of its terminal too; a handler is not handed down.
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 
 @contextmanager
