@@ -20,7 +20,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.guidance import guided
 from rushes.diffusion.noise import noise
-from rushes.diffusion.reuse import computed, drift
+from rushes.diffusion.reuse import computed, reused
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import read_by
 from rushes.models.lora import Loras
@@ -100,12 +100,15 @@ class WanAdapter(ResidentAdapter):
         added = self._loras.size_bytes(numbers.loras, self._number_bytes)
         self._residency.leave(self._pass_bytes(state) + added)
         solver = self._solver(numbers.steps)
-        reused = self._reused(state, solver, index)
-        velocity = state.computed.velocity if reused and state.computed else self._velocity(state, solver, index)
         remembered = state.computed
-        if numbers.reuse and not reused:
-            changed = index > 0 and self._expert(solver, index) != self._expert(solver, index - 1)
-            remembered = computed(None if changed else state.computed, latent, velocity)
+        if index > 0 and self._expert(solver, index) != self._expert(solver, index - 1):
+            remembered = None  # another network's, which says nothing of this one
+        known = {} if remembered is None else {"film": remembered}
+        if remembered is not None and reused(known, {"film": latent}, index, numbers.steps, numbers.reuse):
+            velocity = remembered.velocity
+        else:
+            velocity = self._velocity(state, solver, index)
+            remembered = computed(remembered, latent, velocity) if numbers.reuse else None
         moved, history = solver.step(velocity, index, latent, state.memory)
         heading = latent - solver.timesteps[index].item() / solver.train_timesteps * velocity
         return WanState(state.condition, moved, index + 1, history, remembered, heading)
@@ -168,15 +171,6 @@ class WanAdapter(ResidentAdapter):
         prompts = len(state.condition.words_PW) if self.how.together else 1
         made = memory.pass_bytes(self.layout, self.how, prompts, **shape, number_bytes=self._number_bytes)
         return int(made + memory.state_bytes(self.layout, **shape))
-
-    def _reused(self, state: WanState, solver: Solver, index: int) -> bool:
-        """Whether this step takes the velocity of the last computed one. The last step is always computed."""
-        numbers = state.condition.numbers
-        if not numbers.reuse or index in (0, numbers.steps - 1):
-            return False
-        if self._expert(solver, index) != self._expert(solver, index - 1):
-            return False
-        return drift(state.computed, state.latent_BCTHW) < numbers.reuse
 
     def _expert(self, solver: Solver, index: int) -> str:
         """Who works at this noise."""
