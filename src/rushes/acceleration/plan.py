@@ -100,10 +100,10 @@ class Plan:
     def lowered(self, stage: str) -> Plan | None:
         """The plan one rung down the ladder that needs less memory in `stage`; None where none is left or allowed."""
         for rung in self.ladder:
-            how = replace(self.how, **rung.change)
-            helps = self.device in rung.devices and stage in rung.helps and how != self.how
+            lower = self.on(rung)
+            helps = self.device in rung.devices and stage in rung.helps and lower.how != self.how
             if helps and rung.technique.exactness in ALLOWED[self.quality]:
-                return self.on(rung)
+                return lower
         return None
 
     def on(self, rung: Rung) -> Plan:

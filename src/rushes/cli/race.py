@@ -9,7 +9,7 @@ import itertools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import diffusers
@@ -137,8 +137,7 @@ def plans_of(card: Card, device: str) -> dict[str, Plan]:
     exact = plans[EXACT_QUALITY]
     for rung in LADDER:
         if rung.technique.exactness == LOSSY and device in rung.devices:
-            techniques = (*exact.techniques, rung.technique)
-            plans[rung.technique.name] = replace(exact, how=replace(exact.how, **rung.change), techniques=techniques)
+            plans[rung.technique.name] = exact.on(rung)
     return plans
 
 
