@@ -205,7 +205,8 @@ def prepare_schema(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE already lets one in at a time
         connection.execute(text("SELECT pg_advisory_xact_lock(7264726)"))
-    taken = [name for name in metadata.tables if inspect(connection).has_table(name)]
+    look = inspect(connection)
+    taken = [name for name in metadata.tables if look.has_table(name)]
     if not taken:
         metadata.create_all(connection)
         connection.execute(insert(schema_version).values(version=SCHEMA_VERSION))
