@@ -1,6 +1,6 @@
 """Every change of a job's state, each as one transaction that also writes one event.
 
-    – → queued           add        within the limits, and once per idempotency key (limits.py)
+    – → queued           add        within the limits, and once per idempotency key (accept.py, limits.py)
     queued → running     claim      a new token, a new lease; which job, says choose.py
     running → running    renew      a beat, or a beat with progress; this and the next four in claims.py
     running → running    checkpoint where the job can go on from now
@@ -20,11 +20,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy import Connection, Row, bindparam, delete, func, select
 
 from rushes.contract.artifact import Artifact
 from rushes.contract.events import Progress
@@ -32,6 +30,7 @@ from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.contract.request import ResolvedRequest
 from rushes.errors import JobNotFound
 from rushes.failpoints import failpoint
+from rushes.jobs.accept import accept
 from rushes.jobs.choose import next_waiting
 from rushes.jobs.claims import LEASE_S, Beat, Claim, Setback, end_claimed, name_checkpoint, release, renew
 from rushes.jobs.database import PATIENCE_S, Database, Disk, in_turn
@@ -39,23 +38,12 @@ from rushes.jobs.deliveries import Deliveries
 from rushes.jobs.expiry import Expired, expire_jobs, forget_old
 from rushes.jobs.history import Finished, Reuse, events_behind, listed, made_before, recent_runs, unnamed
 from rushes.jobs.history import JobEvent as JobEvent
-from rushes.jobs.ids import new_id
 from rushes.jobs.keys import Keys
-from rushes.jobs.limits import Idempotency, QueueLimits, count_use, earlier_use, remember_use, require_place
+from rushes.jobs.limits import Idempotency, QueueLimits, earlier_use
 from rushes.jobs.line import AHEAD, Line
 from rushes.jobs.rescue import Rescued, rescue_dead
-from rushes.jobs.rows import (
-    RUNNING,
-    Where,
-    end,
-    hash_of,
-    job_from,
-    locked,
-    move,
-    requeued,
-    write_event,
-)
-from rushes.jobs.tables import deliveries, job_inputs, jobs, usage
+from rushes.jobs.rows import RUNNING, Where, end, job_from, locked, move
+from rushes.jobs.tables import deliveries, jobs, usage
 
 
 class JobStore:
@@ -102,9 +90,7 @@ class JobStore:
         `reuse`   ends the job at once with that artifact; it takes no place and counts no seconds.
         Raises    `TooManyRequests` over a limit, `IdempotencyMismatch`, `StorageUnavailable` on a full disk.
         """
-        content = request.to_json()
         now = self._database.now
-        limits = limits or self._limits
 
         def work(connection: Connection) -> Job:
             in_turn(connection, "add")  # what is counted and looked up here must still be so at the commit
@@ -112,35 +98,20 @@ class JobStore:
                 return earlier
             if self._disk is not None:
                 self._disk.require_room()
-            if reuse is None:
-                require_place(connection, now, owner, request.seconds, limits)
-            values = {
-                "id": new_id(),  # drawn inside the transaction, so that ids are in the order of the commits
-                "owner": owner,
-                "model": request.made_by,
-                "asked_model": None if request.model == request.made_by else request.model,
-                "request": content,
-                "request_hash": hash_of(content),
-                "secret": secrets.token_urlsafe(24),
-                "priority": priority,
-                "attempt": 0,
-                "crashes": 0,
-                "event_seq": 1,
-                "webhook": webhook,
-                **requeued(),
-            }
-            row = connection.execute(_adding(now), values).one()
-            write_event(connection, now, row, "queued", {})
-            if reuse is None:
-                count_use(connection, now, owner, row.id, request.seconds)
-            if idempotency is not None:
-                remember_use(connection, now, owner, idempotency, row.id)
-            for key in sorted(set(inputs)):
-                connection.execute(insert(job_inputs).values(job=row.id, key=key))
-            if reuse is not None:
-                _end_with(connection, now, row, reuse)
+            id = accept(
+                connection,
+                now,
+                owner,
+                request,
+                limits or self._limits,
+                priority=priority,
+                idempotency=idempotency,
+                webhook=webhook,
+                inputs=inputs,
+                reuse=reuse,
+            )
             failpoint("accepting")
-            return self._job(connection, row.id)
+            return self._job(connection, id)
 
         job = self._database.write_together(work)
         failpoint("accepted")
@@ -375,12 +346,6 @@ class JobStore:
         return job_from(row, self._line.place(connection, row))
 
 
-def _end_with(connection: Connection, now: ColumnElement[float], row: Row[Any], reuse: Reuse) -> None:
-    made, steps = reuse.artifact.to_json(), row.request["steps"]
-    values = {"artifact": made, "stage": "done", "progress": 1.0, "step": steps, "steps": steps, "reuse_of": reuse.of}
-    end(connection, now, (jobs.c.id == row.id,), JobState.SUCCEEDED, "succeeded", made, **values)
-
-
 def _is(id: str, owner: str | None) -> Where:
     return (jobs.c.id == id,) if owner is None else (jobs.c.id == id, jobs.c.owner == owner)
 
@@ -388,11 +353,6 @@ def _is(id: str, owner: str | None) -> Where:
 # What every request asks is built once: to build a statement and to find it compiled costs more than to run it.
 _ANYBODYS = select(jobs, AHEAD).where(jobs.c.id == bindparam("id"))
 _OWN = _ANYBODYS.where(jobs.c.owner == bindparam("owner"))
-
-
-@lru_cache(maxsize=4)
-def _adding(now: ColumnElement[float]) -> ReturningInsert[Any]:
-    return insert(jobs).values(queued_at=now, created_at=now).returning(jobs)
 
 
 def _found(row: Row[Any] | None, id: str) -> Row[Any]:
