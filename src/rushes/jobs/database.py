@@ -75,7 +75,8 @@ class Database:
 
     `url` is an SQLAlchemy URL. An SQLite database is a file on a local disk; its directory is made where missing.
     `now` is the database's own clock, in Unix seconds: a lease must not depend on whose machine reads it.
-    Raises `WrongSetup` where the URL names nothing usable, the file may not be written or is no database of ours.
+    Raises `WrongSetup` where the URL names nothing usable, it may not be written or is no database of ours, and
+    `Unavailable` with the reason where it cannot be reached.
     """
 
     def __init__(self, url: str, *, patience_s: float = PATIENCE_S, disk: Disk | None = None) -> None:
@@ -85,7 +86,8 @@ class Database:
         self._writing = threading.Lock()
         self._together = Together(self.write, patience_s)
         self._engine = _opened(url)
-        file = self._opening = sqlite_file(url)
+        self._opening = True
+        self._file = file = sqlite_file(url)
         self._turns = None if file is None else Turns(file)
         self._writer = self._engine.execution_options(rushes_writes=True)
         self.now: ColumnElement[float] = literal_column(_CLOCKS[self._engine.dialect.name], Double)
@@ -98,7 +100,7 @@ class Database:
         except BaseException:
             self.close()
             raise
-        self._opening = None
+        self._opening = False
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """What `work` reads, from one consistent state. Raises `Unavailable` when the patience is over."""
@@ -163,7 +165,7 @@ class Database:
                     log.warning("the disk that holds the job database is full; using what was kept in reserve")
                     continue
                 if not _busy(error):
-                    raise _explained(error, self._opening) from error
+                    raise _explained(error, self._file, opening=self._opening) from error
             if time.monotonic() >= deadline:
                 raise Unavailable("the job database is busy; try again in a moment")
             _never.wait(random.uniform(0.0, longest_wait_s))  # noqa: S311 - jitter, not a secret
@@ -317,6 +319,12 @@ _SHUT = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened, or no file be made beside it",
     sqlite3.SQLITE_PERM: "it may not be opened",
 }
+_CLOSED = {
+    "42501": "this user may not make or change its tables. "
+    "Hint: let the user own the database, or say GRANT CREATE ON SCHEMA public there",
+    "25006": "it takes no changes. Hint: it is a standby, or was set to read only; name the one that is written to",
+}
+"""The same of PostgreSQL, by SQLSTATE: the driver counts them among mistakes of ours."""
 
 
 def _shut(file: Path, code: int) -> WrongSetup:
@@ -326,14 +334,17 @@ def _shut(file: Path, code: int) -> WrongSetup:
     )
 
 
-def _explained(error: Failure, opening: Path | None) -> Exception:
+def _explained(error: Failure, file: Path | None, *, opening: bool) -> Exception:
     """What a person may know of the failure; the library's own text stays in the log.
 
-    `opening` is the SQLite file that is about to be opened: who does that may know where it lies, clients may not.
+    `file`     the one of SQLite.
+    `opening`  whether the database is being opened: who does that may know all, and hears it once; clients may not.
     """
-    code = _sqlite_code(error)
-    if opening is not None and code in _SHUT:
-        return _shut(opening, code)
+    code, state = _sqlite_code(error), _state(error)
+    if opening and file is not None and code in _SHUT:
+        return _shut(file, code)
+    if opening and state in _CLOSED:
+        return WrongSetup(f"the job database cannot be used: {_CLOSED[state]}")
     if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
         return WrongSetup(
             "the job database is damaged or not a database. "
@@ -341,10 +352,13 @@ def _explained(error: Failure, opening: Path | None) -> Exception:
         )
     if isinstance(error, ProgrammingError) and error.statement is None:  # no server was asked yet
         return WrongSetup(field="database url", allowed="options that PostgreSQL's own client takes")
-    if code == sqlite3.SQLITE_FULL or _state(error) == _FULL_STATE:
+    if code == sqlite3.SQLITE_FULL or state == _FULL_STATE:
         return Unavailable("the disk that holds the job database is full")
     away = (OperationalError, InterfaceError, sqlite3.OperationalError)
-    if isinstance(error, away) or _state(error) == _STOOD_STILL_STATE:
-        log.error("the job database failed: %s", getattr(error, "orig", error))
+    if isinstance(error, away) or state == _STOOD_STILL_STATE or state in _CLOSED:
+        reason = " ".join(str(getattr(error, "orig", error)).split())
+        if opening:
+            return Unavailable(f"the job database cannot be reached: {reason}")
+        log.error("the job database failed: %s", reason)
         return Unavailable("the job database cannot be reached or written")
     return error  # a mistake of ours, such as a broken constraint: the edge that catches it logs it whole

@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    delete,
     false,
     insert,
     inspect,
@@ -201,7 +202,8 @@ api_keys = Table(
 def prepare_schema(connection: Connection) -> None:
     """Make what is missing. Run inside one exclusive transaction, so that a door and its workers may start at once.
 
-    Errors  `WrongSetup` where a newer Rushes or another program wrote the tables; they are left as they are.
+    Errors  `WrongSetup` where a newer Rushes or another program wrote the tables; they are left as they are. What the
+            database raises where they may not be written.
     """
     if connection.dialect.name == "postgresql":  # SQLite's BEGIN IMMEDIATE already lets one in at a time
         connection.execute(text("SELECT pg_advisory_xact_lock(7264726)"))
@@ -224,6 +226,7 @@ def prepare_schema(connection: Connection) -> None:
         )
     if found < SCHEMA_VERSION:
         _migrate(connection)
+    connection.execute(delete(jobs).where(false()))  # changes nothing, and is refused where nothing may be changed
 
 
 def _found_version(connection: Connection) -> int | None:

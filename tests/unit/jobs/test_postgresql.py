@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 from job_cases import MODEL, asked, eventually, made
-from postgresql import Server
+from postgresql import SUPERUSER, Server
 
 from rushes.contract.job import JobState
 from rushes.errors import Unavailable, WrongSetup
@@ -113,3 +114,61 @@ def test_without_its_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(WrongSetup, match=r"pip install 'rushes\[postgresql\]'"):
         JobStore("postgresql://somebody@/jobs")
+
+
+def test_a_server_that_is_not_there_is_told_of_once_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Unavailable, match=r"cannot be reached: .*/nowhere") as refused:
+        JobStore("postgresql://nobody@/nothing?host=/nowhere", patience_s=1)
+    assert "\n" not in refused.value.message
+    assert caplog.text == ""
+
+
+def _name(url: str) -> str:
+    return url.split("/")[3].partition("?")[0]
+
+
+@pytest.fixture
+def low(postgresql: Server) -> Iterator[tuple[str, str]]:
+    """A database, and its address for a role that was granted nothing."""
+    url = postgresql.url()
+    name = _name(url)
+    postgresql.say("CREATE ROLE low LOGIN", name)
+    yield name, url.replace(f"{SUPERUSER}@", "low@")
+    postgresql.say("DROP OWNED BY low", name)
+    postgresql.say("DROP ROLE low", name)
+
+
+def test_a_user_who_may_make_no_tables_is_refused_with_what_to_do(low: tuple[str, str]) -> None:
+    with pytest.raises(WrongSetup, match=r"this user may not make or change its tables.*GRANT CREATE ON SCHEMA"):
+        JobStore(low[1], patience_s=1)
+
+
+def test_a_user_who_may_only_read_is_refused_at_the_start(postgresql: Server, low: tuple[str, str]) -> None:
+    name, url = low
+    JobStore(url.replace("low@", f"{SUPERUSER}@")).close()
+    postgresql.say("GRANT SELECT ON ALL TABLES IN SCHEMA public TO low", name)
+    with pytest.raises(WrongSetup, match="this user may not make or change its tables"):
+        JobStore(url, patience_s=1)
+
+
+def test_a_database_that_takes_no_changes_for_a_while_is_unavailable_meanwhile(postgresql: Server) -> None:
+    url = postgresql.url()
+    name = _name(url)
+    store = JobStore(url, patience_s=1)
+
+    def reads_only(only: str) -> None:  # as after a failover to a standby
+        postgresql.say(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {only}', "postgres")
+        store._database._engine.dispose()  # the setting holds for connections from now on
+
+    job = store.add("ann", asked())
+    reads_only("on")
+    with pytest.raises(Unavailable):
+        store.add("ann", asked())
+    assert store.get(job.id).state is JobState.QUEUED
+    with pytest.raises(WrongSetup, match="takes no changes"):
+        JobStore(url, patience_s=1)
+    reads_only("off")
+    claim = store.claim("w1", [MODEL])
+    assert claim is not None
+    assert claim.job.id == job.id
+    store.close()
