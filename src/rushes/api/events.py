@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Header, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from rushes.api.auth import Owner
 from rushes.api.document import failures
@@ -23,6 +24,7 @@ from rushes.api.door import AtDoor, Door, checked_id
 from rushes.api.files import video_url
 from rushes.api.together import percent, video_reply
 from rushes.errors import InvalidValue, JobNotFound, Unavailable
+from rushes.events.bus import Bus
 
 if TYPE_CHECKING:
     from rushes.jobs.store import JobEvent
@@ -89,12 +91,23 @@ async def watch_video(
     """
     if last_event_id:
         after = _number(last_event_id)
-    door.bus.admit()
     await run_in_threadpool(door.videos.get, owner, checked_id(id))
-    lines = _lines(door, door.base_url(request), owner, id, after)
-    # X-Accel-Buffering: nginx would otherwise keep events back until its buffer is full.
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+    return _Stream(door.bus, _lines(door, door.base_url(request), owner, id, after))
+
+
+class _Stream(StreamingResponse):
+    """Events for as long as their client listens. It takes its place before it is answered: of a burst, each counts."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, bus: Bus[JobEvent], lines: AsyncIterator[str]) -> None:
+        # X-Accel-Buffering: nginx would otherwise keep events back until its buffer is full.
+        super().__init__(lines, headers={"cache-control": "no-store", "x-accel-buffering": "no"})
+        self._bus = bus
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._bus.place():
+            await super().__call__(scope, receive, send)
 
 
 def _number(last_event_id: str) -> int:

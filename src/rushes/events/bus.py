@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -50,6 +50,7 @@ class Bus(Generic[E]):
     def __init__(self, read: Callable[[Mapping[str, int]], Iterable[tuple[str, E]]], *, tick_s: float = TICK_S) -> None:
         self._read = read
         self._tick_s = tick_s
+        self._places = 0  # taken
         self._watchers: set[_Watcher[E]] = set()
         self._tailer: asyncio.Task[None] | None = None
         self._closed = False
@@ -58,10 +59,19 @@ class Bus(Generic[E]):
     def num_watchers(self) -> int:
         return len(self._watchers)
 
-    def admit(self) -> None:
-        """Raise `Busy` where one more watcher would be too many."""
-        if len(self._watchers) >= MAX_WATCHERS:
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place among the watchers for as long as the block runs, also before it watches and where it never does.
+
+        Raises `Busy` where one more would be too many.
+        """
+        if self._places >= MAX_WATCHERS:
             raise Busy(given=f"{MAX_WATCHERS} event streams are open", hint="poll GET /v2/videos/{id} instead")
+        self._places += 1
+        try:
+            yield
+        finally:
+            self._places -= 1
 
     async def watch(self, id: str, after: int, quiet_s: float) -> AsyncGenerator[E | None, None]:
         """Events of the job behind number `after`, for ever, without gaps; None whenever none came for `quiet_s`.

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from rushes.api import events as stream
 from rushes.contract.events import Progress
 from rushes.contract.job import JobError
 from rushes.errors import Unavailable
+from rushes.events import bus as bus_room
 from rushes.events.bus import Bus
 from rushes.jobs.claims import Setback
 from rushes.jobs.store import JobStore
@@ -180,6 +182,28 @@ def test_clients_that_go_away_leave_nothing(url: str, id: str, buses: list[Bus[A
         with watched(url, id) as news:
             next(news)
     eventually(lambda: all(bus.num_watchers == 0 and bus._tailer is None for bus in buses))
+
+
+def test_of_a_burst_no_more_than_may_watch_get_a_place_and_it_is_free_again(
+    url: str, id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_room, "MAX_WATCHERS", 3)
+    answered, all_answered = threading.Semaphore(0), threading.Event()
+
+    def watch(_: int) -> int:
+        with httpx.stream("GET", f"{url}/v2/videos/{id}/events", timeout=PATIENCE_S) as reply:
+            answered.release()
+            all_answered.wait(PATIENCE_S)
+            return reply.status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        watching = [pool.submit(watch, number) for number in range(12)]
+        for _ in watching:
+            assert answered.acquire(timeout=PATIENCE_S)
+        all_answered.set()
+        assert sorted(one.result() for one in watching) == [200] * 3 + [429] * 9
+    assert httpx.get(f"{url}/v2/videos/nobody/events").status_code == 404
+    eventually(lambda: watch(0) == 200)
 
 
 def test_a_database_that_is_away_for_a_moment_costs_no_event(

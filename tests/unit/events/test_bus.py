@@ -214,14 +214,7 @@ def test_jobs_beyond_one_querys_terms_are_read_in_portions(monkeypatch: pytest.M
 
 def test_too_many_watchers_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "MAX_WATCHERS", 1)
-
-    async def story() -> None:
-        bus: Bus[Line] = Bus(Histories({"a": 1}).read, tick_s=TICK_S)
-        bus.admit()
-        async with aclosing(bus.watch("a", 0, 9)) as watch:
-            await taken(watch, 1)
-            with pytest.raises(Busy):
-                bus.admit()
-        bus.admit()
-
-    run(story())
+    bus: Bus[Line] = Bus(Histories({"a": 1}).read)
+    for _ in range(2):
+        with bus.place(), pytest.raises(Busy), bus.place():
+            pytest.fail("there was a second place")
