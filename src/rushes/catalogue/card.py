@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.sizes import Sizes
 from rushes.catalogue.wording import listed, number
 from rushes.contract.media import Media
@@ -99,7 +100,6 @@ class MediaRule:
     longer side over shorter; None is whatever this server opens.
     `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. Else
     pictures and clips of whom the film is about are squares, and a sound is the film's own.
-    `own_fps` is the rate of the model's own frames, where it makes each clip at one: two keyframes cannot share one.
     """
 
     max_items: int = 0
@@ -110,7 +110,6 @@ class MediaRule:
     max_seconds: float | None = None
     max_aspect: float | None = None
     whole: bool = False
-    own_fps: int | None = None
 
     def filled_by(self, other: MediaRule) -> MediaRule:
         """This rule with the sizes that it leaves open taken from `other`."""
@@ -129,6 +128,8 @@ class MediaRules:
     """One rule per member of `contract.media.Media`, same names; `apart` are pairs that do not go together.
 
     `beside` are members that go only with one of others: (member, others). `most` items of all members together.
+    `pace` is that of the model's own frames, over which keyframes and clips are laid: two keyframes cannot share one.
+    None where only its files say; a hosted id has none.
     """
 
     frame_images: MediaRule = MediaRule()
@@ -140,6 +141,7 @@ class MediaRules:
     apart: tuple[tuple[str, str], ...] = ()
     beside: tuple[tuple[str, tuple[str, ...]], ...] = ()
     most: int | None = None
+    pace: Pace | None = None
 
     def of(self, name: str) -> MediaRule:
         rule: MediaRule = getattr(self, name)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 
 from rushes.catalogue.card import MediaRule, Rules
 from rushes.catalogue.wording import counted, listed, number
 from rushes.catalogue.words import refuse_unprintable
 from rushes.contract.media import FrameImage, Media
-from rushes.contract.request import Note
+from rushes.contract.request import Note, ResolvedRequest
 from rushes.errors import InvalidValue, MissingField, UnsupportedField
 
 Parties = Sequence[tuple[Rules, str]]
@@ -166,23 +167,30 @@ def own_frame(frame: int, fps: float, own_fps: float, last: int) -> int:
     return min(math.ceil(frame * own_fps / fps - 0.5), last)
 
 
-def check_apart(media: Media, rule: MediaRule, seconds: float, fps: float, model: str) -> None:
-    """Refuse placed keyframes that fall on one frame of the model's own. Raises InvalidValue with the item's path."""
-    if rule.own_fps is None:
-        return
-    last = max(1, math.ceil(seconds * rule.own_fps - 1e-6)) - 1
-    taken: set[int] = set()
-    for item, image in enumerate(media.frame_images):
-        own = own_frame(int(image.frame or 0), fps, rule.own_fps, last)
-        if own in taken:
-            raise InvalidValue(
-                field=f"media.frame_images[{item}].frame",
-                given=image.frame,
-                allowed=f"frames at least 1/{rule.own_fps} s apart",
-                model=model,
-                hint="the model itself makes no more frames than that",
-            )
-        taken.add(own)
+def own_places(request: ResolvedRequest, own_fps: float, num_own: int) -> tuple[int, ...]:
+    """Of each keyframe the frame of the model's own, one of `num_own` at `own_fps`; no frame twice.
+
+    The door asks this of the card's pace, and the job of what its adapter is going to make.
+    Raises InvalidValue with the item's path where two fall on one.
+    """
+    place = partial(own_frame, fps=request.fps, own_fps=own_fps, last=num_own - 1)
+    frames = [int(image.frame or 0) for image in request.media.frame_images]
+    places = [place(frame) for frame in frames]
+    for item, own in enumerate(places):
+        if own not in places[:item]:
+            continue
+        others = {*places[:item], *places[item + 1 :]}
+        near = sorted(range(request.num_frames), key=lambda frame: (abs(frame - frames[item]), -frame))
+        free = next((frame for frame in near if place(frame) not in others), None)
+        raise InvalidValue(
+            field=f"media.frame_images[{item}].frame",
+            given=frames[item],
+            allowed=f"one image for each frame of the model's own, of which it makes {own_fps:g} a second",
+            model=request.made_by,
+            hint=f"media.frame_images[{places.index(own)}] has the one that is shown there: "
+            + ("leave one out" if free is None else f"the nearest that has one for itself is frame {free}"),
+        )
+    return tuple(places)
 
 
 def check_positions(media: Media, rule: MediaRule, num_frames: int, model: str) -> None:

@@ -15,10 +15,10 @@ from rushes.catalogue.card import SEED_HIGH, Advised, Limit, Rules
 from rushes.catalogue.inputs import (
     Parties,
     adopt_lone_reference,
-    check_apart,
     check_media,
     check_positions,
     members_taken,
+    own_places,
     place_keyframes,
 )
 from rushes.catalogue.lookup import Offer
@@ -60,7 +60,6 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
     media, placed = place_keyframes(media, num_frames)
     for rules, model in parties:
         check_positions(media, rules.media.frame_images, num_frames, model)
-        check_apart(media, rules.media.frame_images, seconds, fps, model)
 
     resolved = ResolvedRequest(
         model=offer.asked_id,
@@ -84,6 +83,8 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         quality=_settle_quality(request, parties),
         loras=settle_loras(request.loras or (), parties, worn_always(offer.card)),
     )
+    if (pace := offer.card.rules.media.pace) is not None:
+        own_places(resolved, pace.rate(resolved.fps), pace.num_frames(resolved.seconds, resolved.fps))
     notes = (
         *(Note("warning", "request", _storable(warning)) for warning in request.warnings),
         *_stand_in_note(offer),

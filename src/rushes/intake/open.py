@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rushes.catalogue.card import MediaRule, MediaRules
-from rushes.catalogue.inputs import own_frame
+from rushes.catalogue.inputs import own_places
 from rushes.contract.artifact import Native
 from rushes.contract.events import Observer, Progress
 from rushes.contract.request import Note, ResolvedRequest
@@ -58,6 +58,7 @@ def opened(
     """
     notes: list[Note] = []
     opening = _Opening(request, rules, native, inputs, policy, notes)
+    places = own_places(request, native.fps, native.num_frames)
     keyframes: list[tuple[int, Frames]] = []
     references: list[tuple[Frames, Samples | None]] = []
     sounds: list[Samples] = []
@@ -66,8 +67,7 @@ def opened(
         observe(Progress("encoding"))
         with _named(path):
             if member == "frame_images":
-                frame = request.media.frame_images[len(keyframes)].frame
-                keyframes.append((opening.native_frame(frame, path, keyframes), opening.picture(member, path, where)))
+                keyframes.append((places[len(keyframes)], opening.picture(member, path, where)))
             elif member == "frame_videos":
                 lead_in = opening.clip(member, path, where)
             elif member == "source_video":
@@ -176,21 +176,6 @@ class _Opening:
         elif lasts_s < self._request.seconds and not rule.whole:
             self._notes.append(Note("made", path, f"it ends after {lasts_s:.3g} s; the rest is silent"))
         return resampled(given.samples, given.rate_hz, AUDIO_RATE_HZ)
-
-    def native_frame(self, frame: object, path: str, taken: list[tuple[int, Frames]]) -> int:
-        """The native frame that is shown nearest to the output frame `frame`."""
-        if not isinstance(frame, int):
-            raise GenerationFailed(f"{path} was accepted without a place for it")
-        native = self._native
-        index = own_frame(frame, self._request.fps, native.fps, native.num_frames - 1)
-        if index in (other for other, _ in taken):
-            raise InvalidValue(
-                field=f"{path}.frame",
-                given=frame,
-                allowed=f"frames at least 1/{native.fps:g} s apart",
-                hint="the model itself makes no more frames than that",
-            )
-        return index
 
     def _check_shape(self, picture: Frames, rule: MediaRule) -> None:
         height, width, _ = picture.shape

@@ -6,6 +6,7 @@ import math
 from typing import Protocol
 
 from rushes.catalogue.card import Weights
+from rushes.catalogue.pace import num_made
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 
@@ -30,8 +31,7 @@ def native_of(request: ResolvedRequest, *, multiple: int, time: int, fps: int, m
     A frame of more than `max_area` pixels is made smaller, in the asked shape.
     """
     width, height = native_size(request.width, request.height, multiple, max_area)
-    wanted = max(1, math.ceil(round(request.seconds * fps, 6)))
-    return Native(width=width, height=height, fps=fps, num_frames=1 + time * math.ceil((wanted - 1) / time))
+    return Native(width=width, height=height, fps=fps, num_frames=num_made(request.seconds, fps, time))
 
 
 def native_size(width: int, height: int, multiple: int, max_area: int) -> tuple[int, int]:

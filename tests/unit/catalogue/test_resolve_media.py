@@ -189,7 +189,7 @@ def test_keyframes_on_one_frame_of_the_models_own_are_refused(frames: tuple[int,
     with pytest.raises(InvalidValue) as refused:
         ask(media=media, seconds=2.0, fps=fps)
     assert refused.value.field == "media.frame_images[1].frame"
-    assert refused.value.allowed == "frames at least 1/12 s apart"
+    assert refused.value.allowed == "one image for each frame of the model's own, of which it makes 12 a second"
 
 
 @pytest.mark.parametrize(

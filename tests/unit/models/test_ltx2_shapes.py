@@ -13,7 +13,7 @@ from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
 from rushes.contract.artifact import Native
 from rushes.contract.request import VideoRequest
-from rushes.models.ltx2.shape import native_rate, native_shape
+from rushes.models.ltx2.shape import native_shape
 
 CARDS = {card.id: card for card in OPEN if card.adapter.startswith("rushes.models.ltx2.")}
 
@@ -26,14 +26,6 @@ def native(card: Card, **asked: Any) -> Native:
     )
     assert card.weights is not None
     return native_shape(request, space=32, time=8, max_area=card.weights.max_area)
-
-
-@pytest.mark.parametrize("fps", range(8, 61))
-def test_a_rate_is_made_as_it_is_or_at_the_next_trained_one(fps: int) -> None:
-    made = native_rate(fps)
-    assert made >= fps
-    assert 24 <= made <= 30 or made == 60
-    assert made == fps or fps < 24 or fps > 30
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)

@@ -36,8 +36,11 @@ def test_the_weights_are_at_most_forty_megabytes():
     assert sum(path.stat().st_size for path in PACKAGED_WEIGHTS.iterdir()) <= 40e6
 
 
-def test_the_card_tells_keyframes_apart_at_the_rate_of_the_weights():
-    assert CARD.rules.media.frame_images.own_fps == MiniConfig.load(PACKAGED_WEIGHTS).fps
+@pytest.mark.parametrize("seconds", [1, 1.01, 2.5, 9.99])
+def test_the_card_says_which_frames_the_weights_make(seconds: float) -> None:
+    pace, numbers = CARD.rules.media.pace, MiniConfig.load(PACKAGED_WEIGHTS)
+    assert pace is not None
+    assert (pace.rate(24), pace.num_frames(seconds, 24)) == (numbers.fps, numbers.num_frames(seconds))
 
 
 def test_what_it_advises_to_keep_out_is_made_of_words_it_knows() -> None:

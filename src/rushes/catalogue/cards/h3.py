@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rushes.catalogue.card import Advised, Card, Choice, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import EXACT_QUALITY, HIGH_QUALITY
 
@@ -55,6 +56,7 @@ CARD = Card(
             apart=tuple((_PICTURES, example) for example in _EXAMPLES),
             beside=(("audio_inputs", ("reference_images", "reference_videos")),),
             most=12,
+            pace=Pace(((24, 24),), run=17, rest=5),
         ),
         needs=("prompt",),
         qualities=(EXACT_QUALITY, HIGH_QUALITY),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import QUALITIES
 
@@ -25,6 +26,10 @@ LICENCE = "LTX-2 Community License (restricts uses; paid from US$ 10 million of 
 AREA = 1280 * 768
 REFINER = "distilled"
 """What the operator registers the makers' distilled LoRA as: a full checkpoint wears it in its second stage."""
+
+PACE = Pace(((24, 30), (60, 60)), run=8)
+"""It was trained around 24 to 30 frames a second, and 60. Between and below, motion stutters at the borders of latent
+frames, because each of these covers a stretch of time that it never saw."""
 
 _PICTURE_BYTES = 30 * MIB
 
@@ -41,6 +46,7 @@ _FULL = Rules(
         frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=_PICTURE_BYTES),
         frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
         audio_inputs=MediaRule(1, max_bytes=30 * MIB, min_seconds=3, max_seconds=60),
+        pace=PACE,
     ),
     needs=("prompt",),
     qualities=QUALITIES,

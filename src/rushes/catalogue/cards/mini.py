@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.sizes import WAN_TIERS, FreeSizes, Size, Sizes
 
 DEFAULT_GUIDANCE = 2.5
@@ -12,13 +13,14 @@ MIB = 1 << 20
 
 MEDIA = MediaRules(
     # A latent frame lasts half a second, so that ten keyframes already leave little to make of a short clip.
-    frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB, own_fps=12),
+    frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=30 * MIB),
     frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     source_video=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     reference_images=MediaRule(1, max_bytes=30 * MIB),
     reference_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
     audio_inputs=MediaRule(1, max_bytes=15 * MIB, min_seconds=3, max_seconds=30),
     apart=(("frame_videos", "source_video"), ("reference_images", "reference_videos")),
+    pace=Pace(((12, 12),)),
 )
 
 CARD = Card(

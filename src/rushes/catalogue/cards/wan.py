@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.sizes import open_sizes
 from rushes.contract.request import QUALITIES
 
@@ -61,6 +62,7 @@ _ANY_FRAMES = replace(
         reference_images=MediaRule(3, max_bytes=_PICTURE_BYTES),
         source_video=_CLIP,
         apart=(("frame_videos", "source_video"),),
+        pace=Pace(((16, 16),), run=4),
     ),
 )
 

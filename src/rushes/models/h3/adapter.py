@@ -6,7 +6,6 @@ between steps, the noise of film and sound, and where in time the last picture s
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -20,6 +19,7 @@ from diffusers.modular_pipelines.minimax_h3.modular_blocks_minimax_h3 import Min
 from diffusers.modular_pipelines.modular_pipeline import PipelineState
 
 from rushes.catalogue.card import Card
+from rushes.catalogue.pace import num_made
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.diffusion.noise import noise
@@ -87,9 +87,8 @@ class H3Adapter(ResidentAdapter):
     def native(self, request: ResolvedRequest) -> Native:
         pipe, weights = self.pipe, self._weights
         width, height = native_size(request.width, request.height, pipe.canvas_multiple, weights.max_area)
-        run, rest = pipe.vae_frames_per_chunk, pipe.vae_latents_per_chunk
-        wanted = math.ceil(round(request.seconds * weights.fps, 6))
-        return Native(width, height, fps=weights.fps, num_frames=rest + run * math.ceil((wanted - rest) / run))
+        frames = num_made(request.seconds, weights.fps, pipe.vae_frames_per_chunk, pipe.vae_latents_per_chunk)
+        return Native(width, height, fps=weights.fps, num_frames=frames)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> BlocksState:

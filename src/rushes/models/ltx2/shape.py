@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from rushes.catalogue.cards.ltx2 import PACE
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.shape import native_of
-
-SLOWEST, SLOW, FAST = 24, 30, 60
-"""Frames a second that it was trained around: 24 to 30, and 60. Between and below, motion stutters at the borders of
-latent frames, because each of these covers a stretch of time that it never saw."""
-
-
-def native_rate(fps: int) -> int:
-    """The trained rate to make a film of `fps` frames a second at; the same wherever it was trained around it."""
-    return max(fps, SLOWEST) if fps <= SLOW else FAST
 
 
 def in_two_stages(request: ResolvedRequest, max_area: int) -> bool:
@@ -31,7 +23,7 @@ def native_shape(
     With `two_stages` there, what is larger than `max_area` is made at half its sides first, and enlarged as latents;
     `by` is the LoRA that refines it.
     """
-    fps = native_rate(request.fps)
+    fps = PACE.rate(request.fps)
     if not (two_stages and in_two_stages(request, max_area)):
         return native_of(request, multiple=space, time=time, fps=fps, max_area=max_area)
     made = native_of(request, multiple=2 * space, time=time, fps=fps, max_area=4 * max_area)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
+from rushes.catalogue.pace import num_shown
 from rushes.errors import Incomplete
 
 PACKAGED_WEIGHTS = Path(str(files("rushes.models.mini"))) / "weights"
@@ -82,8 +83,7 @@ class MiniConfig:
 
     def num_frames(self, seconds: float) -> int:
         """Frames that cover `seconds` at the model's own rate, at least one."""
-        # The tolerance keeps 0.1 s × 30 fps at 3 frames, which floating point makes 3.0000000000000004.
-        return max(1, math.ceil(seconds * self.fps - 1e-6))
+        return num_shown(seconds, self.fps)
 
     def num_latents(self, num_frames: int) -> int:
         """Latent frames that hold `num_frames` frames."""
