@@ -14,6 +14,8 @@ from rushes.errors import InvalidValue, ModelNotFound
 
 ALL = "all"  # in a serve-as map: every hosted id that has no entry of its own
 _LONGEST_GUESSED = 100
+_A_SLIP = 0.9
+_MOST_NAMED = 8  # ids in a refusal: behind them stands what can be done
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,26 +120,39 @@ class Catalogue:
         )
 
     def _allowed(self) -> str:
-        shown = [offer.asked_id for offer in self.offers()]
-        return listed(shown) if len(shown) < 20 else f"{listed([*shown[:19], 'others'])} (see the models list)"
+        """The ids that can be asked for; where they are many, those that are really here."""
+        offers = self.offers()
+        if len(offers) <= _MOST_NAMED:
+            return listed(offer.asked_id for offer in offers)
+        named = [offer.asked_id for offer in offers if not offer.hosted][:_MOST_NAMED]
+        return f"{listed([*named, f'{len(offers) - len(named)} others'])} (see the models list)"
 
     def _allowed_cards(self) -> str:
         return listed(card.id for card in self._cards.values())
 
     def _hint(self, key: str) -> str | None:
-        if key in self._hosted:
+        if key in self._hosted or key in self._addable:
+            return self._way(key)
+        if len(key) >= _LONGEST_GUESSED:  # comparing costs the product of the lengths, and an id may be of any length
+            return None
+        known = {**self._addable, **{key: offer.asked_id for key, offer in self._offers.items()}}
+        # A hosted id only where it is misspelt: what looks like one otherwise is rather of a model that can be here.
+        close = difflib.get_close_matches(key, self._hosted, n=1, cutoff=_A_SLIP)
+        close = close or difflib.get_close_matches(key, known, n=1)
+        if not close:
+            return None
+        way = self._way(close[0])
+        return f"did you mean {(self._hosted | known)[close[0]]}?" + (f" {way}" if way else "")
+
+    def _way(self, key: str) -> str | None:
+        """How a known id that cannot be asked for comes to be one that can."""
+        if key in self._hosted and key not in self._offers:
             card_id = next((card.id for card in self._cards.values()), "MODEL")
             return (
                 f"{self._hosted[key]} is a hosted model that is not here; "
                 f"the operator can let another stand in for it: rushes serve --serve-as {self._hosted[key]}={card_id}"
             )
-        # Comparing costs the product of the lengths, and an id in a request may be of any length.
-        known = {**self._addable, **{key: offer.asked_id for key, offer in self._offers.items()}}
-        close = difflib.get_close_matches(key, known, n=1) if len(key) < _LONGEST_GUESSED else []
-        if key in self._addable or not close:
-            return self._to_add(key)
-        to_add = self._to_add(close[0])
-        return f"did you mean {known[close[0]]}?" + (f" {to_add}" if to_add else "")
+        return self._to_add(key)
 
     def _to_add(self, key: str) -> str | None:
         id = self._addable.get(key)

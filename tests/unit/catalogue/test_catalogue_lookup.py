@@ -83,6 +83,31 @@ def test_a_near_miss_is_helped() -> None:
     assert refused.value.allowed == "rushes/mini"
 
 
+def test_a_near_miss_of_a_hosted_id_is_told_which_one_and_how_it_could_be_here() -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD]).find("minimax/hailuo-2")
+    assert str(refused.value.hint).startswith("did you mean minimax/hailuo-02? minimax/hailuo-02 is a hosted model")
+    assert str(refused.value.hint).endswith("rushes serve --serve-as minimax/hailuo-02=rushes/mini")
+    with pytest.raises(ModelNotFound) as refused:
+        BY_MINI.find("minimax/hailuo-2")
+    assert refused.value.hint == "did you mean minimax/hailuo-02?"
+
+
+def test_the_hubs_name_of_a_model_that_could_be_here_is_not_taken_for_a_hosted_id() -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD]).find("Wan-AI/Wan2.1-T2V-1.3B")
+    assert str(refused.value.hint).startswith("did you mean wan2.1-t2v-1.3b?")
+
+
+def test_what_can_be_done_is_not_lost_behind_all_that_is_offered() -> None:
+    with pytest.raises(ModelNotFound) as refused:
+        BY_MINI.find("rushes/mimi")
+    assert refused.value.allowed == f"rushes/mini or {len(HOSTED)} others (see the models list)"
+    with pytest.raises(ModelNotFound) as refused:
+        Catalogue([CARD], {"minimax/hailuo-02": MINI}).find("rushes/mimi")
+    assert refused.value.allowed == "rushes/mini or minimax/hailuo-02"
+
+
 @pytest.mark.parametrize("asked", ["", "\ud800", "x" * 1_000_000, "rushes/mini\x00", "../../etc/passwd"])
 def test_any_other_string_is_a_model_that_is_not_here(asked: str) -> None:
     with pytest.raises(ModelNotFound) as refused:
