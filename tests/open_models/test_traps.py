@@ -5,7 +5,7 @@
 | one model's attention backend becomes the process's | another_models_attention_backend |
 | the decoder remembers frames on the module | two_decodes_at_once |
 | an interrupted clip is decoded all the same | a_clip_that_is_stopped |
-| what a file lacks is filled with chance | weights_that_lack_a_tensor, weights_of_another_shape |
+| what a file lacks is filled with chance | weights_that_lack_a_tensor, weights_of_another_shape, two_names |
 | a cast of the whole model rounds what must stay in float32 | in_bfloat16 |
 | a cache in the network carries one clip into another | no_cache_is_on; test_wan_plan: what_is_reused |
 | a cache that finds no layer does nothing, and says nothing | a_cache_of_the_librarys, a_cache_for_words |
@@ -40,11 +40,13 @@ from safetensors.torch import load_file, save_file
 from small_requests import small
 from tiny_cards import changed, copied, folder_of
 from tiny_wan import EXPERTS, TEXT, TEXT_OR_FIRST
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from rushes.catalogue.card import Card
 from rushes.contract.events import Interrupted, Progress
 from rushes.engine.engine import Engine
 from rushes.errors import GenerationFailed
+from rushes.models.loading import Folder
 from rushes.models.wan.adapter import WanAdapter
 
 
@@ -111,6 +113,36 @@ def test_weights_that_lack_a_tensor_are_refused_by_name(
     adapter = WanAdapter(card)
     with pytest.raises(GenerationFailed, match=f"{part} lacks"):
         _ = adapter.parts.experts if part == "transformer" else getattr(adapter.parts, part)
+
+
+TIED, HEAD, WORDS = "model.embed_tokens.weight", "lm_head.weight", "text_encoder"
+
+
+@pytest.mark.parametrize(
+    ("tied", "without", "lacks"),
+    [
+        (True, {HEAD}, None),
+        (True, {TIED}, None),  # its other name is there
+        (True, {TIED, HEAD}, TIED),
+        (False, {HEAD}, None),  # nobody asks it
+        (False, {TIED}, TIED),
+    ],
+)
+def test_of_a_tensor_with_two_names_one_is_enough_and_two_tensors_are_two(
+    tmp_path: Path, tied: bool, without: set[str], lacks: str | None
+) -> None:
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    made = LlamaForCausalLM(LlamaConfig(vocab_size=50, tie_word_embeddings=tied, **sizes))
+    made.save_pretrained(tmp_path / WORDS)
+    kept = {name: tensor.clone() for name, tensor in made.state_dict().items() if name not in without}
+    save_file(kept, tmp_path / WORDS / "model.safetensors", metadata={"format": "pt"})
+    folder = Folder(tmp_path, torch.device("cpu"))
+    if lacks is not None:
+        with pytest.raises(GenerationFailed, match=f"{WORDS} lacks {re.escape(lacks)}"):
+            folder.network(WORDS, LlamaForCausalLM, torch.float32)
+        return
+    loaded = folder.network(WORDS, LlamaForCausalLM, torch.float32)
+    assert torch.equal(loaded.get_input_embeddings().weight, made.get_input_embeddings().weight)
 
 
 def test_weights_of_another_shape_are_refused(tiny_card: Callable[..., Card], tmp_path: Path) -> None:

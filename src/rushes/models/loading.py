@@ -36,7 +36,7 @@ class Folder:
     def network(self, name: str, kind: Any, dtype: torch.dtype) -> Any:
         """The network `name`, whole, in evaluation mode. What the library keeps in float32 stays so."""
         model, said = self.part(name, kind, dtype=dtype, use_safetensors=True, output_loading_info=True)
-        _check_whole(name, said, _tied(kind))
+        _check_whole(name, said, model)
         return model.eval().requires_grad_(False).to(self._device)
 
     def outline(self, name: str, kind: Any) -> Any:
@@ -99,17 +99,21 @@ def _loaded(name: str, load: Callable[[], Any]) -> Any:
         ) from error
 
 
-def _tied(kind: Any) -> frozenset[str]:
-    """Names of one tensor, of which a file has one."""
-    tied = getattr(kind, "_tied_weights_keys", None) or {}
-    return frozenset((*tied, *tied.values())) if isinstance(tied, dict) else frozenset(tied)
+UNASKED = "lm_head."
+"""What a text encoder would guess the next word by. Some files leave it out, and nobody is told its guesses."""
 
 
-def _check_whole(name: str, said: dict[str, Any], tied: frozenset[str]) -> None:
+def _check_whole(name: str, said: dict[str, Any], model: Any) -> None:
     """Refuse weights that lack a tensor: both libraries would fill it with chance and a line in a log."""
-    missing = set(said["missing_keys"])
-    if tied & missing and not missing >= tied:
-        missing -= tied
+    absent = set(said["missing_keys"])
+    tensors = model.state_dict()
+    # A tensor may have several names, of which a file needs one.
+    there = {tensor.data_ptr() for key, tensor in tensors.items() if key not in absent}
+    missing = {
+        key
+        for key in absent
+        if not key.startswith(UNASKED) and (key not in tensors or tensors[key].data_ptr() not in there)
+    }
     mismatched = [key[0] for key in said["mismatched_keys"]]
     for fault, keys in (("lacks", missing), ("has another shape for", mismatched)):
         if keys:
