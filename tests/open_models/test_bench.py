@@ -16,7 +16,7 @@ from rushes.errors import InvalidValue
 from rushes.models.ltx2 import chance as ltx2_chance
 from rushes.models.wan import chance
 
-WAYS = ["| diffusers", *(f"| rushes, {way}" for way in ("exact", "high", "fast", "int8", "tiles"))]
+WAYS = ["| diffusers", *(f"| rushes, {way}" for way in ("exact", "high", "fast", "fp8", "int8", "tiles"))]
 TOLD = {"width": 64, "height": 64, "seconds": 1.0, "steps": 2}
 
 
@@ -45,7 +45,7 @@ def test_both_make_the_same_film_and_the_section_says_what_each_took(monkeypatch
     assert [row.split(" | ")[7] for row in rows[:3]] == ["4", "4", "2"], "passes"
     assert "(lossy)" in rows[4] and " dB, SSIM " in rows[4]
     assert "weights by chance (mid)" in written
-    assert len(told) == 6
+    assert len(told) == 7
 
 
 def test_a_film_with_sound_is_raced_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def test_a_film_with_sound_is_raced_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert list(rows) == WAYS
     assert all("bit for bit" in rows[name] for name in list(rows)[:3])
     assert {row.split(" | ")[7] for row in rows.values()} == {"6"}, "three passes a step, in all of two"
-    assert " dB, SSIM " in rows["| rushes, int8"]
+    assert all(" dB, SSIM " in rows[f"| rushes, {way}"] for way in ("fp8", "int8"))
     assert written.splitlines()[2].startswith("ltx-2.3 from weights by chance (small)")
 
 

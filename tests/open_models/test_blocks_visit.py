@@ -21,7 +21,7 @@ from diffusers import (
     WanTransformer3DModel,
 )
 from small_requests import small
-from test_wan_int8 import bits_of
+from test_wan_eight_bits import bits_of
 from tiny_blocks import LTX
 from tiny_cards import published_card
 from tiny_ltx2 import SECOND
@@ -33,7 +33,7 @@ from rushes.engine.residency import KeptParts
 from rushes.models.blocks.adapter import BlocksAdapter
 from rushes.models.kandinsky6.adapter import KandinskyAdapter
 from rushes.models.ltx2.adapter import Ltx2Adapter
-from rushes.models.parts import How
+from rushes.models.parts import INT8, How
 from rushes.models.wan.adapter import WanAdapter
 
 ACCELERATOR, HOST = torch.device("cpu", 0), torch.device("cpu")
@@ -58,9 +58,9 @@ LTX_2 = Case(
 )
 CASES = {
     "wan": WAN,
-    "wan in eight bits": replace(WAN, how=How(apart=True, int8=True, blocks=True)),
+    "wan in eight bits": replace(WAN, how=How(apart=True, matrices=INT8, blocks=True)),
     "ltx-2": LTX_2,
-    "ltx-2 in eight bits": replace(LTX_2, how=How(apart=True, int8=True, blocks=True)),
+    "ltx-2 in eight bits": replace(LTX_2, how=How(apart=True, matrices=INT8, blocks=True)),
     "kandinsky 6": Case(
         lambda cards, path: published_card(tiny_kandinsky6.KANDINSKY_6).in_folder(tiny_kandinsky6.built(path)),
         KandinskyAdapter,

@@ -76,7 +76,8 @@ def _plan(card: Card, adapter: Any, request: object, memory_bytes: int) -> str:
     for quality in (EXACT_QUALITY, FAST_QUALITY):
         asked = replace(request, quality=quality)  # type: ignore[type-var]
         try:
-            work = Work(adapter, asked, planned(card, "cuda", quality), KeptParts(memory_bytes))
+            plan = planned(card, "cuda", quality, fp8=lambda device: False)
+            work = Work(adapter, asked, plan, KeptParts(memory_bytes))
         except OutOfMemory:
             continue
         assert work.plan is not None

@@ -25,7 +25,7 @@ from rushes.engine.residency import KeptParts
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS
 from rushes.models.lora import Loras
-from rushes.models.parts import How
+from rushes.models.parts import FP8, INT8, How
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.lora import networks, published
 from rushes.weights.lora import read
@@ -361,11 +361,14 @@ def test_blocks_that_were_compiled_without_it_are_not_run_as_they_were(
         assert (ends[1] - ends[0]).abs().max() < 1e-4
 
 
-def test_matrices_in_eight_bits_take_one_too_and_are_left_as_they_were(lora: Callable[..., tuple[Card, Lora]]) -> None:
+@pytest.mark.parametrize("matrices", [INT8, FP8])
+def test_matrices_in_eight_bits_take_one_too_and_are_left_as_they_were(
+    lora: Callable[..., tuple[Card, Lora]], matrices: str
+) -> None:
     card, added = lora()
     adapter = WanAdapter(card)
     plain = end(adapter, card, added)
-    adapter.accelerate(How(int8=True), Dress(How(int8=True)))
+    adapter.accelerate(How(matrices=matrices), Dress(How(matrices=matrices)))
     before, with_it, after = (end(adapter, card, *loras) for loras in ((), (added,), ()))
     assert torch.equal(before, after)
     assert not torch.equal(before, with_it)

@@ -27,12 +27,12 @@ from rushes.contract.request import QUALITIES, ResolvedRequest
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts, tensor_bytes
 from rushes.models.adapter import NO_INPUTS, Inputs
-from rushes.models.int8 import Int8Linear
+from rushes.models.eight_bits import KINDS
 from rushes.models.ltx2 import memory
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import decoded, decoded_in_tiles
 from rushes.models.ltx2.state import Ltx2State
-from rushes.models.parts import How
+from rushes.models.parts import FP8, INT8, How
 
 REUSING = How(reuse=0.5)
 SOUND = sound(5, 0.5)
@@ -258,23 +258,26 @@ def test_a_clip_decoded_by_tiles_is_decoded_by_tiles(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("matrices", [INT8, FP8])
 def test_eight_bits_take_what_is_foretold_and_are_a_part_of_their_own(
-    tiny_card: Callable[..., Card], dtype: torch.dtype
+    tiny_card: Callable[..., Card], matrices: str, dtype: torch.dtype
 ) -> None:
     card = tiny_card(SECOND)
     adapter = Ltx2Adapter(card, dtype=dtype)
     plain = adapter.parts.transformer
-    adapter.accelerate(How(int8=True), lambda network: None)
+    adapter.accelerate(How(matrices=matrices), lambda network: None)
     network = adapter.parts.transformer
     for block in network.transformer_blocks:
-        assert isinstance(block.attn1.to_q, Int8Linear)
-        assert isinstance(block.audio_ff.net[2], Int8Linear)
+        assert isinstance(block.attn1.to_q, KINDS[matrices])
+        assert isinstance(block.audio_ff.net[2], KINDS[matrices])
     assert isinstance(network.proj_out, torch.nn.Linear)
-    foretold = adapter.parts.kept.int8_bytes("transformer")
+    foretold = adapter.parts.kept.eight_bit_bytes("transformer", matrices)
     assert foretold == pytest.approx(tensor_bytes(network), rel=0.12)
     assert foretold < tensor_bytes(plain)
     request = small(card)
-    steps = [{s.name: s for s in adapter.needs(request, how).stages}["steps"] for how in (How(), How(int8=True))]
+    steps = [
+        {s.name: s for s in adapter.needs(request, how).stages}["steps"] for how in (How(), How(matrices=matrices))
+    ]
     assert sum(steps[1].parts.values()) < sum(steps[0].parts.values())
     adapter.accelerate(How(), lambda network: None)
     assert adapter.parts.transformer is plain

@@ -21,6 +21,7 @@ from small_requests import small
 from tiny_cards import hashes_of
 from tiny_ltx2 import DISTILLED, SECOND
 
+from rushes.acceleration.dress import Dress
 from rushes.catalogue.card import Card
 from rushes.contract.media import FrameImage, Media
 from rushes.engine.engine import Engine
@@ -28,7 +29,7 @@ from rushes.engine.residency import KeptParts
 from rushes.models.ltx2 import memory
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import decoded
-from rushes.models.parts import How
+from rushes.models.parts import FP8, How
 
 PARTS = ("text_encoder", "connectors", "transformer", "vae", "audio_vae", "vocoder")
 
@@ -55,15 +56,18 @@ def middling(card: Card, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Card:
 
 @pytest.mark.parametrize("first", [(), (FrameImage("x", "first"),)], ids=["words", "picture"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("how", [How(), How(matrices=FP8)], ids=["plain", "fp8"])
 def test_a_step_makes_what_is_foretold(
     tiny_card: Callable[..., Card],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    how: How,
     dtype: torch.dtype,
     first: tuple[FrameImage, ...],
 ) -> None:
     card = middling(tiny_card(SECOND), tmp_path, monkeypatch)
     adapter = Ltx2Adapter(card, dtype=dtype)
+    adapter.accelerate(how, Dress(how))
     request = asked(card, width=640, height=640, guidance_scale=3, media=Media(frame_images=first))
     native = adapter.native(request)
     state = adapter.prepare(adapter.condition(request, ()), 7)
@@ -76,7 +80,7 @@ def test_a_step_makes_what_is_foretold(
     shape = memory.shape_of(request, native, adapter.layout, rows=2)
     frame = state.condition.numbers.rows * state.condition.numbers.cols
     shape = replace(shape, tokens=shape.tokens - len(first) * frame)  # it stands in the film's own place
-    foretold = memory.step_bytes(adapter.layout, shape, dtype.itemsize)
+    foretold = memory.step_bytes(adapter.layout, shape, dtype.itemsize, how)
     assert most == pytest.approx(foretold, rel=memory.ERROR)
 
 

@@ -20,6 +20,7 @@ from rushes.catalogue.card import Card
 from rushes.catalogue.cards import OPEN
 from rushes.engine import residency
 from rushes.engine.residency import HOST_RESERVE_BYTES, KeptParts, NoHostRoom
+from rushes.models.parts import INT8
 from rushes.models.wan.adapter import WanAdapter
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
@@ -76,7 +77,7 @@ def test_for_a_gpu_what_is_pinned_counts_by_powers_of_two_beside_what_was_made_a
         plain, made = kept.sizes["transformer"], kept.host_bytes("transformer")
         pinned = kept.host_bytes("transformer", by_turns=True) - made
         assert plain <= pinned < 2 * plain
-        assert kept.host_bytes("transformer", by_turns=True, int8=True) != made + pinned
+        assert kept.host_bytes("transformer", by_turns=True, matrices=INT8) != made + pinned
         if dtype is torch.float32:
             assert made == 0
         else:

@@ -16,7 +16,7 @@ from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
 from rushes.engine.residency import tensor_bytes
 from rushes.models.adapter import NO_INPUTS
-from rushes.models.parts import How
+from rushes.models.parts import FP8, How
 from rushes.models.wan import memory
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.film import decoded
@@ -72,7 +72,9 @@ def middling(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Card]:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kind", [TEXT, TEXT_OR_FIRST, ANY])
-@pytest.mark.parametrize("how", [How(), How(together=True)], ids=["apart", "together"])
+@pytest.mark.parametrize(
+    "how", [How(), How(together=True), How(together=True, matrices=FP8)], ids=["apart", "together", "fp8"]
+)
 def test_a_step_makes_what_is_foretold(
     tiny_card: Callable[..., Card], middling: Callable[..., Card], kind: str, dtype: torch.dtype, how: How
 ) -> None:

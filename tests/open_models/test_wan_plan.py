@@ -15,7 +15,7 @@ from rushes.acceleration.dress import Dress
 from rushes.catalogue.card import Card
 from rushes.contract.request import ResolvedRequest
 from rushes.models.adapter import NO_INPUTS
-from rushes.models.parts import How
+from rushes.models.parts import INT8, How
 from rushes.models.wan.adapter import WanAdapter
 from rushes.models.wan.film import decoded, decoded_in_tiles
 
@@ -79,7 +79,7 @@ def test_guidance_in_one_pass_is_near_and_taken_off_again(tiny_card: Callable[..
 def test_nobody_goes_on_in_two_passes_with_what_was_begun_in_one(tiny_card: Callable[..., Card]) -> None:
     card = tiny_card(TEXT)
     formats = {
-        adapter_of(card, how).state_format() for how in (How(), How(together=True), How(pieces=8), How(int8=True))
+        adapter_of(card, how).state_format() for how in (How(), How(together=True), How(pieces=8), How(matrices=INT8))
     }
     assert len(formats) == 4
 

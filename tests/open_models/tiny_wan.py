@@ -70,7 +70,7 @@ def pipeline(kind: str, scheduler: str = "unipc") -> Any:
         return WanImageToVideoPipeline(
             **shared, **experts, boundary_ratio=0.9, image_encoder=None, image_processor=None
         )
-    seen: dict[str, Any] = {"image_dim": SEEN_WIDTH, "added_kv_proj_dim": 24}
+    seen: dict[str, Any] = {"image_dim": SEEN_WIDTH, "added_kv_proj_dim": 32}
     if kind == FIRST_AND_LAST:
         seen["pos_embed_seq_len"] = 2 * (1 + (224 // 32) ** 2)
     return WanImageToVideoPipeline(
@@ -102,7 +102,7 @@ def control_transformer() -> WanVACETransformer3DModel:
 BLOCKS: dict[str, Any] = {
     "patch_size": (1, 2, 2),
     "num_attention_heads": 2,
-    "attention_head_dim": 12,
+    "attention_head_dim": 16,
     "text_dim": T5_WIDTH,
     "freq_dim": 256,
     "ffn_dim": 32,

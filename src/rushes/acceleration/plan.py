@@ -7,13 +7,14 @@ lossy   other numbers, with a measured difference
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rushes.acceleration.trial import fp8_pays
 from rushes.catalogue.card import Card
 from rushes.contract.request import EXACT_QUALITY, FAST_QUALITY, HIGH_QUALITY, Note
-from rushes.models.parts import How
+from rushes.models.parts import FP8, INT8, How
 
 EXACT, NEAR, LOSSY = "exact", "near", "lossy"
 ALLOWED = {EXACT_QUALITY: (EXACT,), HIGH_QUALITY: (EXACT, NEAR), FAST_QUALITY: (EXACT, NEAR, LOSSY)}
@@ -47,6 +48,13 @@ class Rung:
 PASSES = Technique("passes", EXACT, "guidance in two passes of one prompt")
 TOGETHER = Technique("together", NEAR, "guidance in one pass of two prompts")
 
+IN_FP8 = Rung(
+    Technique("fp8", LOSSY, "the transformer's matrices multiplied in eight-bit floats"),
+    frozenset({"steps"}),
+    {"matrices": FP8},
+)
+"""Taken for time, not for memory, which it halves as well: what has it is on no rung of eight bits any more."""
+
 EVERYWHERE = frozenset({"words", "pictures", "steps", "decoding"})
 LADDER = (
     Rung(PASSES, frozenset({"steps"}), {"together": False}, instead=TOGETHER),  # first: it costs least
@@ -56,9 +64,9 @@ LADDER = (
         {"apart": True},
     ),
     Rung(
-        Technique("int8", LOSSY, "the transformer's matrices in eight bits"),
+        Technique(INT8, LOSSY, "the transformer's matrices in eight bits"),
         frozenset({"steps"}),
-        {"int8": True},  # before blocks that visit: it costs a clip no time, and who asks for fast has little
+        {"matrices": INT8},  # before blocks that visit: it costs a clip no time, and who asks for fast has little
     ),
     Rung(
         Technique("blocks", EXACT, "the transformer's blocks visit the device one at a time"),
@@ -122,10 +130,18 @@ class Plan:
         return (Note("made", "plan", self.said()),)
 
 
-def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: bool = False) -> Plan | None:
+def planned(
+    card: Card,
+    device: str,
+    quality: str = EXACT_QUALITY,
+    *,
+    changed: bool = False,
+    fp8: Callable[[str], bool] = fp8_pays,
+) -> Plan | None:
     """The plan for the model of `card`; None for one that comes with the package, and needs none.
 
     `changed` whether LoRAs change its layers: each set of them would be compiled anew, and after eight torch refuses.
+    `fp8` says of the device whether products in eight-bit floats are faster on it; asked where the plan may have them.
     """
     if card.weights is None:
         return None
@@ -148,4 +164,8 @@ def planned(card: Card, device: str, quality: str = EXACT_QUALITY, *, changed: b
         said = f"steps whose velocity drifts less than {REUSE:.0%} take the one before"
         techniques.append(Technique("reuse", LOSSY, said))
     ladder = tuple(rung for rung in LADDER if held is None or rung.technique.name in held)
-    return Plan(device, quality, how, tuple(techniques), ladder)
+    plan = Plan(device, quality, how, tuple(techniques), ladder)
+    if LOSSY in ALLOWED[quality] and (held is None or IN_FP8.technique.name in held) and fp8(device):
+        ladder = tuple(rung for rung in ladder if rung.technique.name != INT8)
+        plan = replace(plan.on(IN_FP8), ladder=ladder)
+    return plan

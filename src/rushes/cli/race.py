@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from rushes.acceleration.plan import LADDER, LOSSY, Plan, planned
+from rushes.acceleration.plan import IN_FP8, LADDER, LOSSY, Plan, planned
 from rushes.acceleration.put_on import accelerate
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
@@ -135,7 +135,7 @@ def plans_of(card: Card, device: str) -> dict[str, Plan]:
     """By name: the plan of each quality, and the exact one with each lossy way to need less memory by itself."""
     plans = {quality: plan for quality in QUALITIES if (plan := planned(card, device, quality)) is not None}
     exact = plans[EXACT_QUALITY]
-    for rung in LADDER:
+    for rung in (IN_FP8, *LADDER):
         if rung.technique.exactness == LOSSY and device in rung.devices:
             plans[rung.technique.name] = exact.on(rung)
     return plans

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from rushes.catalogue.card import Card
-from rushes.models.int8 import SCALE_BYTES, shrunk
+from rushes.models.eight_bits import SCALE_BYTES, narrowed, narrows
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, How, Residency, Stage
+from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, PUBLISHED, How, Residency, Stage
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
 
@@ -67,12 +67,12 @@ class KeptNetworks:
     def get(self, name: str) -> Any:
         """The network `name`. A denoiser in eight bits or by turns is a part of its own: the plain one stays plain."""
         denoises = name.startswith(DENOISERS)
-        int8, by_turns = denoises and self.how.int8, denoises and self.how.blocks
+        matrices, by_turns = self.how.matrices if denoises else PUBLISHED, denoises and self.how.blocks
         network = self._residency.part(
-            f"{self.keys[name]}{' int8' if int8 else ''}{' by turns' if by_turns else ''}",
-            self.here_bytes(name, int8=int8, by_turns=by_turns),
-            lambda: self._made(name, int8, by_turns),
-            host_bytes=self.host_bytes(name, int8=int8, by_turns=by_turns),
+            f"{self.keys[name]}{f' {matrices}' if matrices else ''}{' by turns' if by_turns else ''}",
+            self.here_bytes(name, matrices=matrices, by_turns=by_turns),
+            lambda: self._made(name, matrices, by_turns),
+            host_bytes=self.host_bytes(name, matrices=matrices, by_turns=by_turns),
             home=brought_home if by_turns else None,
         )
         self.ready(name, network)
@@ -87,20 +87,20 @@ class KeptNetworks:
 
     def stage(self, how: How, name: str, part: str, activation_bytes: float) -> Stage:
         """What is in memory while `part` works at the stage `name`, computed in this way."""
-        here = self.here_bytes(part, by_turns=how.blocks, int8=how.int8)
+        here = self.here_bytes(part, by_turns=how.blocks, matrices=how.matrices)
         return Stage(name, {self.keys[part]: here}, int(activation_bytes))
 
-    def here_bytes(self, name: str, *, by_turns: bool, int8: bool = False) -> int:
+    def here_bytes(self, name: str, *, by_turns: bool, matrices: str = PUBLISHED) -> int:
         """What of the network is on the device at once: all of it, or what its blocks take in turns."""
         denoises = name.startswith(DENOISERS)
-        size_bytes = self.int8_bytes(name) if denoises and int8 else self.sizes[name]
+        size_bytes = self.eight_bit_bytes(name, matrices) if denoises and matrices else self.sizes[name]
         return int(size_bytes * self.share_by_turns(name)) if denoises and by_turns else size_bytes
 
-    def int8_bytes(self, name: str) -> int:
-        """What a denoiser in eight bits takes, by the headers of its files."""
-        return self._stored_bytes(name, int8=True)
+    def eight_bit_bytes(self, name: str, matrices: str) -> int:
+        """What a denoiser takes whose matrices are kept so, by the headers of its files."""
+        return self._stored_bytes(name, matrices)
 
-    def _host_bytes(self, name: str, *, int8: bool = False, by_turns: bool = False) -> int:
+    def _host_bytes(self, name: str, *, matrices: str = PUBLISHED, by_turns: bool = False) -> int:
         """The most that loading it takes of the host's memory, by the headers of its files.
 
         As its files have it, it costs no memory: the system gives up what it read of them. What is made anew of that
@@ -108,7 +108,7 @@ class KeptNetworks:
         has no turns is on the device as soon as it is read.
         """
         kind, on_gpu = self.kinds[name], self.device.type == "cuda"
-        tensors = tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, int8, kind.float32))
+        tensors = tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, matrices, kind.float32))
         made_bytes = sum(size_bytes for size_bytes, anew in tensors if anew)
         if not by_turns:
             return made_bytes if on_gpu else 0
@@ -125,17 +125,17 @@ class KeptNetworks:
         kind = self.kinds[name]
         return Folder(self._checkpoint.folder, device).network(name, kind.kind, kind.dtype)
 
-    def _made(self, name: str, int8: bool, by_turns: bool) -> Any:
-        if not (int8 or by_turns):
+    def _made(self, name: str, matrices: str, by_turns: bool) -> Any:
+        if not (matrices or by_turns):
             return self.loaded(name, self.device)
         network = self.loaded(name, torch.device("cpu"))  # the device may have no room for all of it
-        if int8:
-            network = shrunk(network)
+        if matrices:
+            network = narrowed(network, matrices)
         return taking_turns(network, self.device) if by_turns else network.to(self.device)
 
-    def _stored_bytes(self, name: str, *, int8: bool = False) -> int:
+    def _stored_bytes(self, name: str, matrices: str = PUBLISHED) -> int:
         kind = self.kinds[name]
-        return stored_bytes(self._files(name), kind.dtype.itemsize, int8=int8, float32=kind.float32)
+        return stored_bytes(self._files(name), kind.dtype.itemsize, matrices=matrices, float32=kind.float32)
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
@@ -175,23 +175,26 @@ def brought_home(network: Any) -> None:
             order.execution_order.clear()  # of a first pass, by which later ones bring the next block ahead
 
 
-def stored_bytes(files: list[Path], number_bytes: int, *, int8: bool = False, float32: tuple[str, ...] = ()) -> int:
-    """What the tensors in `files` take in numbers of so many bytes; with `int8`, matrices of blocks in eight bits.
+def stored_bytes(
+    files: list[Path], number_bytes: int, *, matrices: str = PUBLISHED, float32: tuple[str, ...] = ()
+) -> int:
+    """What the tensors in `files` take in numbers of so many bytes, the blocks' matrices as `matrices` says.
 
     Those take four bytes a number in whose names something of `float32` stands.
     """
-    return sum(size_bytes for size_bytes, _ in _loaded_bytes(files, number_bytes, int8, float32))
+    return sum(size_bytes for size_bytes, _ in _loaded_bytes(files, number_bytes, matrices, float32))
 
 
 def _loaded_bytes(
-    files: list[Path], number_bytes: int, int8: bool, float32: tuple[str, ...]
+    files: list[Path], number_bytes: int, matrices: str, float32: tuple[str, ...]
 ) -> Iterator[tuple[int, bool]]:
     """What each tensor takes once it is loaded, and whether it is made anew for that."""
     for path in files:
         if path.suffix != ".safetensors":
             continue
         for name, tensor in header.tensors(path).items():
-            if int8 and len(tensor.shape) == 2 and name.endswith(".weight") and name.startswith(BLOCKS):
+            in_blocks = name.endswith(".weight") and name.startswith(BLOCKS)
+            if in_blocks and narrows(matrices, tuple(tensor.shape)):
                 yield prod(tensor.shape) + SCALE_BYTES * tensor.shape[0], True
             else:
                 one_bytes = 4 if any(word in name for word in float32) else number_bytes

@@ -20,6 +20,8 @@ BLOCKS = ("blocks.", "vace_blocks.", "transformer_blocks.")
 """What the names of a denoiser's repeated blocks begin with."""
 
 
+PUBLISHED, INT8, FP8 = "", "int8", "fp8"
+
 DENOISERS = ("transformer", "unet")
 """What the names of the networks begin with that take the steps."""
 
@@ -41,7 +43,7 @@ class How:
     blocks     of a denoiser, one block at a time is on the device
     tiles      the decoder works tile by tile
     pieces     attention and feed-forward work through the tokens in so many pieces, to hold less at a time
-    int8       a denoiser's blocks keep their matrices in eight bits
+    matrices   what a denoiser's blocks keep theirs in: as published, `INT8`, or `FP8`, which it multiplies in too
     """
 
     attention: str = ATTENTION
@@ -52,7 +54,7 @@ class How:
     blocks: bool = False
     tiles: bool = False
     pieces: int = 1
-    int8: bool = False
+    matrices: str = PUBLISHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.kept import KeptNetworks
 from rushes.models.loading import arithmetic, usual_device, usual_dtype, weights_of
-from rushes.models.parts import How, Residency, Unbounded
+from rushes.models.parts import PUBLISHED, How, Residency, Unbounded
 
 
 class ResidentAdapter:
@@ -57,7 +57,11 @@ class ResidentAdapter:
 
     def state_format(self) -> str:
         how = self.how
-        changes = {"compiled": how.compiled, f"{how.pieces} pieces": how.pieces > 1, "int8": how.int8}
+        changes = {
+            "compiled": how.compiled,
+            f"{how.pieces} pieces": how.pieces > 1,
+            how.matrices: how.matrices != PUBLISHED,
+        }
         changes["together"] = how.together
         said = " ".join([how.attention, *(name for name, here in changes.items() if here)])
         return f"{self.saved_as} {self._card.revision} {arithmetic(self.device, self._dtype)} {said}"

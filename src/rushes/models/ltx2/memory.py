@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rushes.contract.artifact import Native
 from rushes.contract.request import ResolvedRequest
 from rushes.models.ltx2.layout import UPSAMPLER, Layout
-from rushes.models.parts import How, Needs
+from rushes.models.parts import FP8, How, Needs
 
 if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
@@ -28,6 +28,7 @@ PIECES = 1024  # of a prompt, padded
 # Bytes to a token and width of one row of a pass, by the bytes of a number. Held tokens have a time of their own each.
 FILM, HELD, SOUND = {4: 66.2, 2: 36.2}, {4: 76.0, 2: 38.0}, {4: 36.3, 2: 22.2}
 FILM_IN_PIECES = {4: 46.2, 2: 27.2}  # the feed-forward's inner width is not there at once
+IN_FP8 = 4.0  # the feed-forward's inner width is four times the other
 WORDS = {4: 6.3, 2: 3.2}
 # In the least films attention over the words makes the most.
 FILM_READING, WORDS_READ = {4: 30.3, 2: 18.3}, {4: 20.8, 2: 18.1}
@@ -105,6 +106,7 @@ def step_bytes(layout: Layout, shape: Shape, number_bytes: int, how: How = How()
     heard = int(config["audio_num_attention_heads"]) * int(config["audio_attention_head_dim"])
     held = HELD[number_bytes] if shape.held else 0.0
     film = (FILM_IN_PIECES if how.pieces > 1 else FILM)[number_bytes]
+    film += IN_FP8 / how.pieces if how.matrices == FP8 else 0
     looking = shape.tokens * (film + held) + PIECES * WORDS[number_bytes]
     reading = shape.tokens * (FILM_READING[number_bytes] + held) + PIECES * WORDS_READ[number_bytes]
     row = width * max(looking, reading) + heard * shape.sounds * SOUND[number_bytes]

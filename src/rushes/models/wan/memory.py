@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rushes.models.parts import How, Needs
+from rushes.models.parts import FP8, How, Needs
 from rushes.models.wan.layout import Layout
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PIECES_LEFT = 512  # tokens of text, beside which the least clip is small
 ATTENTION = {4: 28.0, 2: 22.0}
 ATTENTION_IN_PIECES = {4: 28.0, 2: 22.0}
 FORWARD = {4: 16.0, 2: 8.0}
-TIMES = {4: 52.0, 2: 42.0}
+TIMES = {4: 52.0, 2: 39.0}
 TEXT = {4: 12.0, 2: 6.0}
 
 DECODED, ENCODED, FRAME = 205.0, 150.0, 65.0  # bytes to a pixel and width, and to a pixel alone; float32
@@ -84,7 +84,8 @@ def pass_bytes(
     width, inner = int(config["num_attention_heads"]) * head, int(config["ffn_dim"])
     tokens = frames * (rows // layout.patch) * (cols // layout.patch)
     attention = ATTENTION[number_bytes] * width
-    forward = FORWARD[number_bytes] * width + 2 * number_bytes * inner / how.pieces
+    narrow_bytes = 1 if how.matrices == FP8 else 0  # what comes in, in eight bits beside itself
+    forward = FORWARD[number_bytes] * width + (2 * number_bytes + narrow_bytes) * inner / how.pieces
     each = max(attention, forward)
     places, channels = frames * rows * cols, int(config["in_channels"])
     told = 5 * layout.z_dim * places
