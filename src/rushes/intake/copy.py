@@ -7,13 +7,15 @@ import secrets
 from dataclasses import replace
 
 from rushes.catalogue.card import Card
+from rushes.catalogue.inputs import own_places
 from rushes.contract.request import ResolvedRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.egress.target import check_url
 from rushes.errors import MediaRefused, MediaTooLarge
 from rushes.intake.references import Fetched, Kept, reference
-from rushes.intake.within import check_leaves_some, check_said
+from rushes.intake.within import check_beginning, check_said, frames_at_least
 from rushes.media.source import inline, is_url, require_kind
+from rushes.media.stated import Stated
 from rushes.storage.base import Storage
 
 
@@ -28,6 +30,8 @@ def copied_in(
     if not request.media.given():
         return request, ()
     keys: list[str] = []
+    pace = card.rules.media.pace
+    own_fps = None if pace is None else pace.rate(request.fps)
 
     def kept(member: str, path: str, source: str) -> str:
         if is_url(source):
@@ -36,7 +40,10 @@ def copied_in(
             # may be another file tomorrow, and another owner's.
             keys.append(secrets.token_hex(16))
             return reference(Fetched(keys[-1], source))
-        content = checked(member, path, source, card, request.seconds)
+        content, said = checked(member, path, source, card, own_fps)
+        if member == "frame_videos" and pace is not None and own_fps is not None:
+            places = own_places(request, own_fps, pace.num_frames(request.seconds, request.fps))
+            check_beginning(frames_at_least(said, own_fps), places, request, own_fps)
         keys.append(hashlib.sha256(content).hexdigest())
         inputs.put(keys[-1], content)
         return reference(Kept(keys[-1]))
@@ -44,10 +51,10 @@ def copied_in(
     return replace(request, media=request.media.with_sources(kept)), tuple(keys)
 
 
-def checked(member: str, path: str, source: str, card: Card, seconds: float) -> bytes:
+def checked(member: str, path: str, source: str, card: Card, own_fps: float | None) -> tuple[bytes, Stated]:
     """The bytes of a data URL or base64 `source`: of a kind that `member` takes, and by their own word within the card.
 
-    `seconds` are those of the video.
+    Beside them that word; `own_fps` is the rate of the model's own frames, where its card says it.
     """
     rule = card.rules.media.of(member)
     most = rule.max_bytes
@@ -56,9 +63,6 @@ def checked(member: str, path: str, source: str, card: Card, seconds: float) -> 
         raise MediaTooLarge(field=path, given=f"{len(content)} bytes", allowed=f"up to {most} bytes", model=card.id)
     kind = require_kind(content, member, path)
     try:
-        said = check_said(content, kind, rule, card.id)
-        if member == "frame_videos" and said.least_s is not None:
-            check_leaves_some(said.least_s, seconds, card.id)
+        return content, check_said(content, kind, rule, card.id, own_fps)
     except MediaRefused as error:
         raise error.at(path) from None
-    return content

@@ -16,15 +16,16 @@ from rushes.contract.events import Observer, Progress
 from rushes.contract.request import Note, ResolvedRequest
 from rushes.egress.fetch import fetch
 from rushes.egress.policy import EgressPolicy
-from rushes.errors import GenerationFailed, InvalidValue, MediaRefused
+from rushes.errors import GenerationFailed, MediaRefused
 from rushes.intake.references import Fetched, Kept, referred
-from rushes.intake.within import check_length, check_shape, nothing_left, sound_limits
-from rushes.media.cover import Cover, native_count, shown_at
+from rushes.intake.within import check_beginning, check_length, check_shape, sound_limits, video_limits
+from rushes.media.cover import Cover, shown_at
 from rushes.media.decode import decode_audio, decode_image, decode_video
 from rushes.media.encode import AUDIO_RATE_HZ
-from rushes.media.limits import ImageLimits, VideoLimits
+from rushes.media.limits import ImageLimits
 from rushes.media.resample import resampled
 from rushes.media.source import inline, is_url
+from rushes.media.timetable import native_count
 from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.storage.base import Storage
 
@@ -81,7 +82,7 @@ def opened(
             else:
                 raise GenerationFailed(f"{path} was accepted, but nothing here opens it")
     if lead_in is not None:
-        _check_beginning(lead_in, keyframes, request, native)
+        check_beginning(len(lead_in), places, request, native.fps)
         notes.append(_beginning(lead_in, native))
     if source is not None:
         notes += _ending(source, request, native)
@@ -131,12 +132,12 @@ class _Opening:
     def clip(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
         """(T, native height, native width, 3) at the native rate, all of the clip; or squares."""
         rule = self._rules.of(member)
-        limits = _video_limits(rule, self._native)
+        limits = replace(video_limits(rule), grid=(self._native.width, self._native.height))
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
         self._check_shape(given.frames_THWC[0], rule)
         cover = self._cover(given.frames_THWC[0], path, square)
         fps = self._native.fps
-        shown = shown_at(given.times_s, fps, native_count(given.times_s, fps))
+        shown = shown_at(given.times_s, fps, native_count(given.times_s.tolist(), fps))
         check_length(len(shown) / fps, rule, self._request.made_by)
         covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
         return np.stack([covered[index] for index in shown.tolist()])
@@ -149,10 +150,10 @@ class _Opening:
         rule, native = self._rules.of(member), self._native
         if not rule.whole:
             return self.clip(member, path, where, square=True), None
-        limits = replace(_video_limits(rule, native), grid=(native.width // 2, native.height // 2), sound=True)
+        limits = replace(video_limits(rule), grid=(native.width // 2, native.height // 2), sound=True)
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
         self._check_shape(given.frames_THWC[0], rule)
-        shown = shown_at(given.times_s, native.fps, native_count(given.times_s, native.fps))
+        shown = shown_at(given.times_s, native.fps, native_count(given.times_s.tolist(), native.fps))
         lasts_s, film_s = len(shown) / native.fps, native.num_frames / native.fps
         check_length(lasts_s, rule, self._request.made_by)
         if lasts_s > film_s:
@@ -222,13 +223,6 @@ class _Opening:
         return fetch(url, max_bytes=max_bytes, deadline_s=FETCH_S, policy=self._policy, field=path).data
 
 
-def _video_limits(rule: MediaRule, native: Native) -> VideoLimits:
-    limits = VideoLimits(grid=(native.width, native.height))
-    if rule.max_bytes is not None:
-        limits = replace(limits, max_bytes=rule.max_bytes)
-    return limits if rule.max_seconds is None else replace(limits, max_seconds=rule.max_seconds)
-
-
 @contextmanager
 def _named(path: str) -> Iterator[None]:
     """Says in which item of the request a file stood that cannot be used."""
@@ -236,22 +230,6 @@ def _named(path: str) -> Iterator[None]:
         yield
     except MediaRefused as error:
         raise error.at(path) from None
-
-
-def _check_beginning(
-    lead_in: Frames, keyframes: list[tuple[int, Frames]], request: ResolvedRequest, native: Native
-) -> None:
-    """Refuse a clip to continue that leaves nothing to make, and keyframes inside it."""
-    if len(lead_in) >= native.num_frames:
-        raise nothing_left(len(lead_in) / native.fps, request.seconds, request.made_by).at("media.frame_videos[0]")
-    for item, (frame, _) in enumerate(keyframes):
-        if frame < len(lead_in):
-            raise InvalidValue(
-                field=f"media.frame_images[{item}].frame",
-                given=request.media.frame_images[item].frame,
-                allowed=f"frames from {round(len(lead_in) * request.fps / native.fps)} on",
-                hint="before that stands the clip in media.frame_videos",
-            )
 
 
 def _beginning(lead_in: Frames, native: Native) -> Note:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rushes.catalogue.card import MediaRule
-from rushes.errors import MediaRefused, MediaTooNarrow, VideoTooLong, VideoTooShort
+from rushes.catalogue.pace import num_shown
+from rushes.contract.request import ResolvedRequest
+from rushes.errors import InvalidValue, MediaRefused, MediaTooNarrow, VideoTooLong, VideoTooShort
 from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
 from rushes.media.refusal import error
 from rushes.media.sniff import IMAGES, SOUNDS, VIDEOS, Kind
 from rushes.media.stated import Stated, stated
+from rushes.media.timetable import Times, duration_s, native_count
 
 SHORT_BY_S = 0.05
-"""How much longer a clip may turn out than it says: some leave out how long their last frame stands."""
+"""How much longer a clip may turn out than its header says: some leave out how long their last frame stands."""
 LONG_BY_S = 0.5
-"""How much shorter it may count: clips are measured to where the last frame begins, and fitted to a model's rate."""
+"""How much shorter: a header may count the last frame for as long as its maker liked, or the sound."""
 
 
-def check_said(content: bytes, kind: Kind, rule: MediaRule, model: str) -> Stated:
+def check_said(content: bytes, kind: Kind, rule: MediaRule, model: str, own_fps: float | None = None) -> Stated:
     """Refuse by its own word what would be refused once it is opened; else that word.
 
+    `own_fps` is the rate of the model's own frames, where its card says it.
     Errors  MediaRefused, without `field`.
     """
     said = stated(content, kind)
@@ -29,11 +35,11 @@ def check_said(content: bytes, kind: Kind, rule: MediaRule, model: str) -> State
         if said.size[0] * said.size[1] > limits.max_pixels or max(said.size) > limits.max_side:
             raise error("too_large", said.size, limits)
     if kind in VIDEOS:
-        longest_s = rule.max_seconds or VideoLimits().max_seconds
-        if said.most_s is not None and said.most_s + SHORT_BY_S < (rule.min_seconds or 0):
-            raise _too_short(said.most_s, rule, model)
-        if said.least_s is not None and said.least_s > longest_s + LONG_BY_S:
-            raise error("too_long", (said.least_s,), VideoLimits(max_seconds=longest_s))
+        limits = video_limits(rule)
+        if said.times_s is None:
+            _check_about(said, rule, limits, model)
+        else:
+            _check_times(said.times_s, rule, limits, model, own_fps)
     elif kind in SOUNDS:
         _check_sound(said, sound_limits(rule))
     return said
@@ -56,19 +62,64 @@ def check_length(lasts_s: float, rule: MediaRule, model: str) -> None:
         raise _too_short(lasts_s, rule, model)
 
 
-def check_leaves_some(lasts_s: float, asked_s: float, model: str) -> None:
-    """Refuse a clip to continue that the door knows to be all of the video. Raises VideoTooLong."""
-    if lasts_s > asked_s + LONG_BY_S:
-        raise nothing_left(lasts_s, asked_s, model)
+def frames_at_least(said: Stated, own_fps: float) -> int:
+    """How many frames at the model's own rate a clip fills, by its tables; no fewer, where only its header speaks."""
+    if said.times_s is not None:
+        return native_count(said.times_s, own_fps)
+    return max(0, math.floor(((said.least_s or 0) - LONG_BY_S) * own_fps))
 
 
-def nothing_left(lasts_s: float, asked_s: float, model: str) -> VideoTooLong:
-    return VideoTooLong(
-        given=f"{lasts_s:.3g} seconds",
-        allowed=f"less than the {asked_s:g} seconds asked for, of which it is the beginning",
-        model=model,
-        hint="ask for more seconds, or send the end of the clip alone",
+def check_beginning(num_begun: int, places: Sequence[int], request: ResolvedRequest, own_fps: float) -> None:
+    """Refuse a clip to continue that leaves nothing to make, and keyframes inside it.
+
+    The clip fills `num_begun` of the model's own frames; `places` are the keyframes' (`own_places`).
+    Errors  VideoTooLong, InvalidValue, each with its field.
+    """
+    if num_begun >= num_shown(request.seconds, own_fps):
+        raise VideoTooLong(
+            field="media.frame_videos[0]",
+            given=f"{num_begun / own_fps:.3g} seconds",
+            allowed=f"less than the {request.seconds:g} seconds asked for, of which it is the beginning",
+            model=request.made_by,
+            hint="ask for more seconds, or send the end of the clip alone",
+        )
+    for item, place in enumerate(places):
+        if place < num_begun:
+            first = math.floor((num_begun - 0.5) * request.fps / own_fps) + 1
+            raise InvalidValue(
+                field=f"media.frame_images[{item}].frame",
+                given=request.media.frame_images[item].frame,
+                allowed=f"frames from {first} on",
+                model=request.made_by,
+                hint="before that stands the clip in media.frame_videos: move the image, or send less of the clip",
+            )
+
+
+def video_limits(rule: MediaRule) -> VideoLimits:
+    """What a clip may be under `rule`; what that leaves open is this server's own."""
+    limits = VideoLimits()
+    return replace(
+        limits, max_bytes=rule.max_bytes or limits.max_bytes, max_seconds=rule.max_seconds or limits.max_seconds
     )
+
+
+def _check_times(times_s: Times, rule: MediaRule, limits: VideoLimits, model: str, own_fps: float | None) -> None:
+    """As the decoder counts, and then whoever lays the clip over the model's frames."""
+    until = times_s[: limits.max_frames + 1][-1]
+    if until > limits.max_seconds:
+        raise error("too_long", (duration_s(times_s, 0),), limits)
+    if len(times_s) > limits.max_frames:
+        raise error("too_many_frames", (), limits)
+    if own_fps is not None:
+        check_length(native_count(times_s, own_fps) / own_fps, rule, model)
+
+
+def _check_about(said: Stated, rule: MediaRule, limits: VideoLimits, model: str) -> None:
+    """By the length in the header, and so with some room."""
+    if said.most_s is not None and said.most_s + SHORT_BY_S < (rule.min_seconds or 0):
+        raise _too_short(said.most_s, rule, model)
+    if said.least_s is not None and said.least_s > limits.max_seconds + LONG_BY_S:
+        raise error("too_long", (said.least_s,), limits)
 
 
 def _too_short(lasts_s: float, rule: MediaRule, model: str) -> MediaRefused:

@@ -79,17 +79,6 @@ def _span(given: int, wanted: int) -> tuple[slice, tuple[int, int]]:
     return slice(max(0, start), min(given, stop)), (max(0, -start), max(0, stop - given))
 
 
-def duration_s(times_s: NDArray[np.float64], alone_s: float) -> float:
-    """How long a clip lasts: its last frame as long as the one before; a single frame `alone_s`."""
-    shown_s = float(times_s[-1] - times_s[-2]) if len(times_s) > 1 else alone_s
-    return float(times_s[-1]) + shown_s
-
-
-def native_count(times_s: NDArray[np.float64], fps: float) -> int:
-    """How many native frames a clip fills, at least one."""
-    return max(1, math.floor(duration_s(times_s, 1 / fps) * fps + 0.5))
-
-
 def shown_at(times_s: NDArray[np.float64], fps: float, count: int) -> NDArray[np.intp]:
     """For each of `count` native frames the clip's frame that is shown at its moment; the last one stays."""
     # Containers write times in whole milliseconds: a frame due at 83.3 ms says 83 or 84.

@@ -1,8 +1,9 @@
 """What a file says of itself: how large its picture is and how long it lasts, read off its header.
 
 Nothing is opened here. These are the file's own words, read by plain code that looks at a few bytes of them and goes no
-further than `MOST_PIECES` and `HEAD_BYTES`, whatever it is given. So a door may look, and refuse at once what an honest
-file says of itself; where one says nothing, or says what is not so, its decoder has the last word (`decode`).
+further than `MOST_PIECES`, `HEAD_BYTES` and `timetable.MOST_ENTRIES`, whatever it is given. So a door may look, and
+refuse at once what an honest file says of itself; where one says nothing, or says what is not so, its decoder has the
+last word (`decode`).
 """
 
 from __future__ import annotations
@@ -15,12 +16,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rushes.media.limits import AudioLimits
+from rushes.media.pieces import MOST_PIECES, boxes, element, elements, fraction, inside, is_long, ticks_a_second, whole
 from rushes.media.sniff import IMAGES, Kind
+from rushes.media.timetable import (
+    FILM,
+    INFO,
+    MILLISECOND,
+    SCALE,
+    SEGMENT,
+    TRACK_TYPE,
+    TRACKS,
+    Times,
+    matroska_times,
+    mp4_times,
+)
 
 HEAD_BYTES = 1 << 18
 """Of a picture: what stands ahead of its size is a profile, a thumbnail, notes."""
-MOST_PIECES = 64
-"""Of one list of boxes, elements or chunks. Files have a dozen; a hostile one has a million, in each of a million."""
 
 MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
@@ -31,27 +43,27 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 AVIF_SIZE = re.compile(rb"ispe\0{4}(.{8})", re.DOTALL)
 AVIF_HEAD_BYTES = 16_384
 
-SEGMENT, INFO, SCALE, DURATION = 0x18538067, 0x1549A966, 0x2AD7B1, 0x4489
-TRACKS, TRACK_TYPE, VIDEO = 0x1654AE6B, 0x83, 0xE0
+DURATION, VIDEO = 0x4489, 0xE0
 PIXEL_WIDTH, PIXEL_HEIGHT, SHOWN_WIDTH, SHOWN_HEIGHT = 0xB0, 0xBA, 0x54B0, 0x54BA
-"""Matroska's names of its elements (RFC 9559)."""
-FILM, SOUND = 1, 2  # kinds of a Matroska track
+"""Matroska's names of some of its elements (RFC 9559)."""
+SOUND = 2  # a kind of Matroska track
 INTEGERS, FLOATS, ALAW, MULAW, EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 PLAIN = {INTEGERS: (8, 16, 24, 32), FLOATS: (32, 64), ALAW: (8,), MULAW: (8,), EXTENSIBLE: (8, 16, 24, 32, 64)}
 """Codings of WAV whose samples all take the same number of bits, and which numbers."""
-MILLISECOND = 1_000_000  # its unit of time in nanoseconds, where it names no other
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
     """`size` is (width, height) in square pixels, perhaps before a quarter turn; None where the file does not say.
 
-    A film's picture, or a sound, lasts at least `least_s` and at most `most_s`; None likewise.
+    A film's picture, or a sound, lasts at least `least_s` and at most `most_s` by its header; None likewise.
+    `times_s` are when the frames of a film are shown, by its tables.
     """
 
     size: tuple[int, int] | None = None
     least_s: float | None = None
     most_s: float | None = None
+    times_s: Times | None = None
 
 
 def stated(data: bytes, kind: Kind) -> Stated:
@@ -113,105 +125,40 @@ def _pair(data: bytes, order: Literal["big", "little"], length: int) -> tuple[in
 
 
 def _mp4(data: memoryview) -> Stated:
-    """Of the first track of pictures, by its header (ISO/IEC 14496-12, 8.3.2)."""
-    movie = dict(_boxes(_inside(data, b"moov")))
-    for name, track in _boxes(_inside(data, b"moov")):
-        if name == b"trak" and bytes(_inside(_inside(track, b"mdia"), b"hdlr")[8:12]) == b"vide":
-            head = _inside(track, b"tkhd")
-            size = tuple(number >> 16 for number in _numbers(head, (88, 92) if _long(head) else (76, 80), 4))
-            clock = movie.get(b"mvhd", data[:0])
-            (ticks_a_second,) = _numbers(clock, (20,) if _long(clock) else (12,), 4)
-            (lasts,) = _numbers(head, (28,), 8) if _long(head) else _numbers(head, (20,), 4)
+    """Of the first track of pictures, by its header (ISO/IEC 14496-12, 8.3.2) and its tables."""
+    movie = inside(data, b"moov")
+    for name, track in boxes(movie):
+        if name == b"trak" and bytes(inside(track, b"mdia", b"hdlr")[8:12]) == b"vide":
+            head, ticks = inside(track, b"tkhd"), ticks_a_second(inside(movie, b"mvhd"))
+            sides = head[88:96] if is_long(head) else head[76:84]
+            size = whole(sides[:2]), whole(sides[4:6])  # the whole pixels of each
+            lasts = whole(head[28:36] if is_long(head) else head[20:24])
             # In fragments only the first of them is counted there, if any.
-            unknown = not lasts or not ticks_a_second or b"mvex" in movie or lasts in (2**32 - 1, 2**64 - 1)
-            lasts_s = None if unknown else lasts / ticks_a_second
-            return Stated((size[0], size[1]) if min(size) > 0 else None, lasts_s, lasts_s)
+            unknown = not lasts or not ticks or inside(movie, b"mvex") or lasts in (2**32 - 1, 2**64 - 1)
+            lasts_s = None if unknown else lasts / ticks
+            return Stated(size if min(size) > 0 else None, lasts_s, lasts_s, mp4_times(data, movie, track))
     return Stated()
-
-
-def _long(head: memoryview) -> bool:
-    """Whether moments and lengths in it have eight bytes."""
-    return bytes(head[:1]) == b"\1"
-
-
-def _numbers(data: memoryview, places: tuple[int, ...], length: int) -> tuple[int, ...]:
-    return tuple(int.from_bytes(data[at : at + length], "big") for at in places)
-
-
-def _inside(data: memoryview, wanted: bytes) -> memoryview:
-    """What is in the first box of that name; nothing where there is none."""
-    return next((inside for name, inside in _boxes(data) if name == wanted), data[:0])
-
-
-def _boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
-    at = 0
-    for _ in range(MOST_PIECES):
-        size, head = int.from_bytes(data[at : at + 4], "big"), 8
-        if size == 1:
-            size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16
-        elif size == 0:
-            size = len(data) - at
-        if size < head:
-            return
-        yield bytes(data[at + 4 : at + 8]), data[at + head : at + size]
-        at += size
 
 
 def _matroska(data: memoryview) -> Stated:
     """Of the first track of pictures. The file says how long all of it is: a sound may go on after the picture."""
-    segment = _element(data, SEGMENT)
-    about = _element(segment, INFO)
-    tracks = [(_whole(_element(body, TRACK_TYPE)), body) for name, body in _elements(_element(segment, TRACKS))]
-    size = next((_shown(_element(body, VIDEO)) for kind, body in tracks if kind == FILM), None)
-    most_s = _fraction(_element(about, DURATION)) * (_whole(_element(about, SCALE)) or MILLISECOND) / 1e9
+    segment = element(data, SEGMENT)
+    about = element(segment, INFO)
+    tracks = [(whole(element(body, TRACK_TYPE)), body) for name, body in elements(element(segment, TRACKS))]
+    size = next((_shown(element(body, VIDEO)) for kind, body in tracks if kind == FILM), None)
+    most_s = fraction(element(about, DURATION)) * (whole(element(about, SCALE)) or MILLISECOND) / 1e9
+    times_s = matroska_times(data)
     if not math.isfinite(most_s) or most_s <= 0:
-        return Stated(size)
-    return Stated(size, None if any(kind == SOUND for kind, _ in tracks) else most_s, most_s)
+        return Stated(size, times_s=times_s)
+    return Stated(size, None if any(kind == SOUND for kind, _ in tracks) else most_s, most_s, times_s)
 
 
 def _shown(video: memoryview) -> tuple[int, int] | None:
-    width, height = _whole(_element(video, PIXEL_WIDTH)), _whole(_element(video, PIXEL_HEIGHT))
-    shown_width, shown_height = _whole(_element(video, SHOWN_WIDTH)), _whole(_element(video, SHOWN_HEIGHT))
+    width, height = whole(element(video, PIXEL_WIDTH)), whole(element(video, PIXEL_HEIGHT))
+    shown_width, shown_height = whole(element(video, SHOWN_WIDTH)), whole(element(video, SHOWN_HEIGHT))
     if shown_width and shown_height:
         width = height * shown_width // shown_height
     return (width, height) if width and height else None
-
-
-def _element(data: memoryview, wanted: int) -> memoryview:
-    return next((inside for name, inside in _elements(data) if name == wanted), data[:0])
-
-
-def _elements(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Names and contents (RFC 8794): both lengths are said by the zeros that a number begins with."""
-    at = 0
-    for _ in range(MOST_PIECES):
-        name, after = _counted(data, at)
-        size, begin = _counted(data, after)
-        if begin == after or after == at:
-            return
-        marked = 1 << 7 * (begin - after)
-        size -= marked
-        end = len(data) if size == marked - 1 else begin + size  # all ones: as long as there is any
-        yield name, data[begin:end]
-        at = end
-
-
-def _counted(data: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins at `at`, with the bit that says its length, and where it ends; there where it is none."""
-    first = data[at] if at < len(data) else 0
-    length = 9 - first.bit_length()
-    if not first or at + length > len(data):
-        return 0, at
-    return int.from_bytes(data[at : at + length], "big"), at + length
-
-
-def _whole(data: memoryview) -> int:
-    return int.from_bytes(data[:8], "big")
-
-
-def _fraction(data: memoryview) -> float:
-    form = {4: ">f", 8: ">d"}.get(len(data))
-    return float(struct.unpack(form, data)[0]) if form else 0.0
 
 
 def _wav(data: memoryview) -> Stated:

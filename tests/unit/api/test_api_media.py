@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from foreign_cases import corners, image
+from foreign_cases import corners, film, image
 
 from rushes.catalogue.cards import OPEN
 from rushes.catalogue.cards.mini import CARD
@@ -61,3 +61,39 @@ def test_two_pictures_on_one_frame_of_the_models_own(client: httpx.Client, model
     assert "the nearest that has one for itself is frame" in error["message"]
     nearest = int(error["message"].rpartition(" ")[2])
     assert answer(client, model, keyframes(*frames[:-1], nearest), **asked).status_code == 200
+
+
+def clip(count: int, **how: Any) -> str:
+    """25 frames a second."""
+    return text(film([corners()] * count, **how))
+
+
+@pytest.mark.parametrize("model", [WAN, MINI])
+@pytest.mark.parametrize(
+    "how", [{}, {"container_format": "matroska"}, {"container_format": "matroska", "container_options": {"live": "1"}}]
+)
+def test_a_clip_to_continue_that_is_as_long_as_the_video(client: httpx.Client, model: str, how: dict[str, Any]) -> None:
+    whole, less = ({"frame_videos": [{"video": clip(count, **how)}]} for count in (50, 45))
+    error = refusal(answer(client, model, whole, seconds="2"))
+    assert (error["param"], error["code"]) == ("media.frame_videos[0]", "video_too_long")
+    for said in ("given 2 seconds", "allowed: less than the 2 seconds asked for", "ask for more seconds"):
+        assert said in error["message"]
+    assert answer(client, model, less, seconds="2").status_code == 200
+    assert answer(client, model, whole, seconds="3").status_code == 200
+
+
+@pytest.mark.parametrize("model", [WAN, MINI])
+def test_a_picture_where_the_clip_to_continue_still_goes_on(client: httpx.Client, model: str) -> None:
+    begun = {"frame_videos": [{"video": clip(25)}]}
+    asked = {"seconds": "2", "fps": 24}
+    error = refusal(answer(client, model, {**begun, **keyframes(20)}, **asked))
+    assert (error["param"], error["code"]) == ("media.frame_images[0].frame", "invalid_value")
+    for said in ("given 20", "allowed: frames from 24 on", "move the image"):
+        assert said in error["message"]
+    assert refusal(answer(client, model, {**begun, **keyframes(23)}, **asked))
+    assert answer(client, model, {**begun, **keyframes(24)}, **asked).status_code == 200
+
+
+def test_what_is_behind_an_address_is_for_the_job_to_see(client: httpx.Client) -> None:
+    media = {"frame_videos": [{"video": "https://example.com/clip.mp4"}], **keyframes(5)}
+    assert answer(client, MINI, media, seconds="2").status_code == 200

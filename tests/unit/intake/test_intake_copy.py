@@ -27,6 +27,7 @@ from rushes.errors import (
     Refused,
     UnsupportedMediaType,
     VideoTooLong,
+    VideoTooManyFrames,
     VideoTooShort,
 )
 from rushes.intake.copy import copied_in
@@ -142,7 +143,7 @@ def picture(width: int, height: int) -> str:
     ("media", "field", "error", "given", "allowed"),
     [
         (Media(reference_videos=(clip(20), clip(5))), "media.reference_videos[1]", VideoTooShort,
-         "0.2 seconds", "at least 0.54 seconds"),
+         "0.167 seconds", "at least 0.54 seconds"),
         (Media(reference_videos=(clip(95),)), "media.reference_videos[0]", VideoTooLong,
          "3.8 seconds", "up to 3 seconds"),
         (Media(reference_videos=(clip(20, 272, 64),)), "media.reference_videos[0]", MediaTooNarrow,
@@ -154,7 +155,7 @@ def picture(width: int, height: int) -> str:
         (Media(audio_inputs=(text(wav(tone(1.5))),)), "media.audio_inputs[0]", AudioTooShort,
          "1.5 seconds", "3 to 30 seconds"),
         (Media(frame_videos=(clip(170),)), "media.frame_videos[0]", VideoTooLong,
-         "6.8 seconds", "less than the 6 seconds asked for, of which it is the beginning"),
+         "6.83 seconds", "less than the 6 seconds asked for, of which it is the beginning"),
     ],
 )  # fmt: skip
 def test_a_file_that_says_itself_what_cannot_be_taken_is_refused_before_the_queue(
@@ -169,6 +170,47 @@ def test_a_file_that_says_itself_what_cannot_be_taken_is_refused_before_the_queu
 def test_what_is_just_within_is_taken(inputs: LocalStorage) -> None:
     assert len(copied(Media(reference_videos=(clip(14), clip(75, 256, 64))), inputs, PICKY)[1]) == 2
     assert len(copied(Media(reference_images=(picture(64, 256),)), inputs, PICKY)[1]) == 1
+
+
+LATE = Media(frame_videos=(clip(100),), frame_images=(FrameImage(PNG_TEXT, 90), FrameImage(PNG_TEXT, "last")))
+
+
+@pytest.mark.parametrize(
+    ("media", "field", "error", "given", "allowed"),
+    [
+        (Media(frame_videos=(clip(150),)), "media.frame_videos[0]", VideoTooLong,
+         "6 seconds", "less than the 6 seconds asked for, of which it is the beginning"),
+        (Media(frame_videos=(clip(149),)), "media.frame_videos[0]", VideoTooLong,
+         "6 seconds", "less than the 6 seconds asked for, of which it is the beginning"),
+        (LATE, "media.frame_images[0].frame", InvalidValue, 90, "frames from 96 on"),
+        (Media(reference_videos=(clip(13),)), "media.reference_videos[0]", VideoTooShort,
+         "0.5 seconds", "at least 0.54 seconds"),
+        (Media(reference_videos=(clip(77),)), "media.reference_videos[0]", VideoTooLong,
+         "3.08 seconds", "up to 3 seconds"),
+    ],
+)  # fmt: skip
+def test_what_the_tables_of_a_clip_say_to_the_frame_is_held_against_what_is_made(
+    media: Media, field: str, error: type[Refused], given: object, allowed: str, inputs: LocalStorage
+) -> None:
+    """A frame of the model's own is a twelfth of a second: a clip a 25th shorter than the film leaves none of them."""
+    with pytest.raises(error) as refused:
+        copied(media, inputs, PICKY)
+    assert (refused.value.field, refused.value.given, refused.value.allowed) == (field, given, allowed)
+    assert refused.value.hint is not None or error is VideoTooLong
+
+
+def test_a_clip_that_leaves_one_frame_to_make_and_a_keyframe_there_are_taken(inputs: LocalStorage) -> None:
+    last = FrameImage(PNG_TEXT, "last")
+    assert len(copied(Media(frame_videos=(clip(147),), frame_images=(last,)), inputs, PICKY)[1]) == 2
+    assert len(copied(replace(LATE, frame_images=(FrameImage(PNG_TEXT, 96),)), inputs, PICKY)[1]) == 2
+
+
+def test_a_clip_of_more_frames_than_anybody_looks_at_is_refused_however_short(inputs: LocalStorage) -> None:
+    frames = [flat(32, 32)] * 1801
+    many = film(frames, times_ms=range(1801), options={"preset": "ultrafast"})
+    with pytest.raises(VideoTooManyFrames) as refused:
+        copied(Media(source_video=text(many)), inputs)
+    assert (refused.value.field, refused.value.allowed) == ("media.source_video", "up to 1800 frames")
 
 
 def test_what_a_file_does_not_say_is_left_to_whoever_opens_it(inputs: LocalStorage) -> None:
