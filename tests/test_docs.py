@@ -21,7 +21,7 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 README = (ROOT / "README.md").read_text("utf-8")
 
 NOT_BUILT_YET = re.compile(r"\(([^()]*?)\s*not built yet\)")
-OTHER_PROGRAMS_FLAGS = {"--help", "--version", "--group", "--upgrade"}
+OTHER_PROGRAMS_FLAGS = {"--help", "--version", "--group", "--upgrade", "--local-dir"}
 
 
 def reference() -> ModuleType:

@@ -44,4 +44,6 @@ def with_weights(card: Card, **said: Any) -> Card:
 def hashes_of(*cards: Card) -> dict[Path, str]:
     """The hash of every file of theirs, as `models add` remembers them."""
     folders = map(folder_of, cards)
-    return {folder / file.name: file.sha256 for folder in folders for file in hashed(folder, looked_at(folder).files)}
+    return {
+        folder / file.name: file.sha256 for folder in folders for file in hashed(folder, looked_at(folder).every_file)
+    }

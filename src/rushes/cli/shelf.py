@@ -90,7 +90,7 @@ def add(
         licence = licence_of(folder, known.card.licence if known else None)
         accepted = agreed(licence, folder, accept=accept, before=before, can_ask=can_ask)
         with told_of(quiet=as_json) as tell:
-            files = hashed(folder, looked_at(folder, aside).files, tell)
+            files = hashed(folder, looked_at(folder, aside).every_file, tell)
         made_like = whole.LIKE if known is None else known.card.id
         entry = Entry(
             id, made_like, folder, revision_of(files), files, time.time(), origin, facts, licence.name, accepted

@@ -25,6 +25,9 @@ PIPELINES = ("ltx2",)
 """Folders of diffusers' own pipelines, by whose name alone it writes down parts that belong to no other."""
 BESIDE = ("latent_upsampler", "transformer_full")
 """Parts that only a pipeline of their own takes, so that no index names them: taken wherever they lie beside others."""
+SUPER_RESOLUTION = "super_resolution"
+NESTED = (SUPER_RESOLUTION,)
+"""Folders of the same format that may lie beside the parts: other checkpoints that a model works with, as published."""
 SHARD = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
 PICKLES = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack"})
 MOST_JSON_BYTES = 64 << 20  # a tokenizer of 250,000 pieces takes 17
@@ -52,6 +55,12 @@ class Checkpoint:
     settings: dict[str, Any]  # the numbers beside the parts in model_index.json, such as boundary_ratio
     parts: dict[str, str]
     files: tuple[Path, ...]
+    nested: tuple[Checkpoint, ...] = ()
+
+    @property
+    def every_file(self) -> tuple[Path, ...]:
+        """Those of the checkpoints within it, too."""
+        return (*self.files, *(path for within in self.nested for path in within.every_file))
 
     def config(self, part: str) -> dict[str, Any]:
         """The config.json (or scheduler_config.json) of a part; empty where it has none."""
@@ -100,7 +109,8 @@ def looked_at(folder: Path, aside: Collection[str] = ()) -> Checkpoint:
     files = [path]
     for part in sorted(parts):
         files += _files(folder, part)
-    return Checkpoint(folder, pipeline, settings, parts, tuple(files))
+    nested = tuple(looked_at(folder / name) for name in NESTED if (folder / name).is_dir())
+    return Checkpoint(folder, pipeline, settings, parts, tuple(files), nested)
 
 
 def hashed(folder: Path, files: Iterable[Path], tell: Tell = lambda name, done, size: None) -> tuple[File, ...]:

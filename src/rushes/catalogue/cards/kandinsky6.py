@@ -58,7 +58,8 @@ def _full(tier: str, weights: str, hub: str, size_bytes: int, counted: str | Non
     return _card(
         f"kandinsky-6-{tier.lower()}",
         f"Kandinsky 6 {tier}",
-        f"From words, with or without a first frame, with or without sound (speech in step with lips), by {weights}.",
+        f"From words, with or without a first frame, with or without sound (speech in step with lips), by {weights}; "
+        "up to 1080P with its makers' super_resolution.",
         _RULES,
         weights=_weights(hub, PLAIN, size_bytes=size_bytes, counted=counted),
     )
@@ -68,7 +69,8 @@ def _distilled(tier: str, hub: str, size_bytes: int, commit: str | None = None) 
     return _card(
         f"kandinsky-6-{tier.lower()}-distilled",
         f"Kandinsky 6 {tier} Distilled",
-        f"Kandinsky 6 {tier} in ten fixed steps, without guidance or a negative prompt.",
+        f"Kandinsky 6 {tier} in ten fixed steps, without guidance or a negative prompt; "
+        "up to 1080P with its makers' super_resolution.",
         _RULES.distilled(10),
         weights=_weights(
             hub,

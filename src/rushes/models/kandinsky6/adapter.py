@@ -2,13 +2,14 @@
 
 What is computed is what the library's own pipeline computes, bit for bit (tests/open_models holds the two together).
 What is ours besides: a state that can be saved after any step, both streams of it, and the same noise on every device.
+A size beyond one pass takes a second stage where the folder has its parts (`refine.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -22,14 +23,15 @@ from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import all_computed, reused
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.kandinsky6 import memory, sound, text
-from rushes.models.kandinsky6.components import Components
-from rushes.models.kandinsky6.film import decoded, drawn, pictured
+from rushes.models.kandinsky6.components import Components, EnlargingComponents
+from rushes.models.kandinsky6.film import decoded, drawn, fitted, pictured
 from rushes.models.kandinsky6.layout import read
+from rushes.models.kandinsky6.refine import Grid, SecondStage, laid_out
+from rushes.models.kandinsky6.shape import first_shape, in_two_stages, native_shape
 from rushes.models.kandinsky6.state import LAYOUT, KandinskyCondition, KandinskyState, Numbers, restored
 from rushes.models.loading import read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
-from rushes.models.shape import native_on
 from rushes.models.solver import FRESH, Solver
 from rushes.models.sound import beside
 
@@ -49,13 +51,25 @@ class KandinskyAdapter(ResidentAdapter):
         self.parts = Components(self.layout.checkpoint, self.device, self._dtype, self._residency)
         self.networks = self.parts.kept
         self._solver = lru_cache(maxsize=8)(self._build_solver)
+        self._second = None
+        if self.layout.enlarger is not None:
+            parts = EnlargingComponents(self.layout.enlarger, self.device, self._dtype, self._residency)
+            self._second = SecondStage(parts)
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         numbers = replace(self._numbers(request), reuse=how.reuse)
-        return memory.needs(self.layout, self.networks, how, request, numbers, number_bytes=self._number_bytes)
+        return memory.needs(
+            self.layout,
+            self.networks,
+            self._second.parts.kept if self._second and numbers.tiles else None,
+            how,
+            request,
+            numbers,
+            number_bytes=self._number_bytes,
+        )
 
     def native(self, request: ResolvedRequest) -> Native:
-        return native_on(self.layout, self._weights, request)
+        return native_shape(self.layout, self._weights, request)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> KandinskyCondition:
@@ -65,7 +79,8 @@ class KandinskyAdapter(ResidentAdapter):
             given |= text.read(request.negative_prompt, self.parts, "negative")
         picture = next((picture for at, picture in inputs.keyframes if at == 0), None)
         if picture is not None:
-            given["first.mean"], given["first.spread"] = pictured(picture, self.parts.vae, self.device)
+            first = fitted(picture, self.layout.space * numbers.cols, self.layout.space * numbers.rows)
+            given["first.mean"], given["first.spread"] = pictured(first, self.parts.vae, self.device)
         return KandinskyCondition(numbers, given)
 
     def prepare(self, condition: KandinskyCondition, seed: int) -> KandinskyState:
@@ -78,11 +93,13 @@ class KandinskyAdapter(ResidentAdapter):
         if "first.mean" in given:
             mean, spread = given["first.mean"], given["first.spread"]
             first = drawn(mean, spread, self._noise(seed, mean.shape, PICTURE_STREAM), self.parts.vae)
-        return KandinskyState(condition, latent, heard, first)
+        return KandinskyState(condition, seed, latent, heard, first)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def step(self, state: KandinskyState, index: int) -> KandinskyState:
         numbers = state.condition.numbers
+        if index >= numbers.steps:
+            return self._refined(state, index - numbers.steps)
         solver, remembered = self._solver(numbers.steps), state.computed
         if reused(remembered, state.moving, index, numbers.steps, numbers.reuse):
             velocities = {name: step.velocity for name, step in remembered.items()}
@@ -104,19 +121,30 @@ class KandinskyAdapter(ResidentAdapter):
 
     def decode(self, state: KandinskyState) -> Iterator[Chunk]:
         wave = None if state.sound_BLC is None else sound.sounded(state.sound_BLC, self.layout, self.parts)
-        runs = decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles)
+        if state.tiles:
+            second, grid = self._stage_of(state)
+            runs = second.decoded(state, grid, short=self.how.tiles)
+        else:
+            runs = decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles)
         yield from beside(runs, state.condition.numbers.fps, wave)
 
     def foreseen(self, state: KandinskyState) -> KandinskyState:
-        """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end."""
+        """The beginning of where the clip is heading, silent: the whole of it takes as long to decode as in the end.
+
+        Of the second stage it is what the first one made: that is the whole film, and tiles are not.
+        """
         newest = state.latent_BTHWC if state.heading_BTHWC is None else state.heading_BTHWC
-        return replace(state, latent_BTHWC=newest[:, :FORESEEN], sound_BLC=None)
+        return replace(state, latent_BTHWC=newest[:, :FORESEEN], sound_BLC=None, tiles=())
 
     def restore(self, checkpoint: bytes) -> KandinskyState:
         return restored(checkpoint, self.device)
 
     def _numbers(self, request: ResolvedRequest) -> Numbers:
-        native, layout = self.native(request), self.layout
+        layout, enlarger = self.layout, self.layout.enlarger
+        native = first_shape(layout, self._weights, request)
+        tiles = refining = 0
+        if enlarger is not None and in_two_stages(layout, self._weights, request):
+            tiles, refining = len(laid_out(enlarger, native.width, native.height).corners), enlarger.steps
         return Numbers(
             frames=1 + (native.num_frames - 1) // layout.time,
             rows=native.height // layout.space,
@@ -126,8 +154,25 @@ class KandinskyAdapter(ResidentAdapter):
             fps=native.fps,
             steps=request.steps,
             guidance_scale=request.guidance_scale,
+            tiles=tiles,
+            refining=refining,
             reuse=self.how.reuse,
         )
+
+    def _refined(self, state: KandinskyState, at: int) -> KandinskyState:
+        second, grid = self._stage_of(state)
+        if at == 0:
+            film = list(decoded(state.latent_BTHWC, self.parts.vae, tiles=self.how.tiles))
+            state = second.begun(state, film, grid, short=self.how.tiles)
+        refined: KandinskyState = second.step(state, at, grid, partial(self._noise, state.seed))
+        return refined
+
+    def _stage_of(self, state: KandinskyState) -> tuple[SecondStage, Grid]:
+        """The second stage of this clip, and its tiles."""
+        numbers, space, second = state.condition.numbers, self.layout.space, self._second
+        if second is None:
+            raise ValueError("this clip is made in two stages, and this model has one")
+        return second, laid_out(second.enlarger, numbers.cols * space, numbers.rows * space)
 
     def _noise(self, seed: int, shape: Any, stream: int = 0) -> Tensor:
         return torch.from_numpy(noise(seed, shape, stream)).to(self.device)

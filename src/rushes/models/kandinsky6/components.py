@@ -6,10 +6,20 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
+from diffusers import (
+    AutoencoderKLHunyuanVideo,
+    Kandinsky6SRLatentUpscalerBank,
+    Kandinsky6SRTransformer3DModel,
+    Kandinsky6SRVAE,
+    Kandinsky6Transformer3DModel,
+    MMAudioVAE,
+    MMAudioVocoder,
+)
 from transformers import AutoTokenizer, CLIPTextModel, Qwen2_5_VLForConditionalGeneration
 
 from rushes.models.components import Parts, network
+from rushes.models.kandinsky6.enlarger import Enlarger
+from rushes.models.kandinsky6.nabla import by_blocks
 from rushes.models.kept import KeptNetworks, Network
 from rushes.models.parts import Residency, here_by_turns
 from rushes.weights.checkpoint import Checkpoint
@@ -44,3 +54,21 @@ class Components(Parts):
     text_encoder_2 = network("text_encoder_2")
     audio_vae = network("audio_vae")
     vocoder = network("vocoder")
+
+
+class EnlargingComponents:
+    """The parts of the second stage. None of them takes turns by blocks: together they are smaller than the first's."""
+
+    def __init__(self, enlarger: Enlarger, device: torch.device, dtype: torch.dtype, residency: Residency) -> None:
+        networks = {
+            "transformer": Network(Kandinsky6SRTransformer3DModel, dtype, float32=(*FLOAT32, "pooled_bias")),
+            "vae": Network(Kandinsky6SRVAE, dtype),
+            "latent_upscaler": Network(Kandinsky6SRLatentUpscalerBank, dtype),
+        }
+        self.enlarger, self.dtype = enlarger, dtype
+        self.kept = KeptNetworks(enlarger.checkpoint, device, residency, networks)
+        self.kept.dress = by_blocks
+
+    transformer = network("transformer")
+    vae = network("vae")
+    latent_upscaler = network("latent_upscaler")

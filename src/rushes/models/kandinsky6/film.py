@@ -14,7 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rushes.media.resize import Resize
 from rushes.models.adapter import Frames
+
+
+def fitted(picture: Frames, width: int, height: int) -> Frames:
+    """A picture of the whole film's size at that of its first stage."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    return Resize(picture.shape[1], picture.shape[0], width, height, sharpen=False)(picture)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]

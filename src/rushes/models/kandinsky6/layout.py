@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rushes.models.kandinsky6.enlarger import DISTILLED_SCHEDULER, PLAIN_SCHEDULER, Enlarger, read_enlarger
 from rushes.weights.checkpoint import Checkpoint, looked_at, refused
 
 KIND = "Kandinsky 6"
 DISTILLED = ", distilled"
 """What a layout ends with where the checkpoint was distilled to a few fixed steps without guidance."""
 
-PLAIN_SCHEDULER, DISTILLED_SCHEDULER = "FlowMatchEulerDiscreteScheduler", "PiflowScheduler"
 WORDS = "Qwen2_5_VLForConditionalGeneration"
 CLASSES = {
     # The processor of pictures that is published around the tokenizer is not needed: no picture is read as words.
@@ -49,6 +49,7 @@ class Layout:
     sound_channels: int
     sound_hz: int  # samples a second, before they are brought to the film's
     sound_hop: int  # samples to a latent of sound
+    enlarger: Enlarger | None = None  # what makes a film of it that is larger than one pass makes well
 
     @property
     def multiple(self) -> int:
@@ -81,6 +82,7 @@ def read(folder: Path) -> Layout:
             sound_channels=int(transformer["in_audio_dim"]),
             sound_hz=int(audio_vae.get("sample_rate", 44_100)),
             sound_hop=int(audio_vae.get("hop_length", 512)) * SOUND_SHRUNK,
+            enlarger=read_enlarger(found, time=int(vae.get("temporal_compression_ratio", 4))),
         )
         at_once = int(scheduler.get("n_grid", 10)) if layout.distilled else 1
         fits = {

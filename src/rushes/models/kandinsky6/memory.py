@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rushes.contract.request import ResolvedRequest
+from rushes.models.kandinsky6 import enlarging_memory
 from rushes.models.kandinsky6.layout import Layout
 from rushes.models.kandinsky6.state import Numbers
 from rushes.models.parts import How, Needs
@@ -41,23 +42,30 @@ TILE = 256  # pixels a side
 def needs(
     layout: Layout,
     parts: KeptNetworks,
+    enlarging: KeptNetworks | None,
     how: How,
     request: ResolvedRequest,
     numbers: Numbers,
     *,
     number_bytes: int,
 ) -> Needs:
-    """What a clip of these `numbers` needs."""
+    """What a clip of these `numbers` needs; `enlarging` are the parts of its second stage, where it has one."""
     stage = partial(parts.stage, how)
     stages = [stage("words", "text_encoder", words_bytes(layout, number_bytes)), stage("words", "text_encoder_2", 0)]
     if request.media.frame_images:
         stages.append(stage("pictures", "vae", encoding_bytes(layout, numbers, number_bytes)))
     pictured = bool(request.media.frame_images)
     stages.append(stage("steps", "transformer", step_bytes(layout, numbers, number_bytes, pictured=pictured)))
+    enlarger = layout.enlarger
+    if enlarging is not None and enlarger is not None:
+        # Between the two the film is decoded, while what encodes it again waits.
+        stages.append(stage("steps", "vae", decoding_bytes(layout, numbers, number_bytes, tiles=how.tiles)))
+        stages += enlarging_memory.stages(layout, enlarger, enlarging, how, numbers, number_bytes)
     if numbers.sounds:
         stages.append(stage("decoding", "audio_vae", spectrum_bytes(layout, numbers)))
         stages.append(stage("decoding", "vocoder", wave_bytes(layout, numbers)))
-    stages.append(stage("decoding", "vae", decoding_bytes(layout, numbers, number_bytes, tiles=how.tiles)))
+    if enlarging is None:
+        stages.append(stage("decoding", "vae", decoding_bytes(layout, numbers, number_bytes, tiles=how.tiles)))
     return Needs(tuple(stages), ERROR)
 
 
