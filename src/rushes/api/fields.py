@@ -93,7 +93,8 @@ class Integer:
     def _allowed(self, whole: bool) -> str:
         if self.low > -MAX_INTEGER:
             return f"an integer from {self.low} to {self.high}"
-        return f"an integer up to {self.high}" if whole else "an integer"
+        # Of a whole number it is the size; the least that a model takes stands on its card.
+        return f"an integer from {self.documented.get('minimum', self.low)} to {self.high}" if whole else "an integer"
 
     def schema(self) -> dict[str, Any]:
         return {"type": "integer", "minimum": self.low, "maximum": self.high, **self.documented}

@@ -107,6 +107,11 @@ def test_whole_numbers_are_whole_and_neither_text_nor_truth(field: str, given: A
     assert "bits" not in (error.allowed or "")
 
 
+@pytest.mark.parametrize("given", [-(10**12), 10**12])
+def test_a_whole_number_beyond_every_model_is_told_both_ends(given: int) -> None:
+    assert refusal(width=given).allowed == "an integer from 1 to 2147483647"
+
+
 @pytest.mark.parametrize("field", ["width", "fps", "seed"])
 def test_a_whole_number_with_a_decimal_point_is_still_whole(field: str) -> None:
     value = getattr(asked(**{field: 24.0}), field)
