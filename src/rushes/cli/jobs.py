@@ -113,14 +113,19 @@ def opened(data: Path | None, *, may_be_new: bool = False) -> Iterator[JobStore]
     settings = Settings.load({"data": data})
     file = sqlite_file(settings.jobs.database_url)
     if file is not None and not file.exists():
-        if not may_be_new:
+        in_folder = file == settings.storage.data / "jobs.db"  # and not where RUSHES_DATABASE_URL names another place
+        if may_be_new:
+            new = f"data folder: {file.parent}" if in_folder else f"job database: {file}"
+            print(f"this makes a new {new}", file=sys.stderr)
+        elif in_folder:
             raise WrongSetup(
                 field="data",
                 given=file.parent,
                 allowed="the data folder of a server",
                 hint="name it with --data or RUSHES_DATA; `rushes serve` makes it",
             )
-        print(f"this makes a new data folder: {file.parent}", file=sys.stderr)
+        else:
+            raise WrongSetup(field="RUSHES_DATABASE_URL", given=file, allowed="the job database of a server")
     store = build_store(settings)
     try:
         yield store

@@ -97,6 +97,17 @@ def test_a_folder_without_jobs_is_said_to_be_none_and_is_not_made(tmp_path: Path
     assert not (tmp_path / "misspelt").exists()
 
 
+def test_a_database_that_is_not_there_is_named_and_not_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUSHES_DATABASE_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
+    done = CliRunner().invoke(app, ["jobs", "--data", str(tmp_path)])
+    assert done.exit_code == 2
+    assert f"RUSHES_DATABASE_URL: this cannot be used here; given {tmp_path / 'elsewhere.db'}" in done.stderr
+    assert "--data" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_key_for_a_folder_that_was_not_there_is_made_with_it_and_that_is_said(tmp_path: Path) -> None:
     first, second = (rushes(tmp_path, "keys", "create", "--data", "new") for _ in range(2))
     assert (first.returncode, second.returncode) == (0, 0)
