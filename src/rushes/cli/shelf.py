@@ -209,10 +209,12 @@ def known_by(id: str) -> _Known:
         if card.id == id.casefold() and card.weights is not None:
             return _Known(card, card.weights)
     ids = [card.id for card in OPEN]
-    hint = "for weights of your own: rushes models add ID --from FOLDER, with --like one of these where they are"
-    if meant := _meant(id, ids):
-        hint = f"did you mean {meant[0]}?"
-    raise InvalidValue(field="model", given=id, allowed=listed(ids), hint=hint)
+    if meant := _meant(id, ids):  # which would be lost behind all of them
+        allowed, hint = "a known model, of which `rushes models --all` has the list", f"did you mean {meant[0]}?"
+    else:
+        hint = "for weights of your own: rushes models add ID --from FOLDER, with --like one of these where they are"
+        allowed = listed(ids)
+    raise InvalidValue(field="model", given=id, allowed=allowed, hint=hint)
 
 
 def known_of(entry: Entry) -> _Known:

@@ -19,6 +19,7 @@ from rushes.errors import WrongSetup
 from rushes.weights.checkpoint import File
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?")
+MAX_ID_CHARS = 100  # a file's name may have 255, and that of a LoRA has its model's id beside its own
 SUFFIX = ".model.json"
 LORA_SUFFIX = ".lora.json"
 
@@ -166,8 +167,9 @@ class Shelf:
 
 def check_id(id: str, field: str) -> None:
     """Refuse what cannot be asked for, nor be a file's name. Errors  WrongSetup naming `field`."""
-    if not ID.fullmatch(id):
-        raise WrongSetup(field=field, given=id, allowed="letters, digits and . _ -, with at most one /")
+    if not ID.fullmatch(id) or len(id) > MAX_ID_CHARS:
+        allowed = f"up to {MAX_ID_CHARS} letters, digits and . _ -, with at most one /"
+        raise WrongSetup(field=field, given=id, allowed=allowed)
 
 
 def _spelled(id: str) -> str:

@@ -72,3 +72,10 @@ def test_an_option_that_the_command_behind_it_would_never_hear_of_is_refused(
     assert words[1] in done.output
     assert "write it behind the command" in done.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_slip_is_told_what_was_meant_and_no_list_of_all(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["models", "info", "wan2.1-t2v-1.3", "--data", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "given wan2.1-t2v-1.3; allowed: a known model, of which `rushes models --all` has" in done.stderr
+    assert done.stderr.endswith("Hint: did you mean wan2.1-t2v-1.3b?\n")

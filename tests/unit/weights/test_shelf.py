@@ -54,6 +54,14 @@ def test_a_model_that_is_added_is_offered_until_it_is_removed(machine: Machine) 
     assert machine.folder.is_dir()
 
 
+def test_an_id_too_long_for_a_files_name_is_said_to_be(machine: Machine) -> None:
+    done = machine.models("add", "a" * 250, "--like", ID, "--from", str(machine.folder))
+    assert done.exit_code == 2
+    assert "id: this cannot be used here" in done.stderr
+    assert "allowed: up to 100 letters" in done.stderr
+    machine.said("add", f"studio/{'a' * 93}", "--like", ID, "--from", str(machine.folder))
+
+
 def test_weights_of_ones_own_get_an_id_of_their_own(machine: Machine) -> None:
     machine.said("add", "studio/penguins", "--like", ID, "--from", str(machine.folder))
     (offer,) = (
@@ -76,7 +84,7 @@ def test_a_pipeline_that_is_not_known_needs_the_library_that_has_it(machine: Mac
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["add", "wan2.1-t2v-1.3", "--from", "FOLDER"], "allowed: wan2.1-t2v-1.3b"),
+        (["add", "wan2.1-t2v-1.3", "--from", "FOLDER"], "did you mean wan2.1-t2v-1.3b?"),
         (["add", "wan9"], "allowed: wan2.1-t2v-1.3b"),
         (["add", ID, "--from", "FOLDER", "--native", "64x64@8"], "only for a model that is not known"),
         (["add", "wan2.1-vace-1.3b", "--from", "FOLDER"], "this one starts from text"),
