@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from tiny_model import CARD, TinyAdapter
+from tiny_model import CARD, State, TinyAdapter
 
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.resolve import resolve
@@ -16,7 +16,7 @@ from rushes.engine import preview as room
 from rushes.engine.engine import Engine
 from rushes.engine.preview import Preview
 from rushes.errors import StorageUnavailable
-from rushes.models.adapter import Frames
+from rushes.models.adapter import Chunk, Frames
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def request_of_twelve_steps() -> ResolvedRequest:
     return resolve(asked, Catalogue([CARD]).find(CARD.id), lambda: 5)
 
 
-def made(request: ResolvedRequest, preview: Preview | None) -> Frames:
+def made(request: ResolvedRequest, preview: Preview | None, adapter: TinyAdapter | None = None) -> Frames:
     def observe(progress: Progress) -> None:
         pass
 
-    engine = Engine({CARD.adapter: TinyAdapter()})
+    engine = Engine({CARD.adapter: adapter or TinyAdapter()})
     _, chunks = engine.generate(request, CARD, observe, preview=preview)
     return np.concatenate([chunk.frames_THWC for chunk in chunks])
 
@@ -69,3 +69,25 @@ def test_a_look_that_fails_is_the_last_and_the_clip_is_made(
     shown: Callable[[Frames], None] = show
     assert (made(request_of_twelve_steps, Preview(shown, 0.0)) == made(request_of_twelve_steps, None)).all()
     assert num_looks == [1]
+
+
+class AtOnce(TinyAdapter):
+    """Decodes all of a clip when it is asked to, and has no memory for that while the clip is made."""
+
+    looks = 0
+
+    def decode(self, state: State) -> Iterator[Chunk]:
+        if state.index < state.num_steps:
+            self.looks += 1
+            raise MemoryError
+        return super().decode(state)
+
+
+def test_a_look_for_which_there_is_no_memory_is_the_last_and_the_clip_is_made(
+    request_of_twelve_steps: ResolvedRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "MOST_OF_TIME", 1e9)
+    adapter = AtOnce()
+    clip = made(request_of_twelve_steps, Preview(lambda frames: None, 0.0), adapter)
+    assert (clip == made(request_of_twelve_steps, None)).all()
+    assert adapter.looks == 1

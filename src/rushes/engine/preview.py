@@ -36,8 +36,9 @@ class Preview:
         began = time.monotonic()
         if self._over or began < self._due:
             return
-        chunks = adapter.decode(adapter.foreseen(state) if isinstance(adapter, Foresees) else state)
         try:
+            # Some decode as they are read, others all at once, here.
+            chunks = adapter.decode(adapter.foreseen(state) if isinstance(adapter, Foresees) else state)
             self._show(next(chunks).frames_THWC)
         except (RushesError, OSError, ValueError, RuntimeError, MemoryError, StopIteration) as error:
             log.warning("no more previews of this clip: %s", type(error).__name__)
