@@ -23,7 +23,7 @@ from diffusers import (
 from small_requests import small
 from test_wan_eight_bits import bits_of
 from tiny_blocks import LTX
-from tiny_cards import published_card
+from tiny_cards import each_of, published_card
 from tiny_ltx2 import SECOND
 from tiny_wan import TEXT
 
@@ -76,14 +76,7 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES, ids=CASES)
-def case(request: pytest.FixtureRequest) -> Case:
-    return CASES[request.param]
-
-
-@pytest.fixture
-def card(case: Case, tiny_card: Callable[..., Card], tmp_path: Any) -> Card:
-    return case.card(tiny_card, tmp_path / "checkpoint")
+case, card = each_of(CASES)
 
 
 def asked_of(adapter: Any, how: How, card: Card) -> Any:

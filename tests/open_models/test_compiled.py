@@ -20,7 +20,7 @@ from safetensors.torch import load
 from small_requests import film, picture, small
 from test_h3_equals_stock import sound
 from tiny_blocks import HUNYUAN_1_5, LTX
-from tiny_cards import published_card
+from tiny_cards import each_of, published_card
 from tiny_cosmos3 import COSMOS_3
 from tiny_wan import TEXT
 
@@ -87,14 +87,7 @@ CASES = {
 }
 
 
-@pytest.fixture(params=CASES, ids=CASES)
-def case(request: pytest.FixtureRequest) -> Case:
-    return CASES[request.param]
-
-
-@pytest.fixture
-def card(case: Case, tiny_card: Callable[..., Card], tmp_path: Path) -> Card:
-    return case.card(tiny_card, tmp_path / "checkpoint")
+case, card = each_of(CASES)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import pytest
 import torch
 from diffusers.hooks.group_offloading import ModuleGroup
 from test_blocks_visit import ACCELERATOR, CASES, Case, asked_of, made
+from tiny_cards import each_of
 from tiny_wan import TEXT
 
 from rushes.catalogue.card import Card
@@ -27,14 +28,7 @@ GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
 GPU = torch.device("cuda")  # nothing is loaded there: headers are read
 
 
-@pytest.fixture(params=CASES, ids=CASES)
-def case(request: pytest.FixtureRequest) -> Case:
-    return CASES[request.param]
-
-
-@pytest.fixture
-def card(case: Case, tiny_card: Callable[..., Card], tmp_path: Any) -> Card:
-    return case.card(tiny_card, tmp_path / "checkpoint")
+case, card = each_of(CASES)
 
 
 def begun(case: Case, card: Card, kept: KeptParts) -> tuple[Any, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from rushes.catalogue.card import Card
 from rushes.catalogue.cards import OPEN
@@ -47,3 +49,17 @@ def hashes_of(*cards: Card) -> dict[Path, str]:
     return {
         folder / file.name: file.sha256 for folder in folders for file in hashed(folder, looked_at(folder).every_file)
     }
+
+
+def each_of(cases: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The fixtures `case`, which is each of `cases` by turns, and `card`, its own: `case.card(tiny_card, folder)`."""
+
+    @pytest.fixture(params=cases, ids=cases)
+    def case(request: pytest.FixtureRequest) -> Any:
+        return cases[request.param]
+
+    @pytest.fixture
+    def card(case: Any, tiny_card: Callable[..., Card], tmp_path: Path) -> Any:
+        return case.card(tiny_card, tmp_path / "checkpoint")
+
+    return case, card
