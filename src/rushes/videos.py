@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from rushes.catalogue.lookup import Catalogue
@@ -79,18 +80,21 @@ class Videos:
         offer = self.catalogue.find(request.model)
         resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
         resolved, inputs = copied_in(resolved, offer.card, self._inputs, self._egress)
+        # As it is, or as a copy of what was made before.
+        add = partial(self._store.add, owner, idempotency=idempotency, inputs=inputs, webhook=request.webhook_url)
         if request.reuse and request.seed is None:
             resolved = replace(resolved, notes=(*resolved.notes, REUSE_NEEDS_SEED))
-        elif request.reuse and (job := self._reused(owner, resolved, idempotency, request.webhook_url)) is not None:
+        elif request.reuse and (job := self._reused(owner, resolved, add)) is not None:
             return job
-        return self._store.add(owner, resolved, idempotency=idempotency, inputs=inputs, webhook=request.webhook_url)
+        return add(resolved)
 
-    def _reused(
-        self, owner: str, request: ResolvedRequest, idempotency: Idempotency | None, webhook: str | None
-    ) -> Job | None:
-        """A finished job with a copy of what the same request made before; None where it has to be made."""
+    def _reused(self, owner: str, request: ResolvedRequest, add: Callable[..., Job]) -> Job | None:
+        """A finished job, by `add`, with a copy of what the same request made before; None where it has to be made.
+
+        What is fetched from an address has another key each time, and is never the same.
+        """
         earlier = self._store.made_before(owner, request)
-        if earlier is None or earlier.artifact is None or _names_a_place(request):
+        if earlier is None or earlier.artifact is None:
             return None
         key = f"reused.{secrets.token_hex(12)}.{request.output_format.lower()}"
         try:
@@ -99,7 +103,7 @@ class Videos:
             return None  # deleted at this moment
         reuse = Reuse(earlier.id, replace(earlier.artifact, key=key))
         try:
-            job = self._store.add(owner, request, idempotency=idempotency, reuse=reuse, webhook=webhook)
+            job = add(request, reuse=reuse)
         except RushesError:
             self._storage.delete(key)
             raise
@@ -212,8 +216,3 @@ class Videos:
     def _remove_file(self, job: Job) -> None:
         if job.artifact is not None:
             self._storage.delete(job.artifact.key)
-
-
-def _names_a_place(request: ResolvedRequest) -> bool:
-    """Whether some of the media are fetched from elsewhere, where other bytes may lie today."""
-    return any(source.lower().startswith(("http:", "https:")) for _, _, source in request.media.items())

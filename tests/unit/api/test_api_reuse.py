@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from job_moves import BYTES, claimed, finished
+from PIL import Image
 
 from rushes.api.auth import key_digest
 from rushes.jobs.store import JobStore
 from rushes.storage.local import LocalStorage
 
 BODY = {"model": "rushes/mini", "prompt": "a fox runs through deep snow", "reuse": True}
+
+
+def _picture() -> bytes:
+    held = BytesIO()
+    Image.new("RGB", (96, 64), "teal").save(held, "PNG")
+    return held.getvalue()
+
+
+PICTURE = _picture()
 
 
 class Ring:
@@ -98,6 +111,30 @@ def test_either_can_be_removed_without_the_other(
     assert client.delete(f"/v2/videos/{gone['id']}").status_code == 200
     assert httpx.get(gone["outputs"]["video_url"]).status_code == 404
     assert httpx.get(kept["outputs"]["video_url"]).content == BYTES
+
+
+def test_a_copy_keeps_what_was_sent_along_when_the_first_is_removed(
+    client: httpx.Client, store: JobStore, storage: LocalStorage, tmp_path: Path, seed: int
+) -> None:
+    sent = {"media": {"frame_images": [{"input_image": base64.b64encode(PICTURE).decode(), "frame": "first"}]}}
+    first = post(client, seed=seed, **sent)
+    finished(store, storage, claimed(store, first["id"]), tmp_path)
+    again = post(client, seed=seed, **sent)
+    assert again["reused"] == first["id"]
+    client.delete(f"/v2/videos/{first['id']}")
+    key = hashlib.sha256(PICTURE).hexdigest()
+    assert store.unknown_keys({key, "nobody's"}) == {"nobody's"}  # or the sweeper would take it, and none replay it
+    client.delete(f"/v2/videos/{again['id']}")
+    assert store.unknown_keys({key}) == {key}
+
+
+def test_what_is_fetched_from_an_address_is_made_anew(
+    client: httpx.Client, store: JobStore, storage: LocalStorage, tmp_path: Path, seed: int
+) -> None:
+    sent = {"media": {"frame_images": [{"input_image": "https://example.org/a.png", "frame": "first"}]}}
+    finished(store, storage, claimed(store, post(client, seed=seed, **sent)["id"]), tmp_path)
+    again = post(client, seed=seed, **sent)
+    assert (again["status"], again["reused"]) == ("in_progress", None)
 
 
 def test_a_file_that_is_gone_is_made_anew(
