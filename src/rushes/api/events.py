@@ -120,22 +120,26 @@ async def _lines(door: Door, base_url: str, owner: str, id: str, after: int) -> 
     videos = door.videos
     yield f"retry: {RETRY_MS}\n\n"
     try:
-        ended = (await run_in_threadpool(videos.get, owner, id)).state.final  # asked first: no event may follow it
-        for event in await run_in_threadpool(videos.events, owner, id, after):
-            yield await run_in_threadpool(_frame, door, base_url, owner, id, event)
-            after = event.seq
-        if ended:
-            return
-        async with aclosing(door.bus.watch(id, after, HEARTBEAT_S)) as news:
-            async for new in news:
-                if new is not None:
-                    yield await run_in_threadpool(_frame, door, base_url, owner, id, new)
-                    if new.type in ENDS:
-                        return
-                elif (await run_in_threadpool(videos.get, owner, id)).state.final:
-                    return  # nothing new, yet ended: `after` was beyond the last event
+        while True:
+            ended = (await run_in_threadpool(videos.get, owner, id)).state.final  # asked first: no event may follow it
+            for event in await run_in_threadpool(videos.events, owner, id, after):
+                yield await run_in_threadpool(_frame, door, base_url, owner, id, event)
+                after = event.seq
+            if ended:
+                return
+            async with aclosing(door.bus.watch(id, after, HEARTBEAT_S)) as news:
+                async for new in news:
+                    if new is not None:
+                        yield await run_in_threadpool(_frame, door, base_url, owner, id, new)
+                        after = new.seq
+                        if new.type in ENDS:
+                            return
+                    elif (await run_in_threadpool(videos.get, owner, id)).state.final:
+                        break  # and the bus has not told of it yet, or `after` was beyond the last event
+                    else:
+                        yield ": still here\n\n"
                 else:
-                    yield ": still here\n\n"
+                    return  # this server closes
     except Unavailable as error:
         log.warning("a stream ends early, its client comes back: %s", error.message)
     except JobNotFound:

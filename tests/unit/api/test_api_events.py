@@ -177,6 +177,23 @@ def test_a_number_beyond_the_last_one_ends_too(
         assert list(news) == []
 
 
+def test_an_end_that_a_sign_of_life_meets_first_is_told(
+    open_door: Callable[..., str], store: JobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step may take longer than the pause between two signs of life, and the end come just before one."""
+    monkeypatch.setattr(door_parts, "Bus", lambda read: Bus(read, tick_s=PATIENCE_S))  # nothing is news for long
+    monkeypatch.setattr(stream, "HEARTBEAT_S", 0.3)
+    url = open_door()
+    id = httpx.post(f"{url}/v2/videos", json=BODY).json()["id"]
+    with watched(url, id) as news:
+        assert next(news).type == "queued"
+        claim = claimed(store, id)
+        store.renew(claim, Progress("denoising", 1, 2, 0.4))
+        store.fail(claim, JobError("generation_failed", "the video could not be made"))
+        rest = [(one.id, one.type) for one in news]
+    assert rest == [(2, "started"), (3, "progress"), (4, "failed")]
+
+
 def test_clients_that_go_away_leave_nothing(url: str, id: str, buses: list[Bus[Any]]) -> None:
     for _ in range(20):
         with watched(url, id) as news:
