@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,16 +18,19 @@ import pytest
 import tiny_blocks
 import torch
 from diffusers import DiffusionPipeline, HunyuanVideo15Pipeline
+from parts_in_memory import counted
 from small_requests import small
-from step_by_step import FIELDS, each_makes_another_film, finished, refused_once_changed
+from step_by_step import FIELDS, each_makes_another_film, ended, finished, refused_once_changed
 from tiny_blocks import HUNYUAN_1_5, LTX
 from tiny_cards import folder_of, published_card
 
 from rushes.catalogue.card import Card
 from rushes.diffusion.noise import noise
 from rushes.models.blocks.adapter import BlocksAdapter
-from rushes.models.blocks.layout import check
+from rushes.models.blocks.layout import BLOCKS, check
 from rushes.models.blocks.order import blocks_of
+from rushes.models.blocks.unpadded import PICTURE, Unmasked
+from rushes.models.parts import How
 
 FRAMES = {HUNYUAN_1_5: 25, LTX: 25}
 SHAPES = {HUNYUAN_1_5: (1, 4, 7, 8, 8), LTX: (1, 7 * 16 * 16, 8)}
@@ -70,9 +74,20 @@ def stock(card: Card, kind: str, guidance: float) -> np.ndarray:
     return frames
 
 
+@pytest.fixture
+def padded(blocks: Callable[[str], BlocksAdapter], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], BlocksAdapter]:
+    """`blocks`, with what the library pads words by still in them: else the last bits of a step are others."""
+
+    def adapter(kind: str) -> BlocksAdapter:
+        monkeypatch.setattr(blocks(kind), "_family", replace(BLOCKS[kind], padded=False))
+        return blocks(kind)
+
+    return adapter
+
+
 @pytest.mark.parametrize("kind", [HUNYUAN_1_5, LTX])
-def test_our_loop_makes_what_the_blocks_make_whole(blocks: Callable[[str], BlocksAdapter], kind: str) -> None:
-    adapter = blocks(kind)
+def test_our_loop_makes_what_the_blocks_make_whole(padded: Callable[[str], BlocksAdapter], kind: str) -> None:
+    adapter = padded(kind)
     ours, _ = finished(adapter, begun(adapter, guidance_scale=5.0))
     theirs = stock(adapter.describe(), kind, 5.0)
     assert ours.shape == (FRAMES[kind], 64, 64, 3)
@@ -81,10 +96,10 @@ def test_our_loop_makes_what_the_blocks_make_whole(blocks: Callable[[str], Block
 
 @pytest.mark.parametrize("guidance", [6.0, 1.0])
 def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(
-    blocks: Callable[[str], BlocksAdapter], guidance: float
+    padded: Callable[[str], BlocksAdapter], guidance: float
 ) -> None:
     """With a guidance of 1 the library's own blocks end with an error: they miss the negative words they skipped."""
-    adapter = blocks(HUNYUAN_1_5)
+    adapter = padded(HUNYUAN_1_5)
     pipe = HunyuanVideo15Pipeline.from_pretrained(folder_of(adapter.describe()), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     pipe.guider = pipe.guider.new(guidance_scale=guidance)
@@ -100,6 +115,88 @@ def test_it_makes_what_hunyuan_videos_stock_pipeline_makes(
     ).frames[0]
     ours, _ = finished(adapter, begun(adapter, guidance_scale=guidance))
     assert np.array_equal(ours, (made * 255).round().astype(np.uint8))
+
+
+@pytest.mark.parametrize("guidance", [6.0, 1.0])
+def test_words_without_padding_make_the_same_clip_from_far_less(
+    blocks: Callable[[str], BlocksAdapter], padded: Callable[[str], BlocksAdapter], guidance: float
+) -> None:
+    adapter, ends, made_bytes = blocks(HUNYUAN_1_5), [], []
+    for one in (blocks, padded):
+        state = begun(one(HUNYUAN_1_5), guidance_scale=guidance)
+        pieces = [state.values[name].shape[1] for name in ("prompt_embeds", "prompt_embeds_2", PICTURE)]
+        assert (pieces == [1000, 256, 729]) == (one is padded)
+        assert all(pieces[at] < most for at, most in enumerate((1000, 1, 1))) == (one is blocks)
+        made_bytes.append(counted(lambda state=state: adapter.step(state, 0)))
+        state = ended(adapter, state)
+        ends.append((state.values["latents"], finished(adapter, state)[0].astype(int)))
+    (ours, our_film), (theirs, their_film) = ends
+    assert 0 < (ours - theirs).norm() / theirs.norm() < 1e-6
+    assert np.abs(our_film - their_film).max() <= 1
+    assert made_bytes[0] < made_bytes[1] / 4
+
+
+def test_letters_between_quotes_and_an_empty_negative_prompt_are_read_too(
+    blocks: Callable[[str], BlocksAdapter],
+    padded: Callable[[str], BlocksAdapter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = {"prompt": 'A shield that says "RUSHES"', "negative_prompt": None, "steps": 2}
+    states = [begun(one(HUNYUAN_1_5), **asked) for one in (blocks, padded)]
+    letters = [state.values["prompt_embeds_2"].shape[1] for state in states]
+    assert 0 < letters[0] < letters[1] == 256
+    theirs = finished(padded(HUNYUAN_1_5), states[1])[0]
+    monkeypatch.undo()
+    ours = finished(blocks(HUNYUAN_1_5), states[0])[0]
+    assert np.abs(ours.astype(int) - theirs).max() <= 1
+
+
+def test_after_a_step_the_network_is_the_librarys_again_for_whoever_shares_it(
+    blocks: Callable[[str], BlocksAdapter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = blocks(HUNYUAN_1_5)
+    network = adapter.networks.get("transformer")
+    before = [block.attn.processor for block in network.transformer_blocks]
+    seen: list[Any] = []
+    watch = network.transformer_blocks[0].register_forward_pre_hook(
+        lambda block, given: seen.append(block.attn.processor)
+    )
+    state = begun(adapter)
+    adapter.step(state, 0)
+    monkeypatch.setattr(Unmasked, "__call__", lambda *given, **named: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        adapter.step(state, 0)
+    watch.remove()
+    assert all(isinstance(processor, Unmasked) for processor in seen)
+    assert [block.attn.processor for block in network.transformer_blocks] == before
+    assert not any(isinstance(processor, Unmasked) for processor in before)
+
+
+def test_its_film_is_decoded_by_the_librarys_tiles_at_every_quality(
+    padded: Callable[[str], BlocksAdapter], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of 32 pixels instead of 256, to be quick."""
+    adapter = padded(HUNYUAN_1_5)
+    vae = adapter.networks.get("vae")
+    smaller = dict.fromkeys(("tile_sample_min_height", "tile_sample_min_width"), 32)
+    smaller |= dict.fromkeys(("tile_latent_min_height", "tile_latent_min_width"), 4)
+    for name, value in smaller.items():
+        monkeypatch.setattr(vae, name, value)
+    state = begun(adapter, steps=1)
+    for how in (How(), How(compiled=True)):
+        adapter.accelerate(how, lambda network: None)
+        done = ended(adapter, state)
+        ours, _ = finished(adapter, done)
+        assert adapter.how.tiles
+        vae.enable_tiling(**smaller)
+        with torch.no_grad():
+            latents = done.values["latents"] / vae.config.scaling_factor
+            theirs = adapter.pipe.video_processor.postprocess_video(vae.decode(latents).sample, output_type="np")[0]
+            vae.disable_tiling()
+            plain = adapter.pipe.video_processor.postprocess_video(vae.decode(latents).sample, output_type="np")[0]
+        assert np.array_equal(ours, (theirs * 255).round().astype(np.uint8))
+        assert not np.array_equal(ours, (plain * 255).round().astype(np.uint8))
+    adapter.accelerate(How(), adapter.networks.dress)
 
 
 @pytest.mark.parametrize("kind", [HUNYUAN_1_5, LTX])

@@ -7,7 +7,7 @@ from functools import partial
 
 from rushes.catalogue.card import Advised, Card, MediaRule, MediaRules, Rules, Span, Text, Weights
 from rushes.catalogue.sizes import open_sizes
-from rushes.contract.request import QUALITIES
+from rushes.contract.request import EXACT_QUALITY, HIGH_QUALITY, QUALITIES
 
 GB = 10**9
 
@@ -33,7 +33,7 @@ _HUNYUAN = Rules(
     steps=Span(1, 100, 50),
     guidance_scale=Span(1, 20, 6.0),  # 1 is none: one pass a step instead of two
     needs=("prompt",),
-    qualities=QUALITIES,
+    qualities=(EXACT_QUALITY, HIGH_QUALITY),
     advised=Advised(guidance_low=4.0, guidance_high=8.0, guidance_too_much=10.0, prompt_chars=3_500),
 )
 _LTX = replace(
@@ -42,6 +42,7 @@ _LTX = replace(
     seconds=Span(1, 10, 6),  # up to 257 frames at 25 a second
     fps=Span(8, 60, 25),
     guidance_scale=Span(1, 20, 3.0),
+    qualities=QUALITIES,
     advised=Advised(guidance_low=2.5, guidance_high=5.0, guidance_too_much=8.0, prompt_chars=450),
 )
 
@@ -51,6 +52,7 @@ _COSMOS = replace(
     seconds=Span(1, 7, 7),  # trained on 189 frames at 24 a second
     steps=Span(1, 100, 35),
     generate_audio=True,
+    qualities=QUALITIES,
     media=MediaRules(frame_images=MediaRule(1, ("first",), max_bytes=30 << 20)),
 )
 
@@ -78,6 +80,11 @@ def _hunyuan(tier: str, width: int, height: int) -> Card:
             fps=24,
             max_area=width * height,
             size_bytes=35 * GB,
+            exactly=(
+                "words without the pieces that pad them",
+                "decoding by overlapping tiles of 256 pixels, as its makers do",
+            ),
+            techniques=("compile", "apart", "blocks"),
         ),
     )
 

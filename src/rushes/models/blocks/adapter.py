@@ -7,7 +7,8 @@ between steps, schedulers and a guider for each clip (the library keeps one of e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -23,9 +24,10 @@ from rushes.diffusion.noise import noise
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.blocks import memory
 from rushes.models.blocks.film import sounded
-from rushes.models.blocks.layout import read
+from rushes.models.blocks.layout import BLOCKS, read
 from rushes.models.blocks.order import Order, begun, blocks_of, passed, taken_apart
 from rushes.models.blocks.state import LAYOUT, BlocksState, Numbers, restored
+from rushes.models.blocks.unpadded import attending_to_all, without_padding, without_picture
 from rushes.models.loading import read_by
 from rushes.models.parts import How, Needs
 from rushes.models.resident import ResidentAdapter
@@ -70,10 +72,18 @@ class BlocksAdapter(ResidentAdapter):
         if hasattr(self.pipe, "disable_safety_checker"):
             self.pipe.disable_safety_checker()  # a package of its own; the card says that it does not run here
         self._grid = grid_of(self.pipe)
+        self._family = BLOCKS[found.pipeline]
+        self.networks.how = self._always(self.networks.how)
+
+    def accelerate(self, how: How, dress: Callable[[Any], None]) -> None:
+        super().accelerate(self._always(how), dress)
+
+    def _always(self, how: How) -> How:
+        return replace(how, tiles=how.tiles or self._family.tiles)
 
     def needs(self, request: ResolvedRequest, how: How) -> Needs:
         shape = self.native(request), self._grid, space_of(self.pipe)
-        return memory.needs(self._found.pipeline, self.networks, how, request, *shape)
+        return memory.needs(self._found.pipeline, self.networks, self._always(how), request, *shape)
 
     def native(self, request: ResolvedRequest) -> Native:
         return native_on(self._grid, self._weights, request)
@@ -107,7 +117,8 @@ class BlocksAdapter(ResidentAdapter):
         # With guidance in any case: some text blocks announce negative embeddings, and fail where they make none.
         self._led(replace(numbers, guidance_scale=max(numbers.guidance_scale, 2.0)))
         state = passed(self._order(numbers).words, self.pipe, begun(self._blocks, given))
-        return BlocksCondition(numbers, state.values, state.kwargs_mapping)
+        values = without_padding(state.values) if self._family.padded else state.values
+        return BlocksCondition(numbers, values, state.kwargs_mapping)
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def prepare(self, condition: BlocksCondition, seed: int) -> BlocksState:
@@ -128,6 +139,8 @@ class BlocksAdapter(ResidentAdapter):
             for name, value in ready.values.items()
             if name in kept and not isinstance(value, SchedulerMixin)
         }
+        if self._family.padded:
+            values = without_picture(values)
         memories = dict.fromkeys(SCHEDULERS[: len(self._streams(numbers))], FRESH) if self._multistep else {}
         return replace(
             state, values=values, groups=ready.kwargs_mapping, sigmas=self.pipe.scheduler.sigmas, memories=memories
@@ -144,7 +157,9 @@ class BlocksAdapter(ResidentAdapter):
         for name in streams:
             opened.set(name, state.values[name].clone())  # some blocks write into it
         held = loop.get_block_state(opened)
-        _, held = loop.loop_step(self.pipe, held, i=index, t=state.values["timesteps"][index])
+        network = self.networks.get("transformer")
+        with attending_to_all(network) if self._family.padded else nullcontext():
+            _, held = loop.loop_step(self.pipe, held, i=index, t=state.values["timesteps"][index])
         loop.set_block_state(opened, held)
         moved = {name: opened.values[name] for name in streams}
         memories = {name: remembered(schedulers[name]) for name in state.memories}

@@ -18,6 +18,8 @@ class Family:
     """blocks     the library's, below modular_pipelines. `needed` are parts without which nothing is made, and
     `networks` those of them that have weights. `scheduler` is the one kind whose memory a state knows to keep.
     sound      whether its networks make a sound with the film.
+    padded     whether its words are padded behind a mask, both of which are left out here (`unpadded.py`).
+    tiles      whether the film is decoded by tiles in any case, as its makers do.
     """
 
     blocks: str
@@ -25,6 +27,8 @@ class Family:
     networks: tuple[str, ...]
     scheduler: str = EULER
     sound: bool = False
+    padded: bool = False
+    tiles: bool = False
 
 
 _USUAL = ("tokenizer", "text_encoder", "transformer", "vae", "scheduler")
@@ -34,6 +38,8 @@ BLOCKS = {
         "hunyuan_video1_5.modular_blocks_hunyuan_video1_5:HunyuanVideo15Blocks",
         _USUAL,
         ("text_encoder", "transformer", "vae"),
+        padded=True,
+        tiles=True,
     ),
     "LTXPipeline": Family("ltx.modular_blocks_ltx:LTXBlocks", _USUAL, ("text_encoder", "transformer", "vae")),
     "Cosmos3OmniPipeline": Family(

@@ -19,15 +19,15 @@ from rushes.models.whole.shape import Grid
 
 ERROR = 0.1
 """On a CPU the counted bytes are within this of the foretold (tests/open_models/test_blocks_memory.py); not measured on
-a GPU, where HunyuanVideo's mask, a byte or more to each pair of tokens, may be held once more or once less."""
+a GPU."""
 
 # All by the bytes of a number. To a pixel of a film that is decoded at once, as numbers and on its way to frames.
 FILM = {4: 36.2, 2: 24.2}
 OVERLAP = 1.5  # films that all tiles together are
 FILM_GATHERED = 36.2  # decoded latent frame by latent frame
 
-# Attention looks through a mask of every pair of tokens, held twice in bits of a byte and once in numbers.
-HUNYUAN_TEXT = 1000 + 256 + 729  # pieces of words, of letters, and of a picture, which is there also where none is
+HUNYUAN_TEXT = 1000 + 256  # pieces of words and of letters at most: few, beside a film
+HUNYUAN_TOKEN, HUNYUAN_PIECE = 12.2, 7.0  # numbers to a token of the film and of the words, and width
 HUNYUAN_READ = 1000 + 108  # pieces that the text encoder reads, its instructions among them
 HUNYUAN_DECODED = {4: 24.0, 2: 14.13}  # to a pixel and width
 
@@ -111,8 +111,8 @@ def hunyuan_words(config: Config, n: int) -> float:
 def hunyuan_step(config: Config, clip: Clip) -> float:
     n, head = clip.number_bytes, int(config["attention_head_dim"])
     tokens, width = _tokens(config, clip), int(config["num_attention_heads"]) * head
-    pairs = (tokens + HUNYUAN_TEXT) ** 2
-    return float((2 + n) * pairs + n * width * (6 * tokens + 12.1 * HUNYUAN_TEXT) + 8 * head * tokens)
+    each = HUNYUAN_TOKEN * tokens + HUNYUAN_PIECE * HUNYUAN_TEXT
+    return float(n * width * each + 8 * head * tokens)
 
 
 def hunyuan_decoding(config: Config, clip: Clip, at_once: int) -> float:

@@ -12,7 +12,7 @@ from diffusers.modular_pipelines.modular_pipeline import PipelineState
 from rushes.models.saved import below, read, written
 from rushes.models.solver import Memory
 
-LAYOUT = "blocks 2"
+LAYOUT = "blocks 3"
 """Counts up when a state is written otherwise, or a step computes otherwise."""
 
 
