@@ -57,7 +57,7 @@ def listed(
         table = Table(ids, "state", "", "model", "age", "prompt", box=None)
         now = time.time()
         for job in found:
-            prompt = job.request.prompt.replace("\n", " ")
+            prompt = " ".join(job.request.prompt.splitlines())
             shown = prompt if len(prompt) <= PROMPT_CHARS else f"{prompt[: PROMPT_CHARS - 1]}…"
             table.add_row(job.id, job.state, at(job), job.request.model, age(now - job.created_at), Text(shown))
         show(table)

@@ -88,6 +88,14 @@ def test_an_id_is_whole_however_narrow_the_terminal(
     assert id in CliRunner().invoke(app, ["jobs", "--data", str(tmp_path / "data")]).stdout
 
 
+@pytest.mark.parametrize("mark", ["\n", "\u2028", "\u2029", "\r\n"], ids=ascii)
+def test_a_job_is_one_line_whatever_its_prompt_has_in_it(tmp_path: Path, videos: Videos, mark: str) -> None:
+    videos.create("local", replace(ASKED, prompt=f"one{mark}two"))
+    listed = CliRunner().invoke(app, ["jobs", "--data", str(tmp_path / "data")]).stdout
+    assert len(listed.splitlines()) == 2
+    assert "one two" in listed
+
+
 @pytest.mark.parametrize("line", [("jobs",), ("jobs", "watch", "an-id"), ("replay", "an-id")], ids=" ".join)
 def test_a_folder_without_jobs_is_said_to_be_none_and_is_not_made(tmp_path: Path, line: tuple[str, ...]) -> None:
     done = rushes(tmp_path, *line, "--data", "misspelt")
