@@ -106,7 +106,7 @@ def listener(host: str, port: int) -> socket.socket:
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # the latter for what is no name at all
         raise WrongSetup(field="host", given=host, allowed="an address of this machine, such as 127.0.0.1") from None
     try:
         # All addresses are those of both kinds: what the banner names is 127.0.0.1.

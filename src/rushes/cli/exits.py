@@ -42,7 +42,7 @@ def explained(as_json: bool = False) -> Iterator[None]:
         # The reader of our output has left (`| head`): say nothing, and keep the interpreter from saying it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(FAILED) from None
-    except (RushesError, OSError) as error:
+    except (RushesError, OSError, UnicodeEncodeError) as error:
         if os.environ.get(DEBUG):
             raise
         said = error if isinstance(error, RushesError) else of_the_system(error)
@@ -58,11 +58,15 @@ def explained(as_json: bool = False) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def of_the_system(error: OSError) -> RushesError:
+def of_the_system(error: OSError | UnicodeEncodeError) -> RushesError:
     """What the system refused, in its own few words: a file that may not be read, a name that is too long, a full disk.
 
-    Where a command knows which flag is at fault, it has said so itself.
+    Where a command knows which flag is at fault, it has said so itself. Of words that are none in UTF-8, which the
+    system hands on as it got them, one character is told: the rest may be a key.
     """
+    if isinstance(error, UnicodeEncodeError):
+        where = f"{shown(error.object[error.start])} at character {error.start}"
+        return WrongSetup(f"what was given is no text in UTF-8: {where}")
     reason = error.strerror or type(error).__name__
     message = reason if error.filename is None else f"{shown(error.filename)}: {reason}"
     return StorageUnavailable(message) if error.errno in FULL else WrongSetup(message)

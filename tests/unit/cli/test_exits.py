@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 import typer
 from cli_cases import PROGRAM, SMALL, environment
+from typer.testing import CliRunner
 
+from rushes.cli.app import app
 from rushes.cli.exits import BAD_REQUEST, FAILED, INTERRUPTED, explained
 
 
@@ -30,6 +32,17 @@ def test_a_full_disk_is_no_fault_of_whoever_typed(capsys: pytest.CaptureFixture[
     assert ended.value.exit_code == FAILED
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["code"], error["message"]) == ("storage_unavailable", "/videos/a.mp4: No space left on device")
+
+
+@pytest.mark.parametrize(
+    "line", [("keys", "remove"), ("keys", "create", "--owner"), ("jobs", "--owner"), ("jobs", "watch")], ids=" ".join
+)
+def test_what_is_typed_in_another_coding_is_refused_in_one_line(tmp_path: Path, line: tuple[str, ...]) -> None:
+    data = ("--data", str(tmp_path))
+    CliRunner().invoke(app, ["keys", "create", *data])
+    done = CliRunner().invoke(app, [*line, os.fsdecode(b"J\xe4nner"), *data])
+    assert (done.exit_code, done.stdout) == (BAD_REQUEST, "")
+    assert done.stderr == "rushes: what was given is no text in UTF-8: \\udce4 at character 1\n"
 
 
 def test_the_variable_lets_the_systems_own_errors_through(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,6 +199,8 @@ def test_the_address_that_is_told_is_one_that_answers(host: str) -> None:
         (("--serve-as", "minimax/hailuo-02"), "serve_as: "),
         (("--serve-as", "nobody/nothing=rushes/mini"), "serve_as: "),
         (("--host", "no.such.host.invalid"), "host: "),
+        (("--host", "a..b"), "host: "),
+        (("--host", "a" * 64), "host: "),
         (("--host", "192.0.2.1"), "host: "),
         (("--port", "70000"), "port: "),
         (("--public-url", "videos.example.org"), "public_url: "),
