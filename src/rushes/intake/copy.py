@@ -11,7 +11,7 @@ from rushes.catalogue.inputs import own_places
 from rushes.contract.request import ResolvedRequest
 from rushes.egress.policy import EgressPolicy
 from rushes.egress.target import check_url
-from rushes.errors import MediaRefused, MediaTooLarge
+from rushes.errors import MediaRefused
 from rushes.intake.references import Fetched, Kept, reference
 from rushes.intake.within import check_beginning, check_said, frames_at_least
 from rushes.media.source import inline, is_url, require_kind
@@ -57,10 +57,7 @@ def checked(member: str, path: str, source: str, card: Card, own_fps: float | No
     Beside them that word; `own_fps` is the rate of the model's own frames, where its card says it.
     """
     rule = card.rules.media.of(member)
-    most = rule.max_bytes
     content = inline(source, path)
-    if most is not None and len(content) > most:
-        raise MediaTooLarge(field=path, given=f"{len(content)} bytes", allowed=f"up to {most} bytes", model=card.id)
     kind = require_kind(content, member, path)
     try:
         return content, check_said(content, kind, rule, card.id, own_fps)

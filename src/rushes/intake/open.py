@@ -18,11 +18,10 @@ from rushes.egress.fetch import fetch
 from rushes.egress.policy import EgressPolicy
 from rushes.errors import GenerationFailed, MediaRefused
 from rushes.intake.references import Fetched, Kept, referred
-from rushes.intake.within import check_beginning, check_length, check_shape, sound_limits, video_limits
+from rushes.intake.within import check_beginning, check_length, check_shape, image_limits, sound_limits, video_limits
 from rushes.media.cover import Cover, shown_at
 from rushes.media.decode import decode_audio, decode_image, decode_video
 from rushes.media.encode import AUDIO_RATE_HZ
-from rushes.media.limits import ImageLimits
 from rushes.media.resample import resampled
 from rushes.media.source import inline, is_url
 from rushes.media.timetable import native_count
@@ -120,9 +119,7 @@ class _Opening:
     def picture(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
         """(native height, native width, 3), or a square of the shorter of both, or as it is where taken whole."""
         rule = self._rules.of(member)
-        limits = ImageLimits()
-        if rule.max_bytes is not None:
-            limits = replace(limits, max_bytes=rule.max_bytes)
+        limits = image_limits(rule)
         given = decode_image(self._bytes(where, path, limits.max_bytes), limits).rgb_HWC
         self._check_shape(given, rule)
         if rule.whole:

@@ -9,12 +9,13 @@ from dataclasses import replace
 from rushes.catalogue.card import MediaRule
 from rushes.catalogue.pace import num_shown
 from rushes.contract.request import ResolvedRequest
-from rushes.errors import InvalidValue, MediaRefused, MediaTooNarrow, VideoTooLong, VideoTooShort
-from rushes.media.limits import AudioLimits, ImageLimits, VideoLimits
-from rushes.media.refusal import error
-from rushes.media.sniff import IMAGES, SOUNDS, VIDEOS, Kind
+from rushes.errors import InvalidValue, MediaRefused, MediaTooLarge, MediaTooNarrow, VideoTooLong, VideoTooShort
+from rushes.media.limits import AudioLimits, ImageLimits, Limits, VideoLimits
+from rushes.media.refusal import Refusal, error
+from rushes.media.sniff import IMAGES, SOUNDS, Kind
 from rushes.media.stated import Stated, stated
 from rushes.media.timetable import Times, duration_s, native_count
+from rushes.media.unfit import unfit
 
 SHORT_BY_S = 0.05
 """How much longer a clip may turn out than its header says: some leave out how long their last frame stands."""
@@ -28,20 +29,25 @@ def check_said(content: bytes, kind: Kind, rule: MediaRule, model: str, own_fps:
     `own_fps` is the rate of the model's own frames, where its card says it.
     Errors  MediaRefused, without `field`.
     """
-    said = stated(content, kind)
-    if said.size is not None:
-        check_shape(*said.size, rule, model)
-        limits = ImageLimits() if kind in IMAGES else VideoLimits()
-        if said.size[0] * said.size[1] > limits.max_pixels or max(said.size) > limits.max_side:
-            raise error("too_large", said.size, limits)
-    if kind in VIDEOS:
-        limits = video_limits(rule)
+    limits = image_limits(rule) if kind in IMAGES else sound_limits(rule) if kind in SOUNDS else video_limits(rule)
+    if len(content) > limits.max_bytes:
+        raise MediaTooLarge(given=f"{len(content)} bytes", allowed=f"up to {limits.max_bytes} bytes", model=model)
+    said, fault = stated(content, kind), unfit(content, kind)
+    if isinstance(limits, AudioLimits):
+        _check_fault(fault, limits)
+        _check_sound(said, limits)
+    elif isinstance(limits, ImageLimits):
+        _check_pixels(said, limits)
+        _check_fault(fault, limits)
+    else:
+        _check_fault(fault, limits)
+        _check_pixels(said, limits)
         if said.times_s is None:
             _check_about(said, rule, limits, model)
         else:
             _check_times(said.times_s, rule, limits, model, own_fps)
-    elif kind in SOUNDS:
-        _check_sound(said, sound_limits(rule))
+    if said.size is not None:
+        check_shape(*said.size, rule, model)
     return said
 
 
@@ -95,12 +101,29 @@ def check_beginning(num_begun: int, places: Sequence[int], request: ResolvedRequ
             )
 
 
+def image_limits(rule: MediaRule) -> ImageLimits:
+    """What a picture may be under `rule`; what that leaves open is this server's own."""
+    limits = ImageLimits()
+    return replace(limits, max_bytes=rule.max_bytes or limits.max_bytes)
+
+
 def video_limits(rule: MediaRule) -> VideoLimits:
     """What a clip may be under `rule`; what that leaves open is this server's own."""
     limits = VideoLimits()
     return replace(
         limits, max_bytes=rule.max_bytes or limits.max_bytes, max_seconds=rule.max_seconds or limits.max_seconds
     )
+
+
+def _check_fault(fault: Refusal | None, limits: Limits) -> None:
+    if fault is not None:
+        raise error(fault.code, fault.numbers, limits)
+
+
+def _check_pixels(said: Stated, limits: ImageLimits | VideoLimits) -> None:
+    width, height = said.size or (0, 0)
+    if width * height > limits.max_pixels or max(width, height) > limits.max_side:
+        raise error("too_large", (width, height), limits)
 
 
 def _check_times(times_s: Times, rule: MediaRule, limits: VideoLimits, model: str, own_fps: float | None) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rushes.media.limits import AudioLimits
+from rushes.media.mp3 import mp3_seconds
 from rushes.media.pieces import MOST_PIECES, boxes, element, elements, fraction, inside, is_long, ticks_a_second, whole
 from rushes.media.sniff import IMAGES, Kind
 from rushes.media.timetable import (
@@ -76,7 +77,10 @@ def stated(data: bytes, kind: Kind) -> Stated:
         return _mp4(view)
     if kind is Kind.MATROSKA:
         return _matroska(view)
-    return _wav(view) if kind is Kind.WAV else Stated()
+    if kind is Kind.WAV:
+        return _wav(view)
+    lasts_s = mp3_seconds(view)
+    return Stated(None, lasts_s, lasts_s)
 
 
 def stated_size(data: bytes, kind: Kind) -> tuple[int, int] | None:
@@ -162,23 +166,35 @@ def _shown(video: memoryview) -> tuple[int, int] | None:
 
 
 def _wav(data: memoryview) -> Stated:
-    bits_a_second, at = 0, 12
-    for _ in range(MOST_PIECES):
-        name, size = bytes(data[at : at + 4]), int.from_bytes(data[at + 4 : at + 8], "little")
-        if name == b"fmt " and not bits_a_second:
-            bits_a_second = _bits_a_second(bytes(data[at + 8 : at + 24]))
+    coding, channels, rate_hz, bits = wav_head(data)
+    limits = AudioLimits()
+    heard = channels <= limits.max_channels and limits.min_rate_hz <= rate_hz <= limits.max_rate_hz
+    # The sum that the file makes of it itself is not asked: decoders do not go by it.
+    bits_a_second = channels * rate_hz * bits if heard and bits in PLAIN.get(coding, ()) else 0
+    for name, at, size in _chunks(data):
         if name == b"data":
-            there = min(size, len(data) - at - 8)
+            there = min(size, len(data) - at)
             # Who writes a sound while it is made leaves the length at nothing, or at the most there is.
             lasts_s = there * 8 / bits_a_second if there > 0 and bits_a_second else None
             return Stated(None, lasts_s, lasts_s)
-        at += 8 + size + size % 2
     return Stated()
 
 
-def _bits_a_second(head: bytes) -> int:
-    """Of sound as plain numbers, by what a decoder goes by; the sum that the file makes of it itself is not asked."""
-    coding, channels, rate_hz, bits = struct.unpack("<HHI6xH", head.ljust(16, b"\0"))
-    limits = AudioLimits()
-    heard = channels <= limits.max_channels and limits.min_rate_hz <= rate_hz <= limits.max_rate_hz
-    return channels * rate_hz * bits if heard and bits in PLAIN.get(coding, ()) else 0
+def wav_head(data: memoryview) -> tuple[int, int, int, int]:
+    """Coding, channels, samples a second and bits of one, by a WAV's first head ahead of its sound; zeros without."""
+    for name, at, _ in _chunks(data):
+        if name == b"fmt ":
+            coding, channels, rate_hz, bits = struct.unpack("<HHI6xH", bytes(data[at : at + 16]).ljust(16, b"\0"))
+            return coding, channels, rate_hz, bits
+        if name == b"data":
+            break
+    return 0, 0, 0, 0
+
+
+def _chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
+    """Names of the chunks of a WAV, where each begins behind its head, and the size that it says."""
+    at = 12
+    for _ in range(MOST_PIECES):
+        size = int.from_bytes(data[at + 4 : at + 8], "little")
+        yield bytes(data[at : at + 4]), at + 8, size
+        at += 8 + size + size % 2

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from foreign_cases import corners, film, image
+from foreign_cases import corners, film, image, sound, tone, wav
 
 from rushes.catalogue.cards import OPEN
 from rushes.catalogue.cards.mini import CARD
@@ -92,6 +92,31 @@ def test_a_picture_where_the_clip_to_continue_still_goes_on(client: httpx.Client
         assert said in error["message"]
     assert refusal(answer(client, model, {**begun, **keyframes(23)}, **asked))
     assert answer(client, model, {**begun, **keyframes(24)}, **asked).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("media", "field", "code", "said"),
+    [
+        ({"audio_inputs": [text(sound(tone(2.0), 48_000, "mp3", "libmp3lame"))]}, "audio_inputs[0]", "audio_too_short",
+         "given 2 seconds; allowed: 3 to 30 seconds"),
+        ({"audio_inputs": [text(sound(tone(32.0), 48_000, "mp3", "libmp3lame"))]}, "audio_inputs[0]", "audio_too_long",
+         "given 32 seconds; allowed: 3 to 30 seconds"),
+        ({"audio_inputs": [text(wav(tone(3.0, 4_000), 4_000))]}, "audio_inputs[0]", "audio_unsupported",
+         "given 4000 Hz with 2 channels; allowed: 8000 to 192000 Hz"),
+        ({"source_video": clip(3, container_format="matroska", codec="ffv1")}, "source_video", "unsupported_media_type",
+         "given a codec that is not taken; allowed: H.264"),
+        ({"source_video": text(sound(tone(3.0), 48_000, "mp4", "aac"))}, "source_video", "unsupported_media_type",
+         "given a file without such a track"),
+        ({"reference_images": [text(image(corners(), "JPEG")[:-9])]}, "reference_images[0]", "image_undecodable",
+         "damaged"),
+    ],
+)  # fmt: skip
+def test_a_file_that_says_itself_that_no_decoder_here_takes_it(
+    client: httpx.Client, media: dict[str, Any], field: str, code: str, said: str
+) -> None:
+    error = refusal(answer(client, MINI, media, seconds="1"))
+    assert (error["param"], error["code"]) == (f"media.{field}", code)
+    assert said in error["message"]
 
 
 def test_what_is_behind_an_address_is_for_the_job_to_see(client: httpx.Client) -> None:

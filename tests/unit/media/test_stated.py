@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from rushes.media.decode import decode_audio, decode_image, decode_video
 from rushes.media.limits import AudioLimits
+from rushes.media.mp3 import MOST_FRAMES
 from rushes.media.sniff import IMAGES, Kind
 from rushes.media.stated import Stated, stated
 from rushes.media.timetable import duration_s
@@ -100,8 +101,29 @@ def test_a_sound_says_how_long_it_lasts(rate_hz: int) -> None:
     assert stated(data[: len(data) // 2], Kind.WAV).most_s == pytest.approx(0.75, abs=0.01), "what is there counts"
 
 
-def test_an_mp3_does_not_say() -> None:
-    assert stated(sound(tone(1), 48_000, "mp3", "libmp3lame"), Kind.MP3) == Stated()
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 44_100, 48_000])
+@pytest.mark.parametrize("layout", ["mono", "stereo"])
+@pytest.mark.parametrize("seconds", [0.3, 2.96])
+def test_the_frames_of_an_mp3_are_counted(rate_hz: int, layout: str, seconds: float) -> None:
+    data = sound(tone(seconds, rate_hz, 1 if layout == "mono" else 2), rate_hz, "mp3", "libmp3lame", layout)
+    said, heard = stated(data, Kind.MP3), decode_audio(data, AudioLimits(min_seconds=0.0))
+    assert said.least_s == said.most_s == pytest.approx(len(heard.samples) / rate_hz)
+    notes = b"ID3\4\0\0\0\0\2\1" + bytes(257 + 700) + data[data.index(b"\xff\xfb" if rate_hz > 24_000 else b"\xff") :]
+    assert stated(notes, Kind.MP3) == said, "behind a tag, and what it is padded with"
+    assert stated(data + b"TAG" + bytes(125), Kind.MP3) == stated(data + bytes(999), Kind.MP3) == said
+
+
+def test_an_mp3_that_is_not_frame_by_frame_does_not_say() -> None:
+    data = sound(tone(1), 48_000, "mp3", "libmp3lame")
+    slower = sound(tone(1, 44_100), 44_100, "mp3", "libmp3lame")
+    for crooked in (data[:-7], data + b"noise", data + slower[slower.index(b"\xff\xfb") :], b"\xff\xfb" + bytes(60)):
+        assert stated(crooked, Kind.MP3) == Stated()
+
+
+def test_of_a_long_mp3_the_rest_is_taken_for_like_the_beginning() -> None:
+    frame = b"\xff\xfb\x10\xc0" + bytes(100)  # 32 kbit/s at 44,100 Hz: 104 bytes, 1152 samples
+    for count in (MOST_FRAMES - 1, 3 * MOST_FRAMES):
+        assert stated(frame * count, Kind.MP3).least_s == pytest.approx(count * 1152 / 44_100)
 
 
 GOOD = {
