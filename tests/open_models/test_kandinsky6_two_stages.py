@@ -84,8 +84,8 @@ def stock(adapter: KandinskyAdapter, film: Frames, monkeypatch: pytest.MonkeyPat
     pipe.set_progress_bar_config(disable=True)
     numbers = iter(range(TILES))
 
-    def drawn(shape: Any, **named: Any) -> torch.Tensor:
-        return adapter._noise(7, shape, refine.STREAM + next(numbers))
+    def drawn(shape: Any, dtype: torch.dtype, **named: Any) -> torch.Tensor:
+        return adapter._noise(7, shape, refine.STREAM + next(numbers)).to(dtype)
 
     monkeypatch.setattr("diffusers.pipelines.kandinsky6.pipeline_kandinsky6_sr.randn_tensor", drawn)
     distilled = "Piflow" in type(pipe.scheduler).__name__
@@ -110,6 +110,16 @@ def test_both_stages_are_the_stock_pipelines_in_a_row(
     assert ours.shape == (FRAMES, LARGE, LARGE, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
     assert len(heard) == 50_000, "of sound, which is the first stage's"
+
+
+def test_in_bfloat16_too(large_card: Callable[..., Card], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on an accelerator: the library keeps every number of this stage so, and ours are its."""
+    adapter = KandinskyAdapter(large_card(), dtype=torch.bfloat16)
+    state = ended(adapter, begun(adapter))
+    film = np.concatenate(list(decoded(state.latent_BTHWC, adapter.parts.vae)))
+    assert adapter._second is not None
+    parts = {"transformer": adapter._second.parts.transformer, "dtype": torch.bfloat16}
+    assert np.array_equal(joined(adapter.decode(state))[0], stock(adapter, film, monkeypatch, **parts))
 
 
 @UNCOMPILED

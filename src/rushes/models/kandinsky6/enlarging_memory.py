@@ -20,8 +20,9 @@ LOOKING, ATTENDING = {4: 44.0, 2: 27.0}, {4: 28.3, 2: 13.2}
 PLACES = 8  # bytes to a token and width of a head: where it is
 MASKED = 1 << 28  # numbers of a mask at a time (`nabla.py`), each a byte and a number
 
-# Numbers to a pixel, frame and width of the autoencoder's second level, which makes the most.
-ENCODED, DECODED = {4: 2.0, 2: 2.2}, {4: 5.2, 2: 5.9}
+# Numbers to a pixel, frame and width of the autoencoder's second level, which makes the most. Of short stretches more,
+# because what is kept of the one before is beside each.
+ENCODED, DECODED, DECODED_SHORT = {4: 1.9, 2: 2.1}, {4: 5.1, 2: 5.8}, {4: 6.6, 2: 6.8}
 DOUBLED = {4: 4.65, 2: 5.65}  # and to a doubled place and middle width of what doubles
 
 
@@ -80,11 +81,12 @@ def decoding_bytes(layout: Layout, enlarger: Enlarger, how: How, numbers: Number
     config = enlarger.checkpoint.config("vae")
     width = int(config.get("decoder_block_out_channels", (16, 256))[1])
     pixels = _places(layout, enlarger, numbers) * enlarger.space**2
-    return DECODED[number_bytes] * number_bytes * width * pixels * _at_once(how, numbers)
+    decoded = DECODED_SHORT if how.tiles else DECODED
+    return decoded[number_bytes] * number_bytes * width * pixels * _at_once(how, numbers)
 
 
 def _at_once(how: How, numbers: Numbers) -> int:
-    """Frames; those that are kept of the stretch before are most of what there is beside a short one."""
+    """Frames of a stretch, the first of which is the longest."""
     return min(numbers.num_frames, 1 + (SHORT if how.tiles else LONG))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from diffusers.models.transformers.transformer_kandinsky6_sr import apply_rotary, nabla_block_mask
 from torch import Tensor
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import rms_norm, scaled_dot_product_attention
 
 SIDE = 64  # tokens to a block
 MASKED = 1 << 28
@@ -27,8 +27,8 @@ class Nabla:
         asks, answers, values = (
             part(hidden_states).unflatten(-1, (heads, -1)) for part in (attn.to_query, attn.to_key, attn.to_value)
         )
-        asks = apply_rotary(attn.query_norm(asks.float()).type_as(asks), rotary_emb).transpose(1, 2)
-        answers = apply_rotary(attn.key_norm(answers.float()).type_as(answers), rotary_emb).transpose(1, 2)
+        asks = apply_rotary(normed(asks, attn.query_norm), rotary_emb).transpose(1, 2)
+        answers = apply_rotary(normed(answers, attn.key_norm), rotary_emb).transpose(1, 2)
         chosen = chosen_blocks(asks, answers, sparse_params)
         seen = attended(asks, answers, values.transpose(1, 2), chosen)
         made: Tensor = attn.out_layer(seen.transpose(1, 2).flatten(2, 3))
@@ -36,6 +36,11 @@ class Nabla:
 
 
 NABLA = Nabla()
+
+
+def normed(numbers: Tensor, norm: Any) -> Tensor:
+    """What `norm` makes of them in float32; given its weight as it is, torch would warn and take a slower way."""
+    return rms_norm(numbers.float(), norm.normalized_shape, norm.weight.float(), norm.eps).type_as(numbers)
 
 
 def chosen_blocks(asks: Tensor, answers: Tensor, sparse_params: dict[str, Any]) -> Tensor:
