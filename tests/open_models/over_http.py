@@ -81,9 +81,9 @@ def made_by_hand(folder: Path, asked: dict[str, Any], *words: str) -> Path:
 
 
 @contextmanager
-def warm(folder: Path, **first: Any) -> Iterator[Server]:
+def warm(folder: Path, program: Sequence[str] = REAL, **first: Any) -> Iterator[Server]:
     """A server on the data in `folder` that has made the video `first`, however long its worker took to load."""
-    with serving(REAL, folder, RUSHES_STALL_LOADING_S="3000") as server:
+    with serving([*program], folder, RUSHES_STALL_LOADING_S="3000") as server:
         id = server.create(**first)
         for _ in range(LOADING_S // generations.PATIENCE_S):
             try:
