@@ -84,8 +84,8 @@ def _settle_range(request: Request, artifact: Artifact, etag: str) -> None:
     given = request.headers.get("range")
     if given is None:
         return
-    if request.headers.get("if-range", etag) != etag:
-        _drop_range(request)  # the client holds a part of another file
+    if request.method != "GET" or request.headers.get("if-range", etag) != etag:
+        _drop_range(request)  # nothing is sent that could be a part, or the client holds one of another file
         return
     found = SINGLE_RANGE.fullmatch(given)
     first, last = found.groups() if found else ("", "")

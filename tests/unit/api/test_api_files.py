@@ -108,6 +108,14 @@ def test_several_ranges_and_nonsense_give_the_whole_file(url: str, asked: str) -
     assert (reply.status_code, reply.content) == (200, BYTES)
 
 
+@pytest.mark.parametrize("asked", ["bytes=0-9", "bytes=99999-"])
+def test_who_asks_for_the_head_alone_is_told_of_the_whole_file(url: str, asked: str) -> None:
+    """A range is of what a GET brings, and counts for nothing elsewhere: RFC 9110, 14.2."""
+    reply = httpx.head(url, headers={"range": asked})
+    assert (reply.status_code, reply.headers["content-length"]) == (200, str(len(BYTES)))
+    assert "content-range" not in reply.headers
+
+
 def test_a_range_of_another_version_gives_the_whole_file(url: str) -> None:
     known, other = f'"{SHA256}"', '"other"'
     assert httpx.get(url, headers={"range": "bytes=0-9", "if-range": known}).status_code == 206
