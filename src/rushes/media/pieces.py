@@ -12,14 +12,14 @@ MOST_PIECES = 64
 """Of one list of boxes, elements or chunks. Files have a dozen; a hostile one has a million, in each of a million."""
 
 
-def boxes(data: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+def boxes(data: memoryview, most: int = MOST_PIECES) -> Iterator[tuple[bytes, memoryview]]:
     """Names and contents of the boxes in `data` (ISO/IEC 14496-12, 4.2); what is cut off is as long as there is any."""
-    return ((name, data[begin:end]) for name, begin, end in _heads(data))
+    return ((name, data[begin:end]) for name, begin, end in _heads(data, most))
 
 
-def all_there(data: memoryview) -> bool:
-    """Whether no box in `data` says that it goes on behind its end."""
-    return all(end <= len(data) for _, _, end in _heads(data))
+def all_there(data: memoryview, most: int = MOST_PIECES) -> bool:
+    """Whether the boxes in `data` end where it does, and there are no more than `most`."""
+    return max((end for _, _, end in _heads(data, most)), default=0) == len(data)
 
 
 def inside(data: memoryview, *path: bytes) -> memoryview:
@@ -29,9 +29,9 @@ def inside(data: memoryview, *path: bytes) -> memoryview:
     return data
 
 
-def _heads(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
+def _heads(data: memoryview, most: int) -> Iterator[tuple[bytes, int, int]]:
     at = 0
-    for _ in range(MOST_PIECES):
+    for _ in range(most):
         size, head = int.from_bytes(data[at : at + 4], "big"), 8
         if size == 1:
             size, head = int.from_bytes(data[at + 8 : at + 16], "big"), 16

@@ -1,9 +1,9 @@
 """When the frames of a clip are shown: as the file's own tables have it, and how long that is.
 
-The tables of an MP4 stand in its header; those of Matroska are the heads of its blocks. Both are read without opening
-the clip, up to more entries than any clip that is taken has, and they say to the frame what a decoder will find in an
-honest file: the length in the header may be that of the sound, or have the last frame stand for as long as its maker
-liked.
+The tables of an MP4 stand in its header, or ahead of each fragment; those of Matroska are the heads of its blocks. They
+are read without opening the clip, up to more entries than any clip that is taken has, and they say to the frame what a
+decoder will find in an honest file: the length in the header may be that of the sound, or have the last frame stand for
+as long as its maker liked.
 """
 
 from __future__ import annotations
@@ -37,6 +37,11 @@ TRACKS, TRACK_TYPE, TRACK_NUMBER, CODEC = 0x1654AE6B, 0x83, 0xD7, 0x86
 INFO, SCALE = 0x1549A966, 0x2AD7B1
 """Matroska's names of its elements (RFC 9559)."""
 FILM = 1  # a kind of Matroska track
+MOST_FRAGMENTS = 1_000
+"""Of an MP4, with what stands between them: recorders write one or two a second."""
+MOST_IN_FRAGMENT = 16  # tracks, of which a clip that is opened has no more than eight, and runs of one
+TIMED, RUN_TIMED, MOVED = 0x8, 0x100, 0x800
+"""Flags of a fragment and of a run in it: how long frames last, and how far each is from its place in the file."""
 LACED, SHOWN_VP8 = 0x06, 0x10
 MILLISECOND = 1_000_000  # its unit of time in nanoseconds, where it names no other
 
@@ -60,17 +65,18 @@ def mp4_times(data: memoryview, movie: memoryview, track: memoryview) -> Times |
     deltas = _runs(inside(tables, b"stts"), ">II")
     offsets = _runs(inside(tables, b"ctts"), ">Ii")
     samples = whole(inside(tables, b"stsz")[8:12])
-    if not ticks or not samples or deltas is None or offsets is None or len(deltas) != samples:
+    if any(name == b"mvex" for name, _ in boxes(movie)):
+        begins = None if samples else _in_fragments(data, movie, track)
+        return None if begins is None or not ticks else _rising(begins, 1, ticks)
+    if not ticks or not samples or deltas is None or offsets is None or len(deltas) != samples or not all_there(data):
         return None
-    if any(name == b"mvex" for name, _ in boxes(movie)) or not all_there(data):
-        return None  # more in fragments, or less than there was
     if offsets and len(offsets) != samples:
         return None
     begins, now = [], 0
     for index, delta in enumerate(deltas):
         begins.append(now + (offsets[index] if offsets else 0))
         now += delta
-    return _rising(_played(sorted(set(begins)), track, movie, ticks), 1, ticks)
+    return _rising(_played(begins, track, movie, ticks), 1, ticks)
 
 
 def _runs(table: memoryview, form: str) -> list[int] | None:
@@ -83,6 +89,51 @@ def _runs(table: memoryview, form: str) -> list[int] | None:
         if len(found) + count > MOST_ENTRIES:
             return None
         found += [value] * count
+    return found
+
+
+def _in_fragments(data: memoryview, movie: memoryview, track: memoryview) -> list[int] | None:
+    """When the frames of `track` begin that lie in fragments (8.8); None where these are cut off, or too many."""
+    if not all_there(data, MOST_FRAGMENTS):
+        return None
+    head = inside(track, b"tkhd")
+    number = bytes(head[20:24] if is_long(head) else head[12:16])
+    more = (body for name, body in boxes(inside(movie, b"mvex")) if name == b"trex")
+    usual = next((whole(body[12:16]) for body in more if body[4:8] == number), 0)
+    begins: list[int] = []
+    now = 0
+    for name, fragment in boxes(data, MOST_FRAGMENTS):
+        if name != b"moof":
+            continue
+        its = (body for inner, body in boxes(fragment, MOST_IN_FRAGMENT) if inner == b"traf")
+        mine = next((body for body in its if inside(body, b"tfhd")[4:8] == number), data[:0])
+        head, since = inside(mine, b"tfhd"), inside(mine, b"tfdt")
+        if len(since):
+            now = whole(since[4:12] if is_long(since) else since[4:8])
+        flags = whole(head[1:4])
+        at = 8 + 8 * (flags & 1) + 4 * (flags >> 1 & 1)
+        lasts = whole(head[at : at + 4]) if flags & TIMED else usual
+        for run in (body for inner, body in boxes(mine, MOST_IN_FRAGMENT) if inner == b"trun"):
+            entries = _entries(run)
+            if entries is None or len(begins) + len(entries) > MOST_ENTRIES:
+                return None
+            for own, offset in entries:
+                begins.append(now + offset)
+                now += lasts if own is None else own
+    return begins
+
+
+def _entries(run: memoryview) -> list[tuple[int | None, int]] | None:
+    """For each frame of a run how long it lasts, where that is said, and its offset; None for more than may be."""
+    flags, count = whole(run[1:4]), whole(run[4:8])
+    at = 8 + 4 * (flags & 1) + 4 * (flags >> 2 & 1)
+    size = 4 * sum(flags >> bit & 1 for bit in (8, 9, 10, 11))
+    if count > MOST_ENTRIES or at + count * size > len(run):
+        return None
+    found: list[tuple[int | None, int]] = []
+    for place in range(at, at + count * size, size) if size else [at] * count:
+        offset = int.from_bytes(run[place + size - 4 : place + size], "big", signed=True) if flags & MOVED else 0
+        found.append((whole(run[place : place + 4]) if flags & RUN_TIMED else None, offset))
     return found
 
 
@@ -117,7 +168,7 @@ def matroska_times(data: memoryview) -> Times | None:
     film = next((body for body in tracks if whole(element(body, TRACK_TYPE)) == FILM), data[:0])
     number = whole(element(film, TRACK_NUMBER))
     hides = bytes(element(film, CODEC)) == b"V_VP8"  # frames to look at, and never shown, in blocks of their own
-    begins: set[int] = set()
+    begins: list[int] = []
     cluster, at = 0, 0
     for _ in range(MOST_ENTRIES):
         if at == len(data):
@@ -137,13 +188,17 @@ def matroska_times(data: memoryview) -> Times | None:
                 if head[2] & LACED:
                     return None
                 if not hides or head[3] & SHOWN_VP8:
-                    begins.add(cluster + int.from_bytes(head[:2], "big", signed=True))
+                    begins.append(cluster + int.from_bytes(head[:2], "big", signed=True))
         at = end
     else:
         return None
     scale = whole(element(element(segment, INFO), SCALE)) or MILLISECOND
-    return _rising(sorted(begins), scale, 10**9)
+    return _rising(begins, scale, 10**9)
 
 
 def _rising(begins: list[int], unit: int, units_a_second: int) -> Times | None:
-    return tuple((begin - begins[0]) * unit / units_a_second for begin in begins) or None
+    """None where there are none, or two at one moment: which of them a decoder finds is for it to say."""
+    if not begins or len(set(begins)) < len(begins):
+        return None
+    first = min(begins)
+    return tuple((begin - first) * unit / units_a_second for begin in sorted(begins))

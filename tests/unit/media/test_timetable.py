@@ -21,7 +21,7 @@ LOOKS = [np.roll(corners(64, 32), step, axis=1) for step in range(30)]
 UNEVEN_MS = [0, 10, 50, 90, 400, 410, 420, 900, 1000, 2000]
 AHEAD = {"auto-alt-ref": "1", "lag-in-frames": "16", "cpu-used": "8"}
 """Frames to predict others from, which are never shown."""
-FRAGMENTS = {"movflags": "frag_keyframe+empty_moov"}
+FRAGMENTS = ("frag_keyframe+empty_moov", "frag_every_frame+empty_moov", "cmaf", "dash+empty_moov")
 
 
 def times(data: bytes) -> Times | None:
@@ -58,6 +58,15 @@ MADE: dict[str, Callable[[], bytes]] = {
     "cut": lambda: cut("mp4"),
     "cut, in matroska": lambda: cut("matroska"),
     "a single frame": lambda: film(LOOKS[:1]),
+    **{
+        f"{how}, {name}": lambda how=how, more=more: film(**more, container_options={"movflags": how})
+        for how in FRAGMENTS
+        for name, more in {
+            "ahead": {"frames": LOOKS, "options": {"g": "10", "bf": "3"}},
+            "uneven": {"frames": LOOKS[:10], "times_ms": UNEVEN_MS},
+        }.items()
+    },
+    "fragments with a sound": lambda: film(LOOKS, container_options={"movflags": FRAGMENTS[0]}, sound=tone(3.0)),
 }
 
 
@@ -71,8 +80,9 @@ def test_what_is_cut_off_before_its_beginning_does_not_count() -> None:
     assert len(times(cut("mp4")) or ()) == 17
 
 
-def test_what_is_in_fragments_or_cut_short_is_not_known() -> None:
-    assert times(film(LOOKS, container_options=FRAGMENTS)) is None
+def test_what_is_partly_in_fragments_or_cut_short_is_not_known() -> None:
+    assert times(film(LOOKS, container_options={"movflags": "frag_keyframe"})) is None
+    assert times(film(LOOKS, container_options={"movflags": FRAGMENTS[0]})[:-1]) is None
     for container in ("mp4", "matroska"):
         data = film(LOOKS, container)
         header = data.index(b"moov") - 4 if container == "mp4" else 0
@@ -95,6 +105,7 @@ def changed(data: bytes, box: bytes, at: int, form: str, *values: Any) -> bytes:
         (b"stts", 8, ">I", (2**31,)),  # runs of more frames than anybody looks at
         (b"stts", 8, ">I", (29,)),  # of fewer than there are
         (b"stts", 4, ">I", (2**31,)),  # more runs than there are
+        (b"stts", 12, ">I", (0,)),  # all at one moment: which of them is found is for the decoder to say
         (b"stsz", 8, ">I", (31,)),
         (b"elst", 4, ">I", (3,)),
         (b"elst", 16, ">I", (2 << 16,)),  # twice as fast
@@ -106,6 +117,12 @@ def test_tables_that_do_not_go_together_say_nothing(box: bytes, at: int, form: s
     data = film(LOOKS)
     assert times(data) is not None
     assert times(changed(data, box, at, form, *values)) is None
+
+
+@pytest.mark.parametrize("at", [4, 0])
+def test_runs_of_more_frames_than_there_are_say_nothing(at: int) -> None:
+    data = film(LOOKS, container_options={"movflags": FRAGMENTS[0]})
+    assert times(changed(data, b"trun", 4, ">I", 2**31 + at)) is None
 
 
 def test_a_file_of_a_million_blocks_is_given_up() -> None:
