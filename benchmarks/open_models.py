@@ -2,6 +2,7 @@
 
 python -m benchmarks.open_models                                 a random one of middling size
 python -m benchmarks.open_models --family ltx2                   a small LTX-2.3, film and sound
+python -m benchmarks.open_models --family hunyuan                a small HunyuanVideo 1.5
 python -m benchmarks.open_models --random wan2.1-t2v-14b         as large as published, weights by chance, on a GPU
 python -m benchmarks.open_models --checkpoint FOLDER --like ID   a text-to-video checkpoint of yours
 """

@@ -13,6 +13,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 from rushes.cli import race as races
 from rushes.cli.bench import section
 from rushes.errors import InvalidValue
+from rushes.models.blocks import chance as blocks_chance
 from rushes.models.ltx2 import chance as ltx2_chance
 from rushes.models.wan import chance
 
@@ -58,6 +59,18 @@ def test_a_film_with_sound_is_raced_too(monkeypatch: pytest.MonkeyPatch) -> None
     assert {row.split(" | ")[7] for row in rows.values()} == {"6"}, "three passes a step, in all of two"
     assert all(" dB, SSIM " in rows[f"| rushes, {way}"] for way in ("fp8", "int8"))
     assert written.splitlines()[2].startswith("ltx-2.3 from weights by chance (small)")
+
+
+def test_a_hunyuan_video_is_raced_too_and_is_near_the_librarys(monkeypatch: pytest.MonkeyPatch) -> None:
+    narrow = {"heads": 2, "head": 16, "axes": (4, 6, 6), "layers": 1, "text": 16, "glyphs": 32, "channels": 4}
+    monkeypatch.setitem(blocks_chance.SIZES, "small", {**narrow, "mlp_ratio": 2.0, "widths": (16, 16, 16, 16)})
+    written = section("small", None, None, {**TOLD, "width": 128}, 1, False, lambda said: None, "hunyuan")
+    rows = {line.split(" (")[0]: line for line in written.splitlines() if line.startswith(("| diffusers", "| rushes"))}
+    assert list(rows) == WAYS[:3], "of the ways to be lossy it has none"
+    cells = {name: row.split(" | ") for name, row in rows.items()}
+    assert {row[7] for row in cells.values()} == {"4"}, "passes"
+    assert cells["| rushes, exact"][-1] == "bit for bit |"
+    assert cells["| diffusers"][-1] == "latents differ |" or float(cells["| diffusers"][-1].split(" dB")[0]) > 60
 
 
 @pytest.mark.parametrize("asked", ["wan2.1-t2v-1.3b", "mid"])

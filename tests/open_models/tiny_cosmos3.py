@@ -12,8 +12,10 @@ from diffusers import (
     Cosmos3OmniTransformer,
     UniPCMultistepScheduler,
 )
-from tiny_text import CHAT, byte_level
+from tiny_text import byte_level
 from tiny_wan import wide_vae
+
+from rushes.models.blocks.chance import CHAT
 
 OLD_NORM = "ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning"
 """A warning that the library earns for its sound decoder."""

@@ -15,11 +15,6 @@ SENTENCES = (
     "An orange butterfly floats over a meadow on a sunny day.",
 )
 
-CHAT = (
-    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
-    "{% if add_generation_prompt %}assistant: {% endif %}"
-)
-
 T5_WIDTH = 32
 T5: dict[str, Any] = {
     "vocab_size": 512,

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`size` is the middling one by chance, `asked` the clip of it, `like` the card of both."""
+    """`size` is the middling one by chance, `asked` the clip of it, `like` the card of both; `room` where it lives."""
 
+    room: str
     like: str
     size: str
     guidance: float
@@ -33,17 +34,24 @@ class Family:
 
 
 FAMILIES = {
-    "wan": Family("wan2.1-t2v-1.3b", "mid", 5.0, {"width": 96, "height": 64, "seconds": 1.0, "steps": 12}),
-    "ltx2": Family("ltx-2.3", "small", 3.0, {"width": 256, "height": 192, "seconds": 1.0, "steps": 12}),
+    "wan": Family("wan", "wan2.1-t2v-1.3b", "mid", 5.0, {"width": 96, "height": 64, "seconds": 1.0, "steps": 12}),
+    "ltx2": Family("ltx2", "ltx-2.3", "small", 3.0, {"width": 256, "height": 192, "seconds": 1.0, "steps": 12}),
+    "hunyuan": Family(
+        "blocks",
+        "hunyuanvideo-1.5-480p-t2v",
+        "small",
+        6.0,
+        {"width": 320, "height": 256, "seconds": 1.0, "steps": 4},
+    ),
 }
 PROMPT, NEGATIVE, SEED = "A penguin waddles across the snow", "blurry, text", 7
 
 
 def bench(
-    family: Annotated[str, typer.Argument(help="Which family: wan or ltx2.")] = "wan",
+    family: Annotated[str, typer.Argument(help="Which family: wan, ltx2 or hunyuan.")] = "wan",
     random: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Weights by chance: mid (ltx2: small) or as large as a model of this id."),
+        typer.Option(metavar="SIZE", help="Weights by chance: mid (others: small) or as large as a model of this id."),
     ] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="A folder of the diffusers format instead.")] = None,
     like: Annotated[str | None, typer.Option(metavar="ID", help="Which known model the folder is one of.")] = None,
@@ -87,8 +95,8 @@ def section(
         raise Incomplete("this environment has no torch: pip install 'rushes[torch]'")
     from rushes.cli.race import race
 
-    known, chance = FAMILIES[family], import_module(f"rushes.models.{family}.chance")
-    side_of: type[Side] = import_module(f"rushes.cli.race_{family}").SIDE
+    known, chance = FAMILIES[family], import_module(f"rushes.models.{FAMILIES[family].room}.chance")
+    side_of: type[Side] = import_module(f"rushes.cli.race_{known.room}").SIDE
     size = random or (None if checkpoint else known.size)
     card = _card(like or (size if size not in (None, known.size) else known.like), family)
     asked = {name: value or (known.asked[name] if size == known.size else None) for name, value in asked.items()}
@@ -106,9 +114,11 @@ def section(
 def _card(id: str | None, family: str) -> Any:
     from rushes.catalogue.cards import OPEN
 
-    cards = {card.id: card for card in OPEN if f"models.{family}." in card.adapter}
+    known = FAMILIES[family]
+    line = known.like.partition("-")[0].rstrip(".0123456789")  # a room may be that of several
+    cards = {card.id: card for card in OPEN if f"models.{known.room}." in card.adapter and card.id.startswith(line)}
     if id not in cards:
-        raise InvalidValue(field="random", given=id, allowed=", ".join([FAMILIES[family].size, *cards]))
+        raise InvalidValue(field="random", given=id, allowed=", ".join([known.size, *cards]))
     return cards[id]
 
 
@@ -130,7 +140,7 @@ def _written(side: Side, size: str | None, runners: list[Any], repeat: int) -> s
     adapter, request = side.adapter, side.request
     stock = next(runner for runner in runners if runner.name == STOCK)
     exact = next(runner for runner in runners if runner.exactness == "exact")
-    peak = matmul_flops(adapter.device, adapter.parts.dtype)
+    peak = matmul_flops(adapter.device, side.dtype)
     each = side.pass_flops()
     heads = ["", "s/step", *STAGES, "all", "of stock", "passes", "most memory", "of matmul peak", "difference"]
     rows = [f"| {' | '.join(heads)} |"]
@@ -160,7 +170,7 @@ def _written(side: Side, size: str | None, runners: list[Any], repeat: int) -> s
     said = (
         f"{side.card.id} from {what}, {millions:,.0f} million in the transformer; {native.width}×{native.height}, "
         f"{native.num_frames} frames, {request.steps} steps, guidance {request.guidance_scale:g}, "
-        f"{adapter.parts.dtype}, {where(adapter.device)}.\n"
+        f"{side.dtype}, {where(adapter.device)}.\n"
         f"The best of {repeat} runs of each, in turns, on the same networks; *of stock* below 1 is faster. "
         f"{'Seconds by the clock' if cuda else 'Processor seconds'}. Memory is "
         f"{counted}.\nThe difference is from exact."

@@ -1,6 +1,6 @@
 """A clip made by our loop at each quality, and by diffusers' own pipeline, in turns in one process on the same weights.
 
-Needs the extra `torch`. Called by `rushes bench`; `race_wan.py` and `race_ltx2.py` say how each family runs.
+Needs the extra `torch`. Called by `rushes bench`; the `race_` modules beside it say how each family runs.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import diffusers
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
 
 from rushes.acceleration.plan import IN_FP8, LADDER, LOSSY, Plan, planned
 from rushes.acceleration.put_on import accelerate
 from rushes.acceleration.tensors import TensorBytes
 from rushes.catalogue.card import Card
-from rushes.contract.request import EXACT_QUALITY, QUALITIES, ResolvedRequest
+from rushes.contract.request import EXACT_QUALITY, ResolvedRequest
 
 STAGES = ("words", "steps", "decoding")
 STOCK = "diffusers"
@@ -61,6 +62,11 @@ class Side(ABC):
     def stock(self) -> Any:
         """The library's pipeline of the adapter's parts."""
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The numbers that most of the transformer computes in."""
+        return next(p.dtype for p in self.network().parameters() if p.dim() == 2)
+
     @abstractmethod
     def network(self) -> Any:
         """The transformer, dressed as the last plan says."""
@@ -91,9 +97,12 @@ class Side(ABC):
         frames = self.pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
         return np.asarray((frames * 255).round().astype(np.uint8))
 
-    @abstractmethod
     def pass_flops(self) -> float:
-        """Floating-point operations in the matrices of a pass, for each prompt in it."""
+        """Floating-point operations in the matrices of a pass, for each prompt in it: counted in a step of ours."""
+        runner = Runner(self.card.id, "one step")
+        with Passes(self.network(), runner), FlopCounterMode(display=False) as counted, torch.no_grad():
+            self.adapter.step(self.start, 0)
+        return float(counted.get_total_flops()) / runner.prompts
 
 
 def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) -> list[Runner]:
@@ -132,11 +141,12 @@ def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) 
 
 
 def plans_of(card: Card, device: str) -> dict[str, Plan]:
-    """By name: the plan of each quality, and the exact one with each lossy way to need less memory by itself."""
-    plans = {quality: plan for quality in QUALITIES if (plan := planned(card, device, quality)) is not None}
-    exact = plans[EXACT_QUALITY]
+    """By name: the plan of each quality of the model, and the exact one with each lossy technique of it by itself."""
+    plans = {quality: plan for quality in card.rules.qualities if (plan := planned(card, device, quality)) is not None}
+    exact, held = plans[EXACT_QUALITY], None if card.weights is None else card.weights.techniques
     for rung in (IN_FP8, *LADDER):
-        if rung.technique.exactness == LOSSY and device in rung.devices:
+        taken = held is None or rung.technique.name in held
+        if taken and rung.technique.exactness == LOSSY and device in rung.devices:
             plans[rung.technique.name] = exact.on(rung)
     return plans
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from diffusers import LTX2Pipeline
-from torch.utils.flop_counter import FlopCounterMode
 
-from rushes.cli.race import Passes, Runner, Side, Watch
+from rushes.cli.race import Runner, Side, Watch
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import denormalised, latent_of, scale_of
 from rushes.models.ltx2.guidance import Guidance
@@ -84,13 +82,6 @@ class Ltx2Side(Side):
         pipe.vocoder(pipe.audio_vae.decode(heard.to(pipe.audio_vae.dtype), return_dict=False)[0])
         watch.lap()
         runner.latent = latents
-
-    def pass_flops(self) -> float:
-        """Of the passes of one step together, by how many prompts are in them."""
-        runner = Runner(self.card.id, "one step")
-        with Passes(self.network(), runner), FlopCounterMode(display=False) as counted, torch.no_grad():
-            self.adapter.step(self.start, 0)
-        return float(counted.get_total_flops()) / runner.prompts
 
 
 SIDE = Ltx2Side
