@@ -12,7 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from diffusers import AutoencoderKLHunyuanVideo, Kandinsky6Transformer3DModel, MMAudioVAE, MMAudioVocoder
+from diffusers import (
+    AutoencoderKLHunyuanVideo,
+    Kandinsky6SRLatentUpscalerBank,
+    Kandinsky6SRTransformer3DModel,
+    Kandinsky6SRVAE,
+    Kandinsky6Transformer3DModel,
+    MMAudioVAE,
+    MMAudioVocoder,
+)
 from published import outlined, shapes_of, written
 from transformers import CLIPTextConfig, CLIPTextModel, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -109,6 +117,21 @@ def built(id: str, folder: Path) -> Path:
     return folder
 
 
+def with_enlarger(folder: Path) -> Path:
+    """Put the super-resolution of its makers beside a checkpoint: its numbers are the library's own."""
+    networks = {
+        "transformer": "Kandinsky6SRTransformer3DModel",
+        "vae": "Kandinsky6SRVAE",
+        "latent_upscaler": "Kandinsky6SRLatentUpscalerBank",
+    }
+    index = {"_class_name": "Kandinsky6SRPipeline", "scheduler": ["diffusers", "PiflowScheduler"]}
+    written(
+        folder / "super_resolution", index, {name: ("diffusers", kind, {}) for name, kind in networks.items()}, shapes
+    )
+    (folder / "super_resolution" / "scheduler" / "scheduler_config.json").write_text("{}", "utf-8")
+    return folder
+
+
 @cache
 def shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
     """The tensors of a network of this configuration, by name."""
@@ -120,6 +143,9 @@ def shapes(kind: str, said: str) -> dict[str, tuple[int, ...]]:
         "AutoencoderKLHunyuanVideo": lambda: AutoencoderKLHunyuanVideo.from_config(config),
         "MMAudioVAE": lambda: MMAudioVAE.from_config(config),
         "MMAudioVocoder": lambda: MMAudioVocoder.from_config(config),
+        "Kandinsky6SRTransformer3DModel": lambda: Kandinsky6SRTransformer3DModel.from_config(config),
+        "Kandinsky6SRVAE": lambda: Kandinsky6SRVAE.from_config(config),
+        "Kandinsky6SRLatentUpscalerBank": lambda: Kandinsky6SRLatentUpscalerBank.from_config(config),
     }
     return shapes_of(outlined(networks[kind]))
 

@@ -105,7 +105,9 @@ def test_both_stages_are_the_stock_pipelines_in_a_row(
     film = np.concatenate(list(decoded(state.latent_BTHWC, adapter.parts.vae)))
     assert film.shape == (FRAMES, SIDE, SIDE, 3)
     assert adapter._second is not None
-    theirs = stock(adapter, film, monkeypatch, transformer=adapter._second.parts.transformer)
+    transformer = adapter._second.parts.transformer
+    assert all(block.self_attention.processor is nabla.NABLA for block in transformer.visual_transformer_blocks)
+    theirs = stock(adapter, film, monkeypatch, transformer=transformer)
     ours, heard = joined(adapter.decode(state))
     assert ours.shape == (FRAMES, LARGE, LARGE, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import published_kandinsky6
 import pytest
 import tiny_kandinsky6
 import torch
@@ -37,6 +40,7 @@ WIDE = {
 }
 """In the published proportions, and wide enough that no constant hides the rest."""
 SIDE, LARGE = 48, 112
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "run-on-one-gpu.md"
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +170,18 @@ def test_a_film_that_cannot_fit_is_refused_with_the_numbers_and_the_next_is_made
         **larger,
     )
     assert frames.shape[1:] == (64, 64, 3)
+
+
+def test_the_guide_says_what_1080p_needs_of_the_published_ones(tmp_path: Path) -> None:
+    """1.4 billion weights is what their makers say of the transformer."""
+    id = "kandinsky-6-lite"
+    published_kandinsky6.with_enlarger(published_kandinsky6.built(id, tmp_path / id))
+    card = published_card(KANDINSKY_6).in_folder(tmp_path / id)
+    adapter = KandinskyAdapter(card, device=torch.device("cpu"), dtype=torch.bfloat16)
+    shapes = published_kandinsky6.shapes("Kandinsky6SRTransformer3DModel", "{}")
+    assert round(sum(map(prod, shapes.values())) / 1e9, 1) == 1.4
+    request = small(card, width=1920, height=1080, seconds=5, generate_audio=True)
+    whole, tiles = (adapter.needs(request, how) for how in (How(), How(tiles=True)))
+    figures = whole.size_bytes(apart=False), whole.size_bytes(apart=True), tiles.size_bytes(apart=True)
+    said = "{:.1f} GB with all parts loaded, {:.1f} GB a part at a time, {:.1f} GB by tiles"
+    assert said.format(*(figure / 1e9 for figure in figures)) in " ".join(GUIDE.read_text("utf-8").split())

@@ -39,6 +39,19 @@ def test_an_upsampler_is_a_part_though_no_index_names_it(tmp_path: Path) -> None
         looked_at(folder)
 
 
+def test_a_checkpoint_within_another_is_looked_at_and_hashed_with_it(tmp_path: Path) -> None:
+    folder = wan_folder(tmp_path / "wan")
+    before = revision_of(hashed(folder, looked_at(folder).every_file))
+    within = wan_folder(folder / "super_resolution")
+    found = looked_at(folder)
+    assert [nested.folder for nested in found.nested] == [within]
+    assert len(found.every_file) == 2 * len(found.files)
+    assert revision_of(hashed(folder, found.every_file)) != before
+    (within / "vae" / "model.bin").write_bytes(b"\x80")
+    with pytest.raises(WrongSetup, match="may hold code"):
+        looked_at(folder)
+
+
 def test_a_part_beside_the_others_that_is_another_models_is_left_aside(tmp_path: Path) -> None:
     folder = wan_folder(tmp_path / "wan")
     beside = folder / "transformer_full"
