@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, tuple_, update
 
 from rushes.contract.delivery import Delivery
-from rushes.jobs.database import Database
+from rushes.jobs.database import Database, in_turn
 from rushes.jobs.rows import Where, job_from
 from rushes.jobs.tables import deliveries, jobs, webhook_secrets
 
@@ -60,6 +60,7 @@ class Deliveries:
             return connection.execute(waiting).scalar_one_or_none()
 
         def work(connection: Connection) -> Row[Any] | None:
+            in_turn(connection, "deliver")  # what is under way is said by all claims
             if (id := due(connection)) is None:
                 return None
             taken = update(deliveries).where(d.id == id, pending)
@@ -111,6 +112,7 @@ class Deliveries:
             return (row.secret, row.previous) if row.both else (row.secret,)
 
         def made(connection: Connection) -> tuple[str, ...]:
+            in_turn(connection, "signing secret")
             if found := known(connection):
                 return found
             connection.execute(insert(webhook_secrets).values(owner=owner, secret=new_secret()))
@@ -120,10 +122,10 @@ class Deliveries:
 
     def replace_secret(self, owner: str) -> str:
         """A new secret for this owner. The one before signs beside it for a day, so that receivers can follow."""
-        before, fresh = self.signing_secrets(owner)[0], new_secret()
-        until = self._database.now + OLD_SECRET_S
+        self.signing_secrets(owner)  # there is one to replace
+        fresh, until = new_secret(), self._database.now + OLD_SECRET_S
         change = update(webhook_secrets).where(webhook_secrets.c.owner == owner)
-        change = change.values(secret=fresh, previous=before, previous_until=until)
+        change = change.values(secret=fresh, previous=webhook_secrets.c.secret, previous_until=until)
         self._database.write(lambda c: c.execute(change))
         return fresh
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
-from rushes.jobs.database import Database
+from rushes.jobs.database import Database, in_turn
 from rushes.jobs.tables import api_keys
 
 _WHOSE = select(api_keys.c.owner).where(api_keys.c.digest == bindparam("digest"))  # built once: each request asks it
@@ -23,6 +23,7 @@ class Keys:
         """Add the key if there is none yet. Of two programs that start at once, one is told True."""
 
         def work(connection: Connection) -> bool:
+            in_turn(connection, "first key")
             if connection.execute(select(api_keys.c.digest).limit(1)).first() is not None:
                 return False
             self._insert(connection, digest, owner)
