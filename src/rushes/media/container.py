@@ -9,6 +9,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
+from rushes.media.limits import MAX_STREAMS
 from rushes.media.sniff import Kind
 
 DEMUXERS = {Kind.MP4: "mov", Kind.MATROSKA: "matroska", Kind.WAV: "wav", Kind.MP3: "mp3"}
@@ -31,8 +32,6 @@ PROBING = {
 }
 """Decoders that may run while FFmpeg looks at the streams. The list does not hold for what is decoded afterwards: there
 the codec's name is checked."""
-
-MAX_STREAMS = 8
 
 
 class Denied(Exception):

@@ -62,5 +62,8 @@ class Cost:
     memory_bytes: int = 1536 * MIB
 
 
+MAX_STREAMS = 8
+"""Of a file that is opened: cameras write up to five."""
+
 AT_ONCE = 2
 """Children of one worker at a time: more would only share its cores, and each may take its whole memory."""

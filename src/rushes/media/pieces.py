@@ -22,6 +22,11 @@ def all_there(data: memoryview, most: int = MOST_PIECES) -> bool:
     return max((end for _, _, end in _heads(data, most)), default=0) == len(data)
 
 
+def goes_on(data: memoryview, wanted: bytes) -> bool:
+    """Whether a box of that name says that it goes on behind the end of `data`."""
+    return any(name == wanted and end > len(data) for name, _, end in _heads(data, MOST_PIECES))
+
+
 def inside(data: memoryview, *path: bytes) -> memoryview:
     """What is in the first box of that name, in that of the next name in it, and so on; nothing where there is none."""
     for wanted in path:

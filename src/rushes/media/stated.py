@@ -171,7 +171,7 @@ def _wav(data: memoryview) -> Stated:
     heard = channels <= limits.max_channels and limits.min_rate_hz <= rate_hz <= limits.max_rate_hz
     # The sum that the file makes of it itself is not asked: decoders do not go by it.
     bits_a_second = channels * rate_hz * bits if heard and bits in PLAIN.get(coding, ()) else 0
-    for name, at, size in _chunks(data):
+    for name, at, size in chunks(data):
         if name == b"data":
             there = min(size, len(data) - at)
             # Who writes a sound while it is made leaves the length at nothing, or at the most there is.
@@ -182,7 +182,7 @@ def _wav(data: memoryview) -> Stated:
 
 def wav_head(data: memoryview) -> tuple[int, int, int, int]:
     """Coding, channels, samples a second and bits of one, by a WAV's first head ahead of its sound; zeros without."""
-    for name, at, _ in _chunks(data):
+    for name, at, _ in chunks(data):
         if name == b"fmt ":
             coding, channels, rate_hz, bits = struct.unpack("<HHI6xH", bytes(data[at : at + 16]).ljust(16, b"\0"))
             return coding, channels, rate_hz, bits
@@ -191,7 +191,7 @@ def wav_head(data: memoryview) -> tuple[int, int, int, int]:
     return 0, 0, 0, 0
 
 
-def _chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: memoryview) -> Iterator[tuple[bytes, int, int]]:
     """Names of the chunks of a WAV, where each begins behind its head, and the size that it says."""
     at = 12
     for _ in range(MOST_PIECES):

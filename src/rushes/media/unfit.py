@@ -5,14 +5,15 @@ Only what is certain, and not by lists of all that could be taken: a name that i
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 
-from rushes.media.limits import AudioLimits
-from rushes.media.pieces import MOST_PIECES, boxes, element, elements, inside, whole
+from rushes.media.limits import MAX_STREAMS, AudioLimits
+from rushes.media.pieces import MOST_PIECES, boxes, element, elements, goes_on, inside, whole
 from rushes.media.refusal import Refusal
 from rushes.media.sniff import Kind
-from rushes.media.stated import FRAMES, HEAD_BYTES, PLAIN, segments, wav_head
-from rushes.media.timetable import CODEC, FILM, SEGMENT, TRACK_TYPE, TRACKS
+from rushes.media.stated import FRAMES, HEAD_BYTES, PLAIN, chunks, segments, wav_head
+from rushes.media.timetable import CODEC, FILM, MOST_ENTRIES, SEGMENT, TRACK_TYPE, TRACKS
 
 END_OF_JPEG = b"\xff\xd9"
 CLOSING_BYTES = 16
@@ -63,6 +64,10 @@ def _webp(data: bytes) -> Refusal | None:
     return Refusal("undecodable") if 8 + int.from_bytes(data[4:8], "little") > len(data) else None
 
 
+def _avif(data: bytes) -> Refusal | None:
+    return Refusal("undecodable") if goes_on(memoryview(data), b"mdat") else None
+
+
 def _mp4(data: bytes) -> Refusal | None:
     view = memoryview(data)
     top = [name for name, _ in boxes(view)]
@@ -70,12 +75,25 @@ def _mp4(data: bytes) -> Refusal | None:
         return Refusal("undecodable")  # cut off before it: many write it last
     pieces = list(boxes(inside(view, b"moov")))
     tracks = [body for name, body in pieces if name == b"trak"]
+    if len(tracks) > MAX_STREAMS:
+        return Refusal("complex")
     kinds = [bytes(inside(track, b"mdia", b"hdlr")[8:12]) for track in tracks]
     if kinds and len(pieces) < MOST_PIECES and all(kind in OTHERS for kind in kinds):
         return Refusal("track")
     films = (track for track, kind in zip(tracks, kinds, strict=True) if kind == b"vide")
-    described = inside(next(films, view[:0]), b"mdia", b"minf", b"stbl", b"stsd")
-    return Refusal("codec") if bytes(described[12:16]) in OTHER_CODINGS else None
+    tables = inside(next(films, view[:0]), b"mdia", b"minf", b"stbl")
+    if bytes(inside(tables, b"stsd")[12:16]) in OTHER_CODINGS:
+        return Refusal("codec")
+    return Refusal("undecodable") if _begins_behind(tables, len(data)) else None
+
+
+def _begins_behind(tables: memoryview, end: int) -> bool:
+    """Whether frames of a track are to be found behind the end of the file, which was cut off."""
+    short, long = inside(tables, b"stco"), inside(tables, b"co64")
+    table, form = (short, ">I") if len(short) else (long, ">Q")
+    places = table[8 : 8 + min(whole(table[4:8]), MOST_ENTRIES) * struct.calcsize(form)]
+    whole_ones = places[: len(places) - len(places) % struct.calcsize(form)]
+    return any(place >= end for (place,) in struct.iter_unpack(form, whole_ones))
 
 
 def _matroska(data: bytes) -> Refusal | None:
@@ -89,20 +107,23 @@ def _matroska(data: bytes) -> Refusal | None:
 
 
 def _wav(data: bytes) -> Refusal | None:
-    coding, channels, rate_hz, bits = wav_head(memoryview(data))
+    view = memoryview(data)
+    coding, channels, rate_hz, bits = wav_head(view)
     if coding in OTHER_SOUNDS:
         return Refusal("codec")
     limits = AudioLimits()
     heard = channels <= limits.max_channels and limits.min_rate_hz <= rate_hz <= limits.max_rate_hz
     if bits in PLAIN.get(coding, ()) and 0 < channels <= MOST_CHANNELS and rate_hz and not heard:
         return Refusal("rate", rate_hz, channels)
-    return None
+    sound = next((at for name, at, _ in chunks(view) if name == b"data"), None)
+    return Refusal("undecodable") if sound == len(data) else None
 
 
 LOOKS: Mapping[Kind, Callable[[bytes], Refusal | None]] = {
     Kind.PNG: _png,
     Kind.JPEG: _jpeg,
     Kind.WEBP: _webp,
+    Kind.AVIF: _avif,
     Kind.MP4: _mp4,
     Kind.MATROSKA: _matroska,
     Kind.WAV: _wav,

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
+from typing import cast
 
+import av
 import numpy as np
 import pytest
 from foreign_cases import corners, film, image, sound, tone, wav
+from PIL.PngImagePlugin import PngInfo
 
 from rushes.errors import MediaRefused
 from rushes.media.decode import decode_audio, decode_image, decode_video
@@ -26,11 +30,46 @@ def coded(coding: int) -> bytes:
     return data[:20] + coding.to_bytes(2, "little") + data[22:]
 
 
+def ahead() -> bytes:
+    """The index of a clip, which stands first, without any of what it is of."""
+    data = film(LOOKS)
+    begin, index = int.from_bytes(data[:4], "big"), data.index(b"moov") - 4
+    movie, frames = data[index:], data[begin:index]
+    place = movie.index(b"stco") + 12
+    movie = movie[:place] + (begin + len(movie) + 16).to_bytes(4, "big") + movie[place + 4 :]
+    return data[:begin] + movie + frames[:16]
+
+
+def streams(count: int) -> bytes:
+    file = BytesIO()
+    with av.open(file, "w", format="mp4") as container:
+        made = [cast(av.VideoStream, container.add_stream("mpeg4", 25)) for _ in range(count)]
+        for stream in made:
+            stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        for stream in made:
+            still = av.VideoFrame.from_ndarray(corners(), format="rgb24").reformat(format="yuv420p")
+            container.mux(stream.encode(still))
+            container.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def pieces(count: int) -> bytes:
+    """A PNG with so many notes ahead of its pixels."""
+    notes = PngInfo()
+    for number in range(count):
+        notes.add_text(f"note {number}", "x")
+    return image(NOISE, "PNG", pnginfo=notes)
+
+
 UNFIT: dict[str, Callable[[], bytes]] = {
     "png cut off": lambda: image(NOISE, "PNG")[:-60],
     "jpeg cut off": lambda: image(NOISE, "JPEG")[:-2],
     "progressive jpeg cut off": lambda: image(NOISE, "JPEG", progressive=True)[:-400],
     "webp cut off": lambda: image(NOISE, "WEBP")[:-1],
+    "avif cut off": lambda: image(NOISE, "AVIF")[:-1],
+    "mp4 whose frames are cut off": ahead,
+    "nine streams": lambda: streams(9),
+    "wav without a sound": lambda: wav(tone(3.0))[:44],
     "mp4 cut off": lambda: film(LOOKS)[:-1000],
     "prores": lambda: film(LOOKS, "mov", "prores_ks", pix_fmt="yuv422p10le"),
     "raw": lambda: film(LOOKS, "mov", "rawvideo"),
@@ -50,6 +89,8 @@ FIT: dict[str, Callable[[], bytes]] = {
     "jpeg with a thumbnail": lambda: image(NOISE, "JPEG", exif=b"Exif\0\0" + image(corners(), "JPEG")),
     "webp with bytes behind it": lambda: image(NOISE, "WEBP") + bytes(100),
     "mp4": lambda: film(LOOKS),
+    "eight streams": lambda: streams(8),
+    "png in a hundred pieces": lambda: pieces(100),
     "mp4 with a sound": lambda: film(LOOKS, sound=tone(1.0)),
     "mp4 in fragments": lambda: film(LOOKS, container_options={"movflags": "frag_keyframe+empty_moov"}),
     "motion jpeg": lambda: film(LOOKS, "mov", "mjpeg", pix_fmt="yuvj420p"),
@@ -90,7 +131,7 @@ def test_what_can_be_opened_is_not_refused(name: str) -> None:
     assert unfit(data, sniff(data)) is None
 
 
-@pytest.mark.parametrize("name", ["mp4", "matroska", "PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("name", ["mp4", "matroska", "PNG", "JPEG", "WEBP", "AVIF"])
 def test_a_file_cut_anywhere_is_refused_only_where_its_decoder_refuses_it(name: str) -> None:
     data = film(LOOKS, name) if name in ("mp4", "matroska") else image(NOISE, name)
     kind = sniff(data)
