@@ -20,6 +20,7 @@
 | of a clip shorter than a segment too little is read | test_animate2_equals_stock: a_clip_that_is_too_short |
 | compiled blocks stay compiled for the next job | test_compiled: compiled_blocks |
 | an absent negative prompt becomes one of the makers' | test_kandinsky6_equals_stock: without_a_negative_prompt |
+| attention to chosen blocks, not compiled, is to all of them | test_kandinsky6_two_stages: without_a_compiled_kernel |
 | guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_one_pass |
 """
 
