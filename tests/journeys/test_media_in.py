@@ -296,7 +296,8 @@ def test_what_cannot_be_honoured_is_refused_before_the_queue(
 
 
 def test_a_damaged_picture_fails_its_job_by_name(installed: Server) -> None:
-    broken = base64.b64encode(base64.b64decode(png(drawn("red", "green", (9, 9))))[:80] + bytes(50)).decode()
+    whole = base64.b64decode(png(drawn("red", "green", (9, 9))))
+    broken = base64.b64encode(whole[:80] + bytes(len(whole) - 92) + whole[-12:]).decode()  # both ends are as they were
     seen = installed.ended(installed.create(**{**ASKED, "media": {"frame_images": [broken]}}))
     assert seen["status"] == "failed"
     assert seen["error"]["code"] == "image_undecodable"
