@@ -12,7 +12,6 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rushes.catalogue.lookup import Catalogue
@@ -79,16 +78,25 @@ class Videos:
             check_url(request.webhook_url, self._egress, "webhook_url")
         offer = self.catalogue.find(request.model)
         resolved = remarked(resolve(request, offer, self._draw_seed), offer.card)
-        resolved, inputs = copied_in(resolved, offer.card, self._inputs, self._egress)
-        # As it is, or as a copy of what was made before.
-        add = partial(self._store.add, owner, idempotency=idempotency, inputs=inputs, webhook=request.webhook_url)
+        held = _Held()
+        resolved, inputs = copied_in(resolved, offer.card, held, self._egress)
+
+        def add(resolved: ResolvedRequest, reuse: Reuse | None = None) -> Job:
+            for key, content in held.contents.items():
+                self._inputs.put(key, content)
+            return self._store.add(
+                owner, resolved, idempotency=idempotency, inputs=inputs, webhook=request.webhook_url, reuse=reuse
+            )
+
         if request.reuse and request.seed is None:
             resolved = replace(resolved, notes=(*resolved.notes, REUSE_NEEDS_SEED))
         elif request.reuse and (job := self._reused(owner, resolved, add)) is not None:
             return job
+        if held.contents:  # a request that is refused leaves nothing, or whoever has a key could fill the disk
+            self._store.check_place(owner, resolved.seconds)
         return add(resolved)
 
-    def _reused(self, owner: str, request: ResolvedRequest, add: Callable[..., Job]) -> Job | None:
+    def _reused(self, owner: str, request: ResolvedRequest, add: Callable[[ResolvedRequest, Reuse], Job]) -> Job | None:
         """A finished job, by `add`, with a copy of what the same request made before; None where it has to be made.
 
         What is fetched from an address has another key each time, and is never the same.
@@ -103,7 +111,7 @@ class Videos:
             return None  # deleted at this moment
         reuse = Reuse(earlier.id, replace(earlier.artifact, key=key))
         try:
-            job = add(request, reuse=reuse)
+            job = add(request, reuse)
         except RushesError:
             self._storage.delete(key)
             raise
@@ -216,3 +224,13 @@ class Videos:
     def _remove_file(self, job: Job) -> None:
         if job.artifact is not None:
             self._storage.delete(job.artifact.key)
+
+
+class _Held:
+    """What a request brought along, by its key, until it is sure to be taken."""
+
+    def __init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+
+    def put(self, key: str, content: bytes) -> None:
+        self.contents[key] = content

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from tiny_model import CARD
 
 from rushes.catalogue.card import Card
+from rushes.catalogue.cards.mini import CARD as MINI
 from rushes.catalogue.lookup import Catalogue
 from rushes.contract.artifact import Artifact, Native
 from rushes.contract.job import Job, JobState
+from rushes.contract.media import FrameImage, Media
 from rushes.contract.request import Note, VideoRequest
-from rushes.errors import IdempotencyMismatch, InvalidValue, JobNotFound, ModelNotFound, StorageUnavailable
-from rushes.jobs.limits import Idempotency
+from rushes.errors import (
+    IdempotencyMismatch,
+    InvalidValue,
+    JobNotFound,
+    ModelNotFound,
+    StorageUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
+from rushes.jobs.limits import Idempotency, QueueLimits
 from rushes.jobs.store import JobStore
+from rushes.storage.ballast import Ballast
 from rushes.storage.local import LocalStorage
 from rushes.videos import Videos
 
@@ -73,6 +87,59 @@ def test_a_refused_request_leaves_nothing(videos: Videos, asked: VideoRequest, r
     with pytest.raises(refusal):
         videos.create("ann", asked)
     assert videos.list("ann") == ()
+
+
+def with_picture(shade: int) -> VideoRequest:
+    held = BytesIO()
+    Image.new("RGB", (96, 64), (shade, 0, 0)).save(held, "PNG")
+    source = f"data:image/png;base64,{base64.b64encode(held.getvalue()).decode()}"
+    return replace(ASKED, model=MINI.id, media=Media(frame_images=(FrameImage(source, "first"),)))
+
+
+@pytest.mark.parametrize(
+    ("limits", "low_water_bytes", "refusal"),
+    [
+        (QueueLimits(max_queued=1), 0, TooManyRequests),
+        (QueueLimits(max_queued_per_owner=1), 0, TooManyRequests),
+        (QueueLimits(max_seconds_per_day_per_owner=9), 0, TooManyRequests),
+        (QueueLimits(), 2**60, StorageUnavailable),
+    ],
+    ids=["all", "theirs", "seconds", "disk"],
+)
+@pytest.mark.parametrize("reuse", [False, True], ids=["", "reuse"])
+def test_what_comes_with_a_request_that_has_no_place_is_not_written_down(
+    tmp_path: Path,
+    storage: LocalStorage,
+    limits: QueueLimits,
+    low_water_bytes: int,
+    refusal: type[Exception],
+    reuse: bool,
+) -> None:
+    """Or whoever has a key could fill the disk with what is refused."""
+    store = JobStore(f"sqlite:///{tmp_path / 'jobs.db'}", limits=limits)
+    videos = Videos(Catalogue([MINI]), store, storage)
+    videos.create("ann", with_picture(0))
+    store.close()
+    store = JobStore(
+        f"sqlite:///{tmp_path / 'jobs.db'}", limits=limits, disk=Ballast(tmp_path, low_water_bytes=low_water_bytes)
+    )
+    videos = Videos(Catalogue([MINI]), store, storage)
+    before = set(storage.keys(-1))
+    for shade in (1, 2, 3):
+        with pytest.raises(refusal):
+            videos.create("ann", replace(with_picture(shade), reuse=reuse, seed=1))
+    store.close()
+    assert len(before) == 1
+    assert set(storage.keys(-1)) == before
+
+
+def test_a_picture_beside_one_that_is_refused_is_not_written_down(store: JobStore, storage: LocalStorage) -> None:
+    good, bad = with_picture(0).media.frame_images[0], FrameImage("data:image/png;base64,AAAA", "last")
+    with pytest.raises(UnsupportedMediaType):
+        Videos(Catalogue([MINI]), store, storage).create(
+            "ann", replace(ASKED, model=MINI.id, media=Media(frame_images=(good, bad)))
+        )
+    assert set(storage.keys(-1)) == set()
 
 
 def test_a_request_sent_again_is_the_same_video_though_its_model_is_gone(

@@ -16,11 +16,11 @@ from rushes.intake.references import Fetched, Kept, reference
 from rushes.intake.within import check_beginning, check_said, frames_at_least
 from rushes.media.source import inline, is_url, require_kind
 from rushes.media.stated import Stated
-from rushes.storage.base import Storage
+from rushes.storage.base import Puts
 
 
 def copied_in(
-    request: ResolvedRequest, card: Card, inputs: Storage, policy: EgressPolicy
+    request: ResolvedRequest, card: Card, inputs: Puts, policy: EgressPolicy
 ) -> tuple[ResolvedRequest, tuple[str, ...]]:
     """`request` with references for sources, and the keys of the inputs that belong to it from now on.
 

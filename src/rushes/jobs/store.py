@@ -39,7 +39,7 @@ from rushes.jobs.expiry import Expired, expire_jobs, forget_old
 from rushes.jobs.history import Finished, Reuse, events_behind, listed, made_before, recent_runs, unnamed
 from rushes.jobs.history import JobEvent as JobEvent
 from rushes.jobs.keys import Keys
-from rushes.jobs.limits import Idempotency, QueueLimits, earlier_use
+from rushes.jobs.limits import Idempotency, QueueLimits, earlier_use, require_place
 from rushes.jobs.line import AHEAD, Line
 from rushes.jobs.rescue import Rescued, rescue_dead
 from rushes.jobs.rows import RUNNING, Where, end, job_from, locked, move
@@ -116,6 +116,15 @@ class JobStore:
         job = self._database.write_together(work)
         failpoint("accepted")
         return job
+
+    def check_place(self, owner: str, seconds: float) -> None:
+        """Raises what `add` would now for a new job of so many seconds that has no place, before anything is put aside.
+
+        Only `add` settles it: another job may come in between.
+        """
+        if self._disk is not None:
+            self._disk.require_room()
+        self._database.read(lambda c: require_place(c, self._database.now, owner, seconds, self._limits))
 
     def earlier(self, owner: str, idempotency: Idempotency | None) -> Job | None:
         """The job, `replayed`, that `idempotency` was used for; None where it is new. Raises `IdempotencyMismatch`."""

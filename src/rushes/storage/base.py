@@ -12,7 +12,14 @@ def preview_key(job: str) -> str:
     return f"{job}.webp"
 
 
-class Storage(Protocol):
+class Puts(Protocol):
+    """A storage, as far as something is put there."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put `content` under `key`: seen whole or not at all, durable when this returns."""
+
+
+class Storage(Puts, Protocol):
     """Files by key. A key is slash-separated segments of letters, digits, `.`, `_` and `-`, such as `clips/a3f0.mp4`.
 
     Every method raises `ValueError` for a key of another shape, and `FileNotFoundError` where the key names nothing
@@ -21,9 +28,6 @@ class Storage(Protocol):
 
     def put_file(self, key: str, path: Path) -> None:
         """Move the local file at `path` under `key`: seen whole or not at all, durable when this returns."""
-
-    def put(self, key: str, content: bytes) -> None:
-        """Put `content` under `key`, in the same way."""
 
     def open_range(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """The bytes from `start` on, `length` of them or all, in pieces of bounded size."""
