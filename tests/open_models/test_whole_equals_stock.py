@@ -26,6 +26,7 @@ from rushes.diffusion.noise import noise
 from rushes.engine.engine import Engine
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Inputs
+from rushes.models.parts import How
 from rushes.models.whole.adapter import WholeAdapter
 from rushes.models.whole.layout import read
 
@@ -98,6 +99,20 @@ def test_from_the_same_noise_the_frames_are_the_stock_pipelines(whole_card: Call
     theirs = stock(folder_of(card), **given)
     assert ours.shape == (FRAMES[kind], 64, 64, 3)
     assert np.array_equal(ours, theirs), np.abs(ours.astype(int) - theirs).max()
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_words_read_by_layers_that_visit_the_device_make_the_same_frames(
+    whole_card: Callable[[str], Card], kind: str
+) -> None:
+    card = whole_card(kind)
+    films = []
+    for how in (How(), How(apart=True, layers=True)):
+        adapter = WholeAdapter(card)
+        adapter.accelerate(how, lambda network: None)
+        films.append(film_of(adapter, asked(card)))
+    assert any(module._forward_pre_hooks for module in adapter.networks.get("text_encoder").modules())
+    assert np.array_equal(*films)
 
 
 def test_from_a_picture_the_frames_are_the_stock_pipelines_with_a_generator_of_the_seed(

@@ -64,6 +64,12 @@ LADDER = (
         {"apart": True},
     ),
     Rung(
+        Technique("layers", EXACT, "the text encoder's layers visit the device one at a time"),
+        frozenset({"words"}),
+        {"apart": True, "layers": True},
+        devices=("cuda",),  # a CPU has no other memory to keep them in
+    ),
+    Rung(
         Technique(INT8, LOSSY, "the transformer's matrices in eight bits"),
         frozenset({"steps"}),
         {"matrices": INT8},  # before blocks that visit: it costs a clip no time, and who asks for fast has little
@@ -72,7 +78,7 @@ LADDER = (
         Technique("blocks", EXACT, "the transformer's blocks visit the device one at a time"),
         frozenset({"steps"}),
         {"apart": True, "blocks": True},
-        devices=("cuda",),  # a CPU has no other memory to keep them in
+        devices=("cuda",),
     ),
     Rung(
         Technique("tiles", LOSSY, "decoding by overlapping tiles"),

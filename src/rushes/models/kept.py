@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import prod
@@ -14,7 +14,8 @@ import torch
 from rushes.catalogue.card import Card
 from rushes.models.eight_bits import SCALE_BYTES, narrowed, narrows
 from rushes.models.loading import Folder, read_by, usual_device, usual_dtype, weights_of
-from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, PUBLISHED, How, Residency, Stage
+from rushes.models.parts import ATTENTION, BLOCKS, DENOISERS, PUBLISHED, READERS, How, Residency, Stage
+from rushes.models.visits import visiting
 from rushes.weights import header
 from rushes.weights.checkpoint import Checkpoint, looked_at
 
@@ -65,9 +66,9 @@ class KeptNetworks:
         return {name: self._stored_bytes(name) for name in self.kinds}
 
     def get(self, name: str) -> Any:
-        """The network `name`. A denoiser in eight bits or by turns is a part of its own: the plain one stays plain."""
-        denoises = name.startswith(DENOISERS)
-        matrices, by_turns = self.how.matrices if denoises else PUBLISHED, denoises and self.how.blocks
+        """The network `name`. One in eight bits or by turns is a part of its own: the plain one stays plain."""
+        matrices = self.how.matrices if name.startswith(DENOISERS) else PUBLISHED
+        by_turns = takes_turns(name, self.how)
         network = self._residency.part(
             f"{self.keys[name]}{f' {matrices}' if matrices else ''}{' by turns' if by_turns else ''}",
             self.here_bytes(name, matrices=matrices, by_turns=by_turns),
@@ -87,11 +88,13 @@ class KeptNetworks:
 
     def stage(self, how: How, name: str, part: str, activation_bytes: float) -> Stage:
         """What is in memory while `part` works at the stage `name`, computed in this way."""
-        here = self.here_bytes(part, by_turns=how.blocks, matrices=how.matrices)
+        here = self.here_bytes(part, by_turns=takes_turns(part, how), matrices=how.matrices)
         return Stage(name, {self.keys[part]: here}, int(activation_bytes))
 
     def here_bytes(self, name: str, *, by_turns: bool, matrices: str = PUBLISHED) -> int:
-        """What of the network is on the device at once: all of it, or what its blocks take in turns."""
+        """What of the network is on the device at once: all of it, or what its blocks or layers take in turns."""
+        if by_turns and name.startswith(READERS):
+            return max(size_bytes for size_bytes, _ in self._tensors(name))
         denoises = name.startswith(DENOISERS)
         size_bytes = self.eight_bit_bytes(name, matrices) if denoises and matrices else self.sizes[name]
         return int(size_bytes * self.share_by_turns(name)) if denoises and by_turns else size_bytes
@@ -107,10 +110,10 @@ class KeptNetworks:
         does, other numbers or eight bits, and so does the copy that is pinned for a GPU to fetch from. On a CPU what
         has no turns is on the device as soon as it is read.
         """
-        kind, on_gpu = self.kinds[name], self.device.type == "cuda"
-        tensors = tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, matrices, kind.float32))
+        on_gpu = self.device.type == "cuda"
+        tensors = tuple(self._tensors(name, matrices))
         made_bytes = sum(size_bytes for size_bytes, anew in tensors if anew)
-        if not by_turns:
+        if not by_turns or name.startswith(READERS):
             return made_bytes if on_gpu else 0
         if not on_gpu:
             return sum(size_bytes for size_bytes, _ in tensors)
@@ -131,14 +134,24 @@ class KeptNetworks:
         network = self.loaded(name, torch.device("cpu"))  # the device may have no room for all of it
         if matrices:
             network = narrowed(network, matrices)
+        if name.startswith(READERS):
+            return visiting(network, self.device)
         return taking_turns(network, self.device) if by_turns else network.to(self.device)
 
     def _stored_bytes(self, name: str, matrices: str = PUBLISHED) -> int:
+        return sum(size_bytes for size_bytes, _ in self._tensors(name, matrices))
+
+    def _tensors(self, name: str, matrices: str = PUBLISHED) -> Iterator[tuple[int, bool]]:
         kind = self.kinds[name]
-        return stored_bytes(self._files(name), kind.dtype.itemsize, matrices=matrices, float32=kind.float32)
+        return _loaded_bytes(self._files(name), kind.dtype.itemsize, matrices, kind.float32)
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
+
+
+def takes_turns(name: str, how: How) -> bool:
+    """Whether `how` has a part of that name on the device piece by piece."""
+    return (how.blocks and name.startswith(DENOISERS)) or (how.layers and name.startswith(READERS))
 
 
 def natively(network: Any) -> None:
@@ -175,20 +188,13 @@ def brought_home(network: Any) -> None:
             order.execution_order.clear()  # of a first pass, by which later ones bring the next block ahead
 
 
-def stored_bytes(
-    files: list[Path], number_bytes: int, *, matrices: str = PUBLISHED, float32: tuple[str, ...] = ()
-) -> int:
-    """What the tensors in `files` take in numbers of so many bytes, the blocks' matrices as `matrices` says.
+def _loaded_bytes(
+    files: Iterable[Path], number_bytes: int, matrices: str = PUBLISHED, float32: tuple[str, ...] = ()
+) -> Iterator[tuple[int, bool]]:
+    """What each tensor takes in numbers of so many bytes, blocks' matrices as said; whether it is made anew for that.
 
     Those take four bytes a number in whose names something of `float32` stands.
     """
-    return sum(size_bytes for size_bytes, _ in _loaded_bytes(files, number_bytes, matrices, float32))
-
-
-def _loaded_bytes(
-    files: list[Path], number_bytes: int, matrices: str, float32: tuple[str, ...]
-) -> Iterator[tuple[int, bool]]:
-    """What each tensor takes once it is loaded, and whether it is made anew for that."""
     for path in files:
         if path.suffix != ".safetensors":
             continue
@@ -207,4 +213,5 @@ def least_bytes(card: Card) -> int:
     Errors  GenerationFailed where they are not there.
     """
     weights = weights_of(card)
-    return stored_bytes(list(read_by(looked_at, weights).files), usual_dtype(usual_device()).itemsize)
+    files, number_bytes = read_by(looked_at, weights).files, usual_dtype(usual_device()).itemsize
+    return sum(size_bytes for size_bytes, _ in _loaded_bytes(files, number_bytes))

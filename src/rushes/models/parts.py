@@ -25,6 +25,9 @@ PUBLISHED, INT8, FP8 = "", "int8", "fp8"
 DENOISERS = ("transformer", "unet")
 """What the names of the networks begin with that take the steps."""
 
+READERS = "text_encoder"
+"""And of those that read words."""
+
 
 def here_by_turns(num_layers: int) -> float:
     """The share of a denoiser that is on the device where its blocks take turns: two, with what is no block."""
@@ -40,6 +43,7 @@ class How:
     compiled   the repeated blocks are compiled
     reuse      how far the estimated drift may go before a step computes again (`diffusion.reuse`); 0 computes all
     apart      parts give way to each other: each is loaded when its turn comes
+    layers     of a text encoder, one layer at a time is on the device
     blocks     of a denoiser, one block at a time is on the device
     tiles      the decoder works tile by tile
     pieces     attention and feed-forward work through the tokens in so many pieces, to hold less at a time
@@ -51,6 +55,7 @@ class How:
     compiled: bool = False
     reuse: float = 0.0
     apart: bool = False
+    layers: bool = False
     blocks: bool = False
     tiles: bool = False
     pieces: int = 1

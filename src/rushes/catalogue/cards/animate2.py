@@ -40,7 +40,7 @@ _weights = partial(
     max_area=1280 * 720,
     size_bytes=50 * GB,
     exactly=("guidance in two passes of one segment", "decoding a segment at a time"),
-    techniques=("apart",),
+    techniques=("apart", "layers"),
 )
 
 CARDS = (

@@ -62,7 +62,7 @@ _weights = partial(
     Weights,
     check=CHECK,
     precision="bfloat16",  # all of its parts, as published
-    techniques=("compile", "apart", "blocks", "tiles"),
+    techniques=("compile", "apart", "layers", "blocks", "tiles"),
 )
 
 
@@ -84,7 +84,7 @@ def _hunyuan(tier: str, width: int, height: int) -> Card:
                 "words without the pieces that pad them",
                 "decoding by overlapping tiles of 256 pixels, as its makers do",
             ),
-            techniques=("compile", "apart", "blocks"),
+            techniques=("compile", "apart", "layers", "blocks"),
         ),
     )
 

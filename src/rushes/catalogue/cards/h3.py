@@ -77,7 +77,7 @@ CARD = Card(
         max_area=1344 * 768,
         size_bytes=200 * GB,  # two transformers of 66, of which a clip needs one, and 62 to read the prompt
         exactly=("encoding and decoding in overlapping tiles, as it was released",),
-        techniques=("compile", "apart", "blocks"),
+        techniques=("compile", "apart", "layers", "blocks"),
     ),
 )
 

@@ -50,7 +50,7 @@ _weights = partial(
     max_area=864 * 480,
     exactly=("guidance in two passes of one clip", "decoding in stretches of time that overlap"),
     precision="bfloat16, sound's decoders in float32",
-    techniques=("compile", "reuse", "apart", "blocks", "tiles"),
+    techniques=("compile", "reuse", "apart", "layers", "blocks", "tiles"),
 )
 
 
@@ -78,7 +78,7 @@ def _distilled(tier: str, hub: str, size_bytes: int, commit: str | None = None) 
             size_bytes=size_bytes,
             counted=COUNTED,
             commit=commit,
-            techniques=("compile", "apart", "blocks", "tiles"),  # at such strides no step stands for the next
+            techniques=("compile", "apart", "layers", "blocks", "tiles"),  # at such strides no step stands for the next
         ),
     )
 

@@ -68,7 +68,7 @@ _weights = partial(
         "both prompts in one pass of one clip, other guidance in passes of its own",
         "decoding of the whole film at once",
     ),
-    techniques=("compile", "reuse", "apart", "fp8", "int8", "blocks", "tiles", "pieces"),
+    techniques=("compile", "reuse", "apart", "layers", "fp8", "int8", "blocks", "tiles", "pieces"),
 )
 
 _SAID = (

@@ -106,7 +106,7 @@ def _lightning(of: Card, weights: Weights, name: str, description: str) -> Card:
             f"Euler's method, from evenly spaced levels of noise shifted by {SHIFT:g}, whatever the folder's scheduler",
             *weights.exactly,
         ),
-        techniques=("apart", "fp8", "int8", "blocks", "tiles", "pieces"),
+        techniques=("apart", "layers", "fp8", "int8", "blocks", "tiles", "pieces"),
         refiner="lightning",
         always_refined=True,
         refiner_files=("--high", "--low"),

@@ -77,7 +77,7 @@ def card(id: str, pipeline: Pipeline, created: int, licence: str) -> Card:
             max_area=pipeline.width * pipeline.height,
             size_bytes=0,
             precision="bfloat16",  # all of its parts
-            techniques=("apart", "blocks"),
+            techniques=("apart", "layers", "blocks"),
         ),
         stepwise=False,
     )

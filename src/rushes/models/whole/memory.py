@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rushes.models.parts import DENOISERS, How, Needs
+from rushes.models.parts import DENOISERS, READERS, How, Needs
 from rushes.models.waiting import WaitingNetworks
 
 Made = Callable[[str, str], float]
@@ -29,7 +29,7 @@ def weights_alone(networks: WaitingNetworks, how: How, *, pictures: bool) -> Nee
 def _stages_of(part: str, pictures: bool) -> tuple[str, ...]:
     if part.startswith(DENOISERS):
         return ("steps",)
-    if part.startswith("text_encoder"):
+    if part.startswith(READERS):
         return ("words",)
     if part == "vae":
         return ("pictures", "decoding") if pictures else ("decoding",)
