@@ -19,7 +19,7 @@ from sqlalchemy import Connection, update
 from rushes import perform as recipe
 from rushes.contract.job import Checkpoint, Job, JobState
 from rushes.engine import checkpoint as journal
-from rushes.jobs import claims, kept, limits, rescue, rows, store, worker
+from rushes.jobs import accept, claims, kept, limits, rescue, rows, store, worker
 from rushes.jobs.claims import Claim, Lost
 from rushes.jobs.store import JobStore
 from rushes.jobs.tables import jobs, usage
@@ -86,6 +86,7 @@ def fence_without_state() -> Iterator[None]:
         stack.enter_context(patch.object(claims, "held", _by_id_and_token))
         for module in (claims, rescue, store):
             stack.enter_context(patch.object(module, "end", keeps_token))
+        for module in (accept, claims, rescue):
             stack.enter_context(patch.object(module, "requeued", requeued_with_token))
         yield
 
@@ -145,7 +146,7 @@ def key_remembered_later() -> AbstractContextManager[Any]:
         return job
 
     stack = ExitStack()
-    stack.enter_context(patch.object(store, "remember_use", lambda *given: None))
+    stack.enter_context(patch.object(accept, "remember_use", lambda *given: None))
     stack.enter_context(patch.object(JobStore, "add", add_first))
     return stack
 
