@@ -12,10 +12,13 @@ from parts_in_memory import made, parts_take_turns_and_no_bit_changes, what_cann
 from small_requests import small
 from tiny_cards import hashes_of
 from tiny_wan import EXPERTS, TEXT
+from transformers import T5EncoderModel, UMT5EncoderModel
 
 from rushes.catalogue.card import Card
 from rushes.engine.engine import Engine
 from rushes.engine.residency import KeptParts
+from rushes.models.kept import KeptNetworks, Network
+from rushes.models.wan.adapter import WanAdapter
 
 
 def film(engine: Engine, card: Card, **asked: Any) -> tuple[Any, Any]:
@@ -36,6 +39,20 @@ def test_two_models_have_one_of_what_is_the_same_in_both(tiny_card: Callable[...
     unshared = Engine(residency=KeptParts(1 << 40))  # nobody hashed the files: who knows what they hold
     adapters = [unshared.adapter(card) for card in (one, other)]
     assert adapters[0].parts.vae is not adapters[1].parts.vae
+
+
+def test_the_same_files_as_another_class_or_in_other_numbers_are_another_part(tiny_card: Callable[..., Card]) -> None:
+    kept, keys = KeptParts(1 << 40), set[str]()
+    adapter = WanAdapter(tiny_card(TEXT), residency=kept)
+    for kind, dtype in (
+        (UMT5EncoderModel, torch.float32),
+        (T5EncoderModel, torch.float32),
+        (UMT5EncoderModel, torch.half),
+    ):
+        networks = {"text_encoder": Network(kind, dtype)}
+        keys.add(KeptNetworks(adapter.layout.checkpoint, adapter.device, kept, networks).keys["text_encoder"])
+    assert len(keys) == 3
+    assert adapter.networks.keys["text_encoder"] in keys
 
 
 def test_under_a_budget_parts_take_turns_and_no_bit_changes(tiny_card: Callable[..., Card]) -> None:

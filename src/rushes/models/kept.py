@@ -53,12 +53,15 @@ class KeptNetworks:
         self.how = How()
         self.dress: Callable[[Any], None] = natively
         """Shown a denoiser before it works: whoever accelerates it sets this."""
-        self.host_bytes = cache(self._host_bytes)
+        self._tensors = cache(self._read_tensors)
 
     @cached_property
     def keys(self) -> dict[str, str]:
         """What the residency knows each network by."""
-        return {name: f"{self._residency.key(self._files(name))} {kind.dtype}" for name, kind in self.kinds.items()}
+        return {
+            name: f"{self._residency.key(self._files(name))} {kind.kind.__name__} {kind.dtype}"
+            for name, kind in self.kinds.items()
+        }
 
     @cached_property
     def sizes(self) -> dict[str, int]:
@@ -103,7 +106,7 @@ class KeptNetworks:
         """What a denoiser takes whose matrices are kept so, by the headers of its files."""
         return self._stored_bytes(name, matrices)
 
-    def _host_bytes(self, name: str, *, matrices: str = PUBLISHED, by_turns: bool = False) -> int:
+    def host_bytes(self, name: str, *, matrices: str = PUBLISHED, by_turns: bool = False) -> int:
         """The most that loading it takes of the host's memory, by the headers of its files.
 
         As its files have it, it costs no memory: the system gives up what it read of them. What is made anew of that
@@ -111,7 +114,7 @@ class KeptNetworks:
         has no turns is on the device as soon as it is read.
         """
         on_gpu = self.device.type == "cuda"
-        tensors = tuple(self._tensors(name, matrices))
+        tensors = self._tensors(name, matrices)
         made_bytes = sum(size_bytes for size_bytes, anew in tensors if anew)
         if not by_turns or name.startswith(READERS):
             return made_bytes if on_gpu else 0
@@ -141,9 +144,10 @@ class KeptNetworks:
     def _stored_bytes(self, name: str, matrices: str = PUBLISHED) -> int:
         return sum(size_bytes for size_bytes, _ in self._tensors(name, matrices))
 
-    def _tensors(self, name: str, matrices: str = PUBLISHED) -> Iterator[tuple[int, bool]]:
+    def _read_tensors(self, name: str, matrices: str = PUBLISHED) -> tuple[tuple[int, bool], ...]:
+        """Of each tensor what it takes, and whether it is made anew: read once, for this is asked at every step."""
         kind = self.kinds[name]
-        return _loaded_bytes(self._files(name), kind.dtype.itemsize, matrices, kind.float32)
+        return tuple(_loaded_bytes(self._files(name), kind.dtype.itemsize, matrices, kind.float32))
 
     def _files(self, name: str) -> list[Path]:
         return [path for path in self._checkpoint.files if path.parent.name == name]
