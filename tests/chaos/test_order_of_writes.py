@@ -17,6 +17,7 @@ from test_restart import QUICK
 
 SEEN = "trace=pwrite64,fdatasync,fsync,rename,write,sendto,sendmsg,writev"
 LOG_OF_THE_DATABASE = "jobs.db-wal>"
+UNFINISHED = "<unfinished ...>"
 
 
 @dataclass
@@ -41,10 +42,18 @@ def calls_in(log: Path) -> list[Call]:
             if thread in under_way:
                 under_way.pop(thread).answered = number
             continue
-        calls.append(Call(text, number, number))
-        if text.endswith("<unfinished ...>"):
+        calls.append(Call(text.removesuffix(UNFINISHED).rstrip(), number, number))
+        if text.endswith(UNFINISHED):
             under_way[thread] = calls[-1]
     return calls
+
+
+def test_a_call_that_another_came_in_between_is_read_as_one(tmp_path: Path) -> None:
+    log = tmp_path / "calls.log"
+    log.write_text(
+        '11 rename("/a/x", "/a/y" <unfinished ...>\n12 fsync(3</a>) = 0\n11 <... rename resumed>) = 0\n', "utf-8"
+    )
+    assert calls_in(log) == [Call('rename("/a/x", "/a/y"', 0, 2), Call("fsync(3</a>) = 0", 1, 1)]
 
 
 @pytest.fixture
