@@ -151,27 +151,27 @@ def planned(
     """
     if card.weights is None:
         return None
-    how, held = How(), card.weights.techniques
+    how, holds = How(), card.weights.holds
     precision = "float32" if device == "cpu" else card.weights.precision
     techniques = [
         Technique("attention", EXACT, f"attention by torch's own kernel ({how.attention}), set on every network"),
         Technique("precision", EXACT, f"computed in {precision}, as published"),
         *(Technique("family", EXACT, said) for said in card.weights.exactly),
     ]
-    if held is None or TOGETHER.name in held:
+    if holds(TOGETHER.name):
         how = replace(how, together=NEAR in ALLOWED[quality])
         techniques.append(TOGETHER if how.together else PASSES)
     quick = NEAR in ALLOWED[quality] and device == "cuda"  # on a CPU compiling costs more than a clip gains
-    if quick and not changed and (held is None or "compile" in held):
+    if quick and not changed and holds("compile"):
         how = replace(how, compiled=True)
         techniques.append(Technique("compile", NEAR, "the transformer's repeated blocks compiled"))
-    if LOSSY in ALLOWED[quality] and (held is None or "reuse" in held):
+    if LOSSY in ALLOWED[quality] and holds("reuse"):
         how = replace(how, reuse=REUSE)
         said = f"steps whose velocity drifts less than {REUSE:.0%} take the one before"
         techniques.append(Technique("reuse", LOSSY, said))
-    ladder = tuple(rung for rung in LADDER if held is None or rung.technique.name in held)
+    ladder = tuple(rung for rung in LADDER if holds(rung.technique.name))
     plan = Plan(device, quality, how, tuple(techniques), ladder)
-    if LOSSY in ALLOWED[quality] and (held is None or IN_FP8.technique.name in held) and fp8(device):
+    if LOSSY in ALLOWED[quality] and holds(IN_FP8.technique.name) and fp8(device):
         ladder = tuple(rung for rung in ladder if rung.technique.name != INT8)
         plan = replace(plan.on(IN_FP8), ladder=ladder)
     return plan

@@ -296,6 +296,10 @@ class Weights:
     shift: float | None = None
     folder: str | None = None
 
+    def holds(self, technique: str) -> bool:
+        """Whether a plan's technique of that name holds for its family."""
+        return self.techniques is None or technique in self.techniques
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -143,10 +143,10 @@ def race(side: Side, repeat: int, *, memory: bool, tell: Callable[[str], None]) 
 def plans_of(card: Card, device: str) -> dict[str, Plan]:
     """By name: the plan of each quality of the model, and the exact one with each lossy technique of it by itself."""
     plans = {quality: plan for quality in card.rules.qualities if (plan := planned(card, device, quality)) is not None}
-    exact, held = plans[EXACT_QUALITY], None if card.weights is None else card.weights.techniques
+    exact = plans[EXACT_QUALITY]
     for rung in (IN_FP8, *LADDER):
-        taken = held is None or rung.technique.name in held
-        if taken and rung.technique.exactness == LOSSY and device in rung.devices:
+        holds = card.weights is not None and card.weights.holds(rung.technique.name)
+        if holds and rung.technique.exactness == LOSSY and device in rung.devices:
             plans[rung.technique.name] = exact.on(rung)
     return plans
 
