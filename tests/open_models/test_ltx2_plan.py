@@ -271,7 +271,7 @@ def test_eight_bits_take_what_is_foretold_and_are_a_part_of_their_own(
         assert isinstance(block.attn1.to_q, KINDS[matrices])
         assert isinstance(block.audio_ff.net[2], KINDS[matrices])
     assert isinstance(network.proj_out, torch.nn.Linear)
-    foretold = adapter.parts.kept.eight_bit_bytes("transformer", matrices)
+    foretold = adapter.parts.kept.stored_bytes("transformer", matrices)
     assert foretold == pytest.approx(tensor_bytes(network), rel=0.12)
     assert foretold < tensor_bytes(plain)
     request = small(card)

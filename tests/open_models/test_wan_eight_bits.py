@@ -84,7 +84,7 @@ def test_what_is_foretold_of_it_is_there_and_is_less(
     adapter.accelerate(How(matrices=matrices), lambda network: None)
     network = adapter.parts.expert("transformer")
     assert all(isinstance(block.attn1.to_q, KINDS[matrices]) for block in network.blocks)
-    foretold = adapter.networks.eight_bit_bytes("transformer", matrices)
+    foretold = adapter.networks.stored_bytes("transformer", matrices)
     assert foretold == pytest.approx(tensor_bytes(network), rel=0.12)
     assert foretold < plain_bytes
     request = small(tiny_card(kind))

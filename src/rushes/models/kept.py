@@ -66,7 +66,7 @@ class KeptNetworks:
     @cached_property
     def sizes(self) -> dict[str, int]:
         """The bytes that each takes once it is loaded, by the headers of its files."""
-        return {name: self._stored_bytes(name) for name in self.kinds}
+        return {name: self.stored_bytes(name) for name in self.kinds}
 
     def get(self, name: str) -> Any:
         """The network `name`. One in eight bits or by turns is a part of its own: the plain one stays plain."""
@@ -98,13 +98,14 @@ class KeptNetworks:
         """What of the network is on the device at once: all of it, or what its blocks or layers take in turns."""
         if by_turns and name.startswith(READERS):
             return max(size_bytes for size_bytes, _ in self._tensors(name))
-        denoises = name.startswith(DENOISERS)
-        size_bytes = self.eight_bit_bytes(name, matrices) if denoises and matrices else self.sizes[name]
-        return int(size_bytes * self.share_by_turns(name)) if denoises and by_turns else size_bytes
+        if not name.startswith(DENOISERS):
+            return self.sizes[name]
+        size_bytes = self.stored_bytes(name, matrices)
+        return int(size_bytes * self.share_by_turns(name)) if by_turns else size_bytes
 
-    def eight_bit_bytes(self, name: str, matrices: str) -> int:
-        """What a denoiser takes whose matrices are kept so, by the headers of its files."""
-        return self._stored_bytes(name, matrices)
+    def stored_bytes(self, name: str, matrices: str = PUBLISHED) -> int:
+        """What a network takes whose blocks keep their matrices so, by the headers of its files."""
+        return sum(size_bytes for size_bytes, _ in self._tensors(name, matrices))
 
     def host_bytes(self, name: str, *, matrices: str = PUBLISHED, by_turns: bool = False) -> int:
         """The most that loading it takes of the host's memory, by the headers of its files.
@@ -140,9 +141,6 @@ class KeptNetworks:
         if name.startswith(READERS):
             return visiting(network, self.device)
         return taking_turns(network, self.device) if by_turns else network.to(self.device)
-
-    def _stored_bytes(self, name: str, matrices: str = PUBLISHED) -> int:
-        return sum(size_bytes for size_bytes, _ in self._tensors(name, matrices))
 
     def _read_tensors(self, name: str, matrices: str = PUBLISHED) -> tuple[tuple[int, bool], ...]:
         """Of each tensor what it takes, and whether it is made anew: read once, for this is asked at every step."""
