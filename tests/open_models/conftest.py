@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partialmethod
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -53,6 +54,21 @@ def tiny_card(tiny_folder: Callable[..., Path]) -> Callable[..., Card]:
     from tiny_cards import published_card
 
     return lambda kind, scheduler="unipc": published_card(kind).in_folder(tiny_folder(kind, scheduler))
+
+
+@pytest.fixture
+def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """What was traced while the test ran, and is run as traced: a compiler would take minutes."""
+    compile_, graphs = torch.nn.Module.compile, list[Any]()
+
+    def backend(graph: Any, given: Any) -> Any:
+        graphs.append(graph)
+        return graph
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(compile_, backend=backend))
+    yield graphs
+    torch._dynamo.reset()
 
 
 @pytest.fixture(scope="module")

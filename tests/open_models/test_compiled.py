@@ -5,9 +5,8 @@ Traced and run as traced: a compiler would take minutes, and what is shown is wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -88,21 +87,6 @@ CASES = {
 
 
 case, card = each_of(CASES)
-
-
-@pytest.fixture
-def traced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """What was traced while the test ran."""
-    compile_, graphs = torch.nn.Module.compile, list[Any]()
-
-    def backend(graph: Any, given: Any) -> Any:
-        graphs.append(graph)
-        return graph
-
-    torch._dynamo.reset()
-    monkeypatch.setattr(torch.nn.Module, "compile", partialmethod(compile_, backend=backend))
-    yield graphs
-    torch._dynamo.reset()
 
 
 def latents(adapter: Any, card: Card, how: How, clip: Clip) -> dict[str, torch.Tensor]:
