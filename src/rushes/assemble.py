@@ -83,7 +83,7 @@ def _added(settings: Settings) -> Iterator[Card]:
         name = card.display_name if entry.id == entry.like else entry.id
         weights = replace(card.weights, folder=str(entry.folder))
         licence = entry.licence or card.licence
-        rules = replace(card.rules, loras=tuple(_loras(shelf, entry.id)))
+        rules = card.rules.with_loras(tuple(_loras(shelf, entry.id)))
         yield replace(
             card,
             id=entry.id,
@@ -102,7 +102,7 @@ def _loras(shelf: Shelf, id: str) -> Iterator[AddedLora]:
         if fault is not None:
             log.warning("the LoRA %s of %s is not offered: %s", entry.name, id, fault)
             continue
-        yield AddedLora(entry.name, entry.revision, entry.paths())
+        yield AddedLora(entry.name, entry.revision, entry.paths(), entry.reads, entry.shrunk)
 
 
 def card_of(entry: Entry) -> Card | None:

@@ -6,25 +6,29 @@ A version of diffusers that changes a pipeline turns these red. That is what the
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from diffusers import LTX2ConditionPipeline, LTX2Pipeline, LTX2VideoTransformer3DModel
+from diffusers import LTX2ConditionPipeline, LTX2InContextPipeline, LTX2Pipeline, LTX2VideoTransformer3DModel
 from diffusers.pipelines.ltx2 import LTX2VideoCondition
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2ReferenceCondition
 from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
 from PIL import Image
 from small_requests import SIDE, film, picture, small
 from tiny_cards import folder_of
 from tiny_ltx2 import DISTILLED, FIRST, FULL, SECOND, THIRD
+from two_stages import Changes, beside_a_clip, put_on
 
 from rushes.catalogue.card import Card
 from rushes.cli.race_ltx2 import guidance_of_stock
+from rushes.contract.media import Media
 from rushes.models.adapter import Chunk
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import latent_of, tokens
-from rushes.models.ltx2.given import Held
+from rushes.models.ltx2.given import Beside, Held, smaller
 from rushes.models.ltx2.guidance import Guidance, Scales
 from rushes.models.ltx2.schedule import DISTILLED_SIGMAS
 from rushes.models.ltx2.state import Ltx2State
@@ -41,25 +45,30 @@ GUIDED = {
 
 
 def ours(
-    card: Card, guidance: Guidance | None, given: tuple[Held, ...] = (), **asked: Any
+    card: Card, guidance: Guidance | None, given: tuple[Held, ...] = (), beside: Beside | None = None, **asked: Any
 ) -> tuple[Ltx2Adapter, Ltx2State, Ltx2State]:
     """The adapter, and its clip at the beginning and at the end."""
     adapter = Ltx2Adapter(card)
     if guidance is not None:
         adapter.guidance = lambda scale: guidance  # type: ignore[method-assign]
     request = small(card, generate_audio=True, **asked)
-    first = state = adapter.prepare(adapter.condition(request, given), 7)
+    first = state = adapter.prepare(adapter.condition(request, given, beside=beside), 7)
     while state.index < state.num_steps:
         state = adapter.step(state, state.index)
     return adapter, first, state
 
 
-def stock(pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, **more: Any) -> tuple[Any, Any]:
-    """Frames of 0 … 1 and samples of the library's pipeline, from the same noise."""
+def stock(
+    pipeline: Any, card: Card, first: Ltx2State, guidance: Guidance, worn: Changes | None = None, **more: Any
+) -> tuple[Any, Any]:
+    """Frames of 0 … 1 and samples of the library's pipeline, from the same noise; with what a LoRA adds by layer."""
     full = folder_of(card) / FULL
     parts = {"transformer": LTX2VideoTransformer3DModel.from_pretrained(full)} if full.is_dir() else {}
     pipe = pipeline.from_pretrained(folder_of(card), local_files_only=True, **parts)
     pipe.set_progress_bar_config(disable=True)
+    put_on(pipe.transformer, worn or {})
+    # Asked for before it sets it; Gemma's own tokenizer says so by itself.
+    pipe.tokenizer_padding_side = "left"
     numbers = first.condition.numbers
     pipe.prepare_audio_latents = lambda *given, **named: first.sound_BNC.clone()
     if pipeline is LTX2Pipeline:
@@ -92,8 +101,16 @@ def same_sound(adapter: Ltx2Adapter, state: Ltx2State, samples: torch.Tensor) ->
     return torch.equal(parts.vocoder(parts.audio_vae.decode(latent, return_dict=False)[0])[0], samples)
 
 
-def held_together(pipeline: Any, card: Card, guidance: Guidance, given: tuple[Held, ...] = (), **more: Any) -> None:
-    adapter, first, state = ours(card, guidance, given, negative_prompt="blurry, text")
+def held_together(
+    pipeline: Any,
+    card: Card,
+    guidance: Guidance,
+    given: tuple[Held, ...] = (),
+    beside: Beside | None = None,
+    **more: Any,
+) -> None:
+    media = Media(reference_videos=("x",)) if beside else Media()
+    adapter, first, state = ours(card, guidance, given, beside, media=media, negative_prompt="blurry, text")
     frames, samples = stock(pipeline, card, first, guidance, negative_prompt="blurry, text", **more)
     chunks = list(adapter.decode(state))
     assert [len(chunk.frames_THWC) for chunk in chunks] == [1] + [8] * ((FRAMES - 1) // 8)
@@ -150,6 +167,39 @@ def test_film_and_sound_with_what_is_given_are_the_stock_pipelines(
         for index, frames, strength in theirs
     ]
     held_together(LTX2ConditionPipeline, card, adapter.guidance(3.0), mine, conditions=conditions)
+
+
+@pytest.mark.parametrize(("kind", "shrunk"), [(FIRST, 1), (SECOND, 2), (THIRD, 1)])
+@pytest.mark.parametrize("given", [(), (Held(17, picture(1)[None], 0.6),)], ids=["alone", "with a picture later"])
+def test_film_and_sound_beside_a_clip_that_a_lora_looks_at_are_the_stock_pipelines(
+    tiny_card: Callable[..., Card],
+    tmp_path: Path,
+    kind: str,
+    shrunk: int,
+    given: tuple[Held, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card, worn = beside_a_clip(tiny_card(kind), tmp_path, shrunk)
+    adapter, clip = Ltx2Adapter(card), film(5, FRAMES - 8)
+    request = small(card, media=Media(reference_videos=("x",)))
+    # With nothing held firmly all is noise: the pipeline draws that by this one name, for all tokens at once.
+    loose = tuple(Held(held.at, held.frames_THWC, 0.0) for held in (*given, Held(1, smaller(clip, shrunk))))
+    noise = adapter.prepare(adapter.condition(request, loose), 7).latent_BNC
+    monkeypatch.setattr(
+        "diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora.randn_tensor",
+        lambda shape, **named: noise.reshape(shape).clone(),
+    )
+    held_together(
+        LTX2InContextPipeline,
+        card,
+        adapter.guidance(3.0),
+        given,
+        Beside(clip, shrunk),
+        worn=worn,
+        conditions=[LTX2VideoCondition(Image.fromarray(held.frames_THWC[0]), 3, held.strength) for held in given],
+        reference_conditions=[LTX2ReferenceCondition([Image.fromarray(frame) for frame in smaller(clip, shrunk)])],
+        reference_downscale_factor=shrunk,
+    )
 
 
 @pytest.mark.parametrize("kind", [SECOND, THIRD])

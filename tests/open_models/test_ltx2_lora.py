@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 import torch
 from small_requests import small
 from tiny_lora import ORIGINAL, linears, registered, saved, tensors
+from typer.testing import CliRunner
 
+from rushes.assemble import build_catalogue
 from rushes.catalogue.card import Card
+from rushes.cli.app import app
 from rushes.contract.request import Lora
 from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.lora import networks, published
 from rushes.models.parts import How
+from rushes.settings import Settings
 from rushes.weights.lora import read
 
 KIND = "LTX-2.3"
@@ -53,6 +58,41 @@ def test_film_and_sound_follow_one_and_nothing_of_it_is_left(tiny_card: Callable
     plain, more = (adapter.needs(replace(request, loras=loras), How()).stages for loras in ((), (lora,)))
     grown = {one.name for one, other in zip(plain, more, strict=True) if other.size_bytes > one.size_bytes}
     assert grown == {"steps"}
+
+
+def test_one_that_was_taught_beside_a_clip_is_registered_with_the_member_it_looks_at(
+    tiny_folder: Callable[..., Path], tiny_card: Callable[..., Card], tmp_path: Path
+) -> None:
+    network = Ltx2Adapter(tiny_card(KIND)).parts.transformer
+    changes = tensors(network, {name: name for name in linears(network)})
+    half, slow = (
+        str(saved(tmp_path / f"{factor}.safetensors", changes, **{f"reference_{factor}_factor": 2}))
+        for factor in ("downscale", "temporal_scale")
+    )
+    data = tmp_path / "data"
+
+    def models(*words: str) -> tuple[int, Any]:
+        done = CliRunner().invoke(app, ["models", *words, "--data", str(data), "--json"])
+        said = json.loads(done.stdout)
+        return done.exit_code, said.get("error", said)
+
+    assert models("add", "ltx-2.3", "--accept-licence", "--from", str(tiny_folder(KIND)))[0] == 0
+    to = ("--to", "ltx-2.3", "--from")
+    for words, param, reason in [
+        ((*to, half), "reads", "its notes say that it was taught beside a clip"),
+        ((*to, half, "--reads", "frame_videos"), "reads", "allowed: reference_videos or source_video"),
+        ((*to, slow, "--reads", "source_video"), "from", "a reference_temporal_scale_factor of 1"),
+    ]:
+        code, error = models("add-lora", "redraw", *words)
+        assert (code, error["param"]) == (2, param)
+        assert reason in error["message"]
+    code, said = models("add-lora", "redraw", *to, half, "--reads", "media.source_video")
+    assert (code, said["reads"], said["shrunk"]) == (0, "media.source_video", 2)
+    assert models("info", "ltx-2.3")[1]["loras"] == [said]
+    rules = build_catalogue(Settings.load({"data": data}, environ={})).find("ltx-2.3").card.rules
+    (lora,) = rules.loras
+    assert (lora.reads, lora.shrunk) == ("source_video", 2)
+    assert rules.takes("media.source_video") and not rules.takes("media.reference_videos")
 
 
 @pytest.mark.parametrize("kind", ["LTX-2", "LTX-2.3"])

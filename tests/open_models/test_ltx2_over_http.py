@@ -52,13 +52,17 @@ def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFa
 
 
 def _add_newest(folder: Path, checkpoint: Path) -> None:
-    """With an upsampler beside its parts, and its distilled LoRA."""
+    """With an upsampler beside its parts, its distilled LoRA, and one for each member of media that one can look at."""
     shutil.copytree(checkpoint, folder / NEWEST)
     tiny_ltx2.upsampler().save_pretrained(folder / NEWEST / "latent_upsampler")
     added(folder, NEWEST, "--accept-licence", "--from", folder / NEWEST)
     network = LTX2VideoTransformer3DModel.from_pretrained(checkpoint / tiny_ltx2.FULL)
     file = saved(folder / "lora.safetensors", tensors(network, {name: name for name in linears(network)}, size=0.05))
     lora_added(folder, "distilled", NEWEST, "--from", file)
+    changes = tensors(network, {name: name for name in linears(network)}, size=0.05, seed=1)
+    file = saved(folder / "beside.safetensors", changes, reference_downscale_factor=1)
+    lora_added(folder, "depth", NEWEST, "--from", file, "--reads", "reference_videos")
+    lora_added(folder, "redraw", NEWEST, "--from", file, "--reads", "source_video")
 
 
 @pytest.mark.parametrize("change", [*FIELDS, {"generate_audio": True}], ids=lambda change: str(*change.items()))
@@ -143,6 +147,33 @@ def test_a_full_one_refines_what_is_large_by_the_lora_that_was_registered_for_it
     assert facts(file) == (992, 992, 24, 24.0)
     said = "made at 512×512; enlarged as latents to 1024×1024, and refined by the LoRA distilled"
     assert said in changes_said(job)
+
+
+@pytest.mark.parametrize(("member", "name"), [("reference_videos", "depth"), ("source_video", "redraw")])
+def test_a_clip_is_looked_at_by_the_lora_that_was_taught_to(made: Make, plain: bytes, member: str, name: str) -> None:
+    clips = [text(file) for file in (plain, made(prompt="A rocket flies")[1])]
+    films = []
+    for clip in clips:
+        job, file = made(model=NEWEST, media={member: clip if member == "source_video" else [clip]})
+        assert facts(file) == (64, 64, 24, 24.0)
+        assert f"with {name} (revision " in changes_said(job)
+        assert f"which looks at media.{member}" in changes_said(job)
+        films.append(file)
+    assert len({*films, made(model=NEWEST)[1]}) == 3
+    named = {"loras": [{"name": name, "weight": 0.5}]}
+    media = {member: clips[0] if member == "source_video" else [clips[0]]}
+    assert made(model=NEWEST, media=media, extra_body=named)[1] not in films
+
+
+def test_a_clip_that_ends_early_says_what_of_it_is_looked_at(made: Make, plain: bytes) -> None:
+    job, file = made(model=NEWEST, seconds="2", media={"reference_videos": [text(plain)]})
+    assert facts(file)[2] == 48
+    assert "of its 1 s the first 0.708 s fill latent frames" in changes_said(job)
+
+
+def test_a_lora_that_looks_at_a_clip_is_refused_without_one(refused: Callable[..., Any]) -> None:
+    named = {"loras": [{"name": "depth"}]}
+    assert refused(model=NEWEST, extra_body=named) == (400, "media.reference_videos")
 
 
 def test_without_that_lora_what_is_large_is_refused_by_the_command_that_adds_it(client: Client) -> None:

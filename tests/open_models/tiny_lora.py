@@ -42,11 +42,10 @@ def saved(path: Path, tensors: dict[str, torch.Tensor], **notes: Any) -> Path:
     return path
 
 
-def registered(card: Card, name: str, **files: Path) -> tuple[Card, Lora]:
+def registered(card: Card, name: str, *, reads: str | None = None, shrunk: int = 1, **files: Path) -> tuple[Card, Lora]:
     """`card` with the LoRA `name` of `files` by network, and what a settled request says of it."""
     from dataclasses import replace
 
     revision = revision_of(file for path in files.values() for file in hashed(path.parent, [path]))
-    added = AddedLora(name, revision, {network: str(path) for network, path in files.items()})
-    rules = replace(card.rules, loras=(*card.rules.loras, added))
-    return replace(card, rules=rules), Lora(name, 1.0, revision)
+    added = AddedLora(name, revision, {network: str(path) for network, path in files.items()}, reads, shrunk)
+    return replace(card, rules=card.rules.with_loras((*card.rules.loras, added))), Lora(name, 1.0, revision)

@@ -13,7 +13,9 @@ from diffusers import LTX2LatentUpsamplePipeline, LTX2Pipeline, LTX2VideoTransfo
 from diffusers.pipelines.ltx2 import LTX2LatentUpsamplerModel, LTX2VideoCondition
 from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES, STAGE_2_DISTILLED_SIGMA_VALUES
 from PIL import Image
+from safetensors.torch import load_file
 from small_requests import SIDE, small
+from tiny_lora import linears, registered, saved, tensors
 from tiny_ltx2 import DISTILLED, FIRST, FULL
 
 from rushes.catalogue.card import Card
@@ -40,6 +42,26 @@ class Worn(torch.nn.Module):
         return self.plain(x) + self.lora_B(self.lora_A(x)) * 1.0
 
 
+Changes = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+"""What a LoRA adds, A and B, by layer."""
+
+
+def put_on(network: Any, changes: Changes) -> None:
+    """`network` computes with `changes` from now on."""
+    for name, (down, up) in changes.items():
+        network.set_submodule(name, Worn(network.get_submodule(name), down, up))
+
+
+def beside_a_clip(card: Card, place: Path, shrunk: int = 1) -> tuple[Card, Changes]:
+    """`card` with a LoRA that looks at a clip in `reference_videos`, so many times smaller, and what it adds."""
+    network = Ltx2Adapter(card).parts.transformer
+    names = linears(network)
+    file = saved(place / "beside.safetensors", tensors(network, {name: name for name in names}, size=0.05))
+    added = load_file(file)
+    card, _ = registered(card, "beside", reads="reference_videos", shrunk=shrunk, transformer=file)
+    return card, {name: tuple(added[f"transformer.{name}.lora_{half}.weight"] for half in "AB") for name in names}
+
+
 def large(card: Card, **asked: Any) -> Any:
     return small(card, **{"width": LARGE, "height": LARGE, "steps": 8, "negative_prompt": None, **asked})
 
@@ -61,7 +83,7 @@ def stock(
     first: Ltx2State,
     given: Sequence[tuple[int, Held]],
     monkeypatch: pytest.MonkeyPatch,
-    worn: Mapping[str, tuple[torch.Tensor, torch.Tensor]] | None = None,
+    worn: Changes | None = None,
     negative: str | None = None,
 ) -> tuple[Any, Any]:
     """Frames of 0 … 1 and samples of the library's three pipelines in a row, with our noise.
@@ -140,8 +162,7 @@ def stock(
     latents = enlarging(latents=latents, height=SIDE, width=SIDE, output_type="latent", return_dict=False)[0]
     noise(1)
     pipe.scheduler = as_they_are
-    for name, (down, up) in (worn or {}).items():
-        pipe.transformer.set_submodule(name, Worn(pipe.transformer.get_submodule(name), down, up))
+    put_on(pipe.transformer, worn or {})
     more = {"latents": latents, "audio_latents": heard, "noise_scale": STAGE_2_DISTILLED_SIGMA_VALUES[0]}
     frames, samples = called(LARGE, [*STAGE_2_DISTILLED_SIGMA_VALUES], NONE, more, "np")
     return frames[0], samples[0]

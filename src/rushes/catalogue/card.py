@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +98,9 @@ class MediaRule:
     "first" and "last" without which the model makes nothing.
     `max_bytes` of one file, `min_seconds` and `max_seconds` of one clip or sound, `max_aspect` of a picture or clip,
     longer side over shorter; None is whatever this server opens.
-    `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. Else
-    pictures and clips of whom the film is about are squares, and a sound is the film's own.
+    `whole` references come to the model in their own shape, clips with their own sound, and sounds as examples. A clip
+    that is `laid_over` the film comes at the film's size and rate, from its first frame on, in whole latent frames
+    (`MediaRules.pace`). Else pictures and clips of whom the film is about are squares, and a sound is the film's own.
     """
 
     max_items: int = 0
@@ -110,6 +111,7 @@ class MediaRule:
     max_seconds: float | None = None
     max_aspect: float | None = None
     whole: bool = False
+    laid_over: bool = False
 
     def filled_by(self, other: MediaRule) -> MediaRule:
         """This rule with the sizes that it leaves open taken from `other`."""
@@ -120,6 +122,7 @@ class MediaRule:
             max_seconds=self.max_seconds or other.max_seconds,
             max_aspect=self.max_aspect or other.max_aspect,
             whole=other.whole,
+            laid_over=other.laid_over,
         )
 
 
@@ -172,11 +175,17 @@ class Advised:
 
 @dataclass(frozen=True, slots=True)
 class AddedLora:
-    """A change of the weights that the operator registered. `files` are paths, by the network that each changes."""
+    """A change of the weights that the operator registered. `files` are paths, by the network that each changes.
+
+    `reads` is the media member that it was taught to look at, a clip beside the film, so many times smaller each way as
+    `shrunk` says; None where it was taught by films alone.
+    """
 
     name: str
     revision: str
     files: Mapping[str, str] = field(default_factory=dict)
+    reads: str | None = None
+    shrunk: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +207,8 @@ class Rules:
     loras: tuple[AddedLora, ...] = ()
     lora_weight: Span = Span(-4, 4, 1)  # beyond it the pictures are noise
     media: MediaRules = MediaRules()
+    lora_media: Mapping[str, MediaRule] = field(default_factory=dict)
+    """Members of media that the model looks at by a LoRA alone: taken where one that reads them is registered."""
     needs: tuple[str, ...] = ()
     """Field paths of which at least one must be given, e.g. ("prompt", "media.frame_images")."""
     advised: Advised | None = None
@@ -218,6 +229,13 @@ class Rules:
                 prompt_chars=(self.advised or Advised()).prompt_chars,
             ),
         )
+
+    def with_loras(self, loras: Sequence[AddedLora]) -> Rules:
+        """The same where `loras` are registered."""
+        read: dict[str, Any] = {
+            member: rule for member, rule in self.lora_media.items() if any(lora.reads == member for lora in loras)
+        }
+        return replace(self, loras=tuple(loras), media=replace(self.media, **read))
 
     def takes(self, field: str) -> bool:
         """Whether the model takes `field` (a path such as "media.frame_images") at all."""
@@ -243,6 +261,7 @@ class Rules:
             advised=self.advised or card_rules.advised,
             qualities=card_rules.qualities,  # no hosted model has such a choice
             loras=card_rules.loras,
+            lora_media=card_rules.lora_media,
             media=self.media.filled_by(card_rules.media),
         )
 

@@ -84,6 +84,8 @@ def _loras(rules: Rules, worn: str | None) -> dict[str, Any]:
     said: dict[str, Any] = {"names": names, "weight": _limit(rules.lora_weight)}
     if worn in names:
         said["always"] = {"name": worn, "weight": _limit(weight_of(worn, rules, worn))}
+    if reads := {lora.name: f"media.{lora.reads}" for lora in rules.loras if lora.reads}:
+        said["reads"] = reads
     return said
 
 

@@ -10,8 +10,9 @@ from rushes.catalogue.card import Card, Choice, Limit, Rules, Weights
 from rushes.catalogue.inputs import Parties
 from rushes.catalogue.sizes import Size
 from rushes.catalogue.wording import listed, number
+from rushes.contract.media import Media
 from rushes.contract.request import Lora, Note
-from rushes.errors import InvalidValue, UnsupportedField, shown
+from rushes.errors import InvalidValue, MissingField, UnsupportedField, shown
 
 WORN_WEIGHT = Choice((1,), 1)
 """What a LoRA takes without which a model is another one."""
@@ -64,6 +65,37 @@ def settle_loras(asked: Sequence[Lora], parties: Parties, worn: str | None = Non
     return tuple(settled[name] for name in sorted(settled))
 
 
+def settle_readers(loras: tuple[Lora, ...], media: Media, parties: Parties) -> tuple[Lora, ...]:
+    """`loras`, and the one that looks at what `media` bring, where none is named and one alone can be meant.
+
+    Raises MissingField, InvalidValue.
+    """
+    rules, model = parties[-1]
+    readers = {lora.name: lora for lora in rules.loras if lora.reads in rules.lora_media}
+    given = media.given()
+    for index, lora in enumerate(loras):
+        if lora.name in readers and readers[lora.name].reads not in given:
+            raise MissingField(
+                field=f"media.{readers[lora.name].reads}",
+                allowed="a clip",
+                model=model,
+                hint=f"the LoRA {lora.name} was taught to look at one: send it, or leave loras[{index}] out",
+            )
+    for member in given:
+        names = [name for name, lora in readers.items() if lora.reads == member]
+        worn = [lora.name for lora in loras if lora.name in names]
+        if len(worn) > 1:
+            raise InvalidValue(
+                field="loras", given=listed(worn, "and"), allowed=f"one that looks at media.{member}", model=model
+            )
+        if names and not worn:
+            if len(names) > 1:
+                hint = f"media.{member} is looked at by one of them: name it"
+                raise MissingField(field="loras", allowed=listed(names), model=model, hint=hint)
+            loras = (*loras, Lora(names[0], 1.0, readers[names[0]].revision))
+    return tuple(sorted(loras, key=lambda lora: lora.name))
+
+
 def check_refiner(size: Size, field: str, card: Card) -> None:
     """Refuse what takes a LoRA of the makers' that nobody registered: a second stage, or all. Raises InvalidValue."""
     weights = card.weights
@@ -98,8 +130,14 @@ def worn_always(card: Card) -> str | None:
     return card.weights.refiner if card.weights is not None and card.weights.always_refined else None
 
 
-def lora_notes(loras: Sequence[Lora]) -> tuple[Note, ...]:
+def lora_notes(loras: Sequence[Lora], rules: Rules) -> tuple[Note, ...]:
     """What the job says of the LoRAs it is made with."""
+    reads = {lora.name: f", which looks at media.{lora.reads}" for lora in rules.loras if lora.reads}
     return tuple(
-        Note("made", "loras", f"with {lora.name} (revision {lora.revision}) at {number(lora.weight)}") for lora in loras
+        Note(
+            "made",
+            "loras",
+            f"with {lora.name} (revision {lora.revision}) at {number(lora.weight)}{reads.get(lora.name, '')}",
+        )
+        for lora in loras
     )

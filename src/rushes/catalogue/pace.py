@@ -27,6 +27,10 @@ class Pace:
         """Frames that it makes for a film of `seconds` at `fps`; those past its end are cut off."""
         return num_made(seconds, self.rate(fps), self.run, self.rest)
 
+    def whole(self, num_frames: int) -> int:
+        """The most of so many frames, at least `rest`, that fill latent frames."""
+        return self.rest + (num_frames - self.rest) // self.run * self.run
+
 
 def num_shown(seconds: float, rate: float) -> int:
     """How many frames, `rate` a second, it takes to cover `seconds`: at least one."""

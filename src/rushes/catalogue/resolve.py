@@ -22,7 +22,7 @@ from rushes.catalogue.inputs import (
     place_keyframes,
 )
 from rushes.catalogue.lookup import Offer
-from rushes.catalogue.loras import check_refiner, lora_notes, settle_loras, worn_always
+from rushes.catalogue.loras import check_refiner, lora_notes, settle_loras, settle_readers, worn_always
 from rushes.catalogue.sizes import Size, settle_size
 from rushes.catalogue.wording import listed, number
 from rushes.catalogue.words import check_text, checked_metadata
@@ -81,7 +81,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         media=media,
         metadata=checked_metadata(request.metadata),
         quality=_settle_quality(request, parties),
-        loras=settle_loras(request.loras or (), parties, worn_always(offer.card)),
+        loras=settle_readers(settle_loras(request.loras or (), parties, worn_always(offer.card)), media, parties),
     )
     if (pace := offer.card.rules.media.pace) is not None:
         own_places(resolved, pace.rate(resolved.fps), pace.num_frames(resolved.seconds, resolved.fps))
@@ -92,7 +92,7 @@ def resolve(request: VideoRequest, offer: Offer, draw_seed: Callable[[], int]) -
         *placed,
         *sized,
         *_default_notes(request, resolved, offer.rules),
-        *lora_notes(resolved.loras),
+        *lora_notes(resolved.loras, offer.card.rules),
         *advise(request, resolved, offer.rules),
     )
     return replace(resolved, notes=notes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os.path
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -36,6 +36,10 @@ def add_lora(
     low: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of a model of two experts: for the one of low noise.")
     ] = None,
+    reads: Annotated[
+        str | None,
+        typer.Option(metavar="MEMBER", help="Of one that was taught beside a clip: by which member of media it comes."),
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +57,7 @@ def add_lora(
         networks = _networks(model)
         _check_refiner(name, model, {"--from": file, "--high": high, "--low": low})
         files, changes = _looked_at(networks, model.id, file, high, low)
+        read, shrunk = _reading(model, reads, files.values())
         folder = Path(os.path.commonpath([path.parent for path in files.values()]))
         with told_of(quiet=as_json) as tell:
             known = hashed(folder, dict.fromkeys(files.values()), tell)
@@ -66,6 +71,8 @@ def add_lora(
             layers=len(changes),
             rank=max(change.rank for change in changes),
             added_at=time.time(),
+            reads=read,
+            shrunk=shrunk,
         )
         shelf.put_lora(entry)
         if as_json:
@@ -105,6 +112,32 @@ def _check_refiner(name: str, model: Entry, given: Mapping[str, Path | None]) ->
             model=model.id,
             hint="its makers publish one file for each expert",
         )
+
+
+def _reading(model: Entry, reads: str | None, files: Iterable[Path]) -> tuple[str | None, int]:
+    """The member of media that a LoRA of `files` looks at, and how many times smaller than the film.
+
+    Errors  UnsupportedField, InvalidValue, MissingField, WrongSetup.
+    """
+    from rushes.weights.lora import shrunk_by
+
+    members = known_of(model).card.rules.lora_media
+    noted = [shrunk for path in dict.fromkeys(files) if members and (shrunk := shrunk_by(path)) is not None]
+    if reads is None:
+        if noted:
+            raise MissingField(
+                field="reads",
+                allowed=listed(members),
+                model=model.id,
+                hint="its notes say that it was taught beside a clip: say by which member of media requests send that",
+            )
+        return None, 1
+    if not members:
+        raise UnsupportedField(field="reads", given=reads, model=model.id, hint="LoRAs of this family look at no media")
+    member = reads.removeprefix("media.")
+    if member not in members:
+        raise InvalidValue(field="reads", given=reads, allowed=listed(members), model=model.id)
+    return member, max(noted, default=1)
 
 
 def _looked_at(

@@ -315,12 +315,14 @@ def lora_said(entry: LoraEntry) -> dict[str, Any]:
         "layers": entry.layers,
         "rank": entry.rank,
         "size_bytes": entry.size_bytes,
+        **({"reads": f"media.{entry.reads}", "shrunk": entry.shrunk} if entry.reads else {}),
     }
 
 
 def lora_line(entry: LoraEntry) -> str:
     files, size = ", ".join(dict.fromkeys(entry.paths().values())), sized(entry.size_bytes)
-    return f"{entry.name}: {entry.layers} layers, rank {entry.rank}, {size}, revision {entry.revision}, {files}"
+    reads = f", looks at media.{entry.reads}" if entry.reads else ""
+    return f"{entry.name}: {entry.layers} layers, rank {entry.rank}, {size}{reads}, revision {entry.revision}, {files}"
 
 
 def sized(size_bytes: int) -> str:

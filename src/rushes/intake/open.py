@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rushes.catalogue.card import MediaRule, MediaRules
 from rushes.catalogue.inputs import own_places
+from rushes.catalogue.pace import num_shown
 from rushes.contract.artifact import Native
 from rushes.contract.events import Observer, Progress
 from rushes.contract.request import Note, ResolvedRequest
@@ -71,7 +72,7 @@ def opened(
             elif member == "frame_videos":
                 lead_in = opening.clip(member, path, where)
             elif member == "source_video":
-                source = opening.clip(member, path, where)
+                source = opening.over(member, path, where)
             elif member == "reference_images":
                 references.append((opening.picture(member, path, where, square=True)[None], None))
             elif member == "reference_videos":
@@ -83,9 +84,6 @@ def opened(
     if lead_in is not None:
         check_beginning(len(lead_in), places, request, native.fps)
         notes.append(_beginning(lead_in, native))
-    if source is not None:
-        notes += _ending(source, request, native)
-        source = source[: native.num_frames]
     whole = rules.audio_inputs.whole
     given = Inputs(
         tuple(keyframes),
@@ -139,12 +137,26 @@ class _Opening:
         covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
         return np.stack([covered[index] for index in shown.tolist()])
 
-    def reference(self, member: str, path: str, where: str) -> tuple[Frames, Samples | None]:
-        """A clip of whom the film is about: squares; where taken whole, as it is, with its sound if it has one.
+    def over(self, member: str, path: str, where: str) -> Frames:
+        """A clip laid over the film from its first frame on: as much of it as the model looks at."""
+        clip, native, pace = self.clip(member, path, where), self._native, self._rules.pace
+        read, shown = clip[: native.num_frames], num_shown(self._request.seconds, native.fps)
+        if self._rules.of(member).laid_over and pace is not None:
+            if len(read) < shown:  # a latent frame is there or it is not
+                read = read[: pace.whole(len(read))]
+            else:  # what is made to be cut off stands still
+                read = np.concatenate([read, read[-1:].repeat(native.num_frames - len(read), axis=0)])
+        self._notes.extend(_ending(path, len(clip), min(len(read), shown), self._request, native))
+        return read
 
-        Of the second as much as the film lasts, and pixels that come to about those of the model's own frame.
+    def reference(self, member: str, path: str, where: str) -> tuple[Frames, Samples | None]:
+        """A clip of whom the film is about: squares; laid over it where that is meant; where taken whole, as it is.
+
+        The last with its sound if it has one, as much as the film lasts, of about its own frame's pixels.
         """
         rule, native = self._rules.of(member), self._native
+        if rule.laid_over:
+            return self.over(member, path, where), None
         if not rule.whole:
             return self.clip(member, path, where, square=True), None
         limits = replace(video_limits(rule), grid=(native.width // 2, native.height // 2), sound=True)
@@ -234,12 +246,14 @@ def _beginning(lead_in: Frames, native: Native) -> Note:
     return Note("made", "media.frame_videos[0]", f"the video begins with the clip, {lasts}; what follows is made")
 
 
-def _ending(source: Frames, request: ResolvedRequest, native: Native) -> list[Note]:
-    lasts_s = len(source) / native.fps
-    if len(source) > native.num_frames:
-        said = f"of its {lasts_s:.3g} s the first {request.seconds:g} are edited"
-    elif len(source) < native.num_frames:
-        said = f"it ends after {lasts_s:.3g} s; the rest of the {request.seconds:g} s is made freely"
+def _ending(path: str, given: int, looked_at: int, request: ResolvedRequest, native: Native) -> list[Note]:
+    """What is said of a clip laid over the film, of whose frames so many are looked at. Numbers of native frames."""
+    lasts, seen = (f"{frames / native.fps:.3g} s" for frames in (given, looked_at))
+    free = f"the rest of the {request.seconds:g} s is made freely"
+    if looked_at == num_shown(request.seconds, native.fps):
+        said = f"of its {lasts} the first {request.seconds:g} are looked at" if given > looked_at else ""
+    elif looked_at < given:
+        said = f"of its {lasts} the first {seen} fill latent frames, and are looked at; {free}"
     else:
-        return []
-    return [Note("made", "media.source_video", said)]
+        said = f"it ends after {lasts}; {free}"
+    return [Note("made", path, said)] if said else []

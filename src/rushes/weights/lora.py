@@ -31,7 +31,11 @@ SECOND = "transformer_2."
 """In a file for two networks, what is the second one's; the first one's begins with `transformer.`."""
 NOTE = "lora_adapter_metadata"
 """Where diffusers notes down what the layers' alpha is."""
+SHRUNK, SLOWED = "reference_downscale_factor", "reference_temporal_scale_factor"
+"""Where LTX-2's makers note how many times smaller each way, and slower, than the film the clip was that it was taught
+beside."""
 NUMBERS = frozenset({"F16", "BF16", "F32", "F64"})
+MOST_SHRUNK = 8
 SHOWN = 3  # keys of a file that is refused
 
 
@@ -99,6 +103,21 @@ def read(path: Path, networks: Mapping[str, Layers]) -> dict[str, tuple[Change, 
             f"{len(strange)} of {len(tensors)} keys are not: {_shown(strange)}",
         )
     return found
+
+
+def shrunk_by(path: Path) -> int | None:
+    """How many times smaller each way than the film the clip was that the LoRA at `path` was taught beside.
+
+    None where it notes nothing of one. Errors  WrongSetup where the clip was slower too, or the note no such number.
+    """
+    notes = header.notes(path)
+    said = {name: notes[name] for name in (SHRUNK, SLOWED) if name in notes}
+    for name, most in ((SHRUNK, MOST_SHRUNK), (SLOWED, 1)):
+        if not said.get(name, "1").isdecimal() or not 1 <= int(said.get(name, "1")) <= most:
+            raise refused(
+                path, f"a {name} of {'1' if most == 1 else f'1 to {most}'}", f"its notes say {said[name][:40]}"
+            )
+    return int(said.get(SHRUNK, "1")) if said else None
 
 
 def refused(path: Path, allowed: str, reason: str) -> WrongSetup:

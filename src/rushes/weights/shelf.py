@@ -63,7 +63,7 @@ class Entry:
 class LoraEntry:
     """A LoRA that was added for the model `of`: asked for as `name`, from `files` in `folder`.
 
-    `networks` names the file that each network of the model is changed by.
+    `networks` names the file that each network of the model is changed by; `reads` and `shrunk` are the card's.
     """
 
     name: str
@@ -75,6 +75,8 @@ class LoraEntry:
     layers: int  # that it changes
     rank: int  # the highest
     added_at: float  # Unix seconds
+    reads: str | None = None
+    shrunk: int = 1
 
     @property
     def size_bytes(self) -> int:

@@ -15,6 +15,7 @@ from rushes.catalogue.limits import limits
 from rushes.catalogue.lookup import Catalogue
 from rushes.catalogue.loras import worn_always
 from rushes.catalogue.resolve import resolve
+from rushes.contract.media import Media
 from rushes.contract.request import Lora, ResolvedRequest, VideoRequest
 from rushes.errors import InvalidValue, MissingField, Refused, UnknownField, UnsupportedField
 from rushes.jobs.rows import hash_of
@@ -161,6 +162,69 @@ def test_without_it_all_is_refused_by_the_way_to_register_it(added: tuple[AddedL
     assert refusal.value.field == "model"
     command = "rushes models add-lora lightning --to wan2.2-t2v-a14b-lightning --high FILE --low FILE"
     assert command in str(refusal.value)
+
+
+LTX = next(card for card in OPEN if card.id == "ltx-2.3")
+DEPTH, POSE = AddedLora("depth", "dd44", reads="reference_videos"), AddedLora("pose", "ee55", reads="reference_videos")
+REDRAW = AddedLora("redraw", "ff66", reads="source_video", shrunk=2)
+CLIP, SOURCE = Media(reference_videos=("x",)), Media(source_video="x")
+
+
+def beside(*loras: Lora, media: Media, added: tuple[AddedLora, ...], model: str = LTX.id) -> ResolvedRequest:
+    catalogue = Catalogue([replace(LTX, rules=LTX.rules.with_loras(added))], {"Wan-AI/wan2.7-r2v": LTX.id})
+    request = VideoRequest(model=model, prompt="A penguin", loras=loras, media=media)
+    return resolve(request, catalogue.find(model), lambda: 7)
+
+
+def test_a_clip_is_looked_at_by_the_lora_that_was_taught_to_named_or_not() -> None:
+    worn = (Lora("depth", 1.0, "dd44"),)
+    request = beside(media=CLIP, added=(*ADDED, DEPTH, REDRAW))
+    assert request.loras == worn == beside(Lora("Depth"), media=CLIP, added=(*ADDED, DEPTH)).loras
+    assert "with depth (revision dd44) at 1, which looks at media.reference_videos" in [
+        note.message for note in request.notes
+    ]
+    assert beside(Lora("depth", 0.5), media=CLIP, added=(DEPTH, POSE)).loras == (Lora("depth", 0.5, "dd44"),)
+    assert beside(media=SOURCE, added=(DEPTH, REDRAW)).loras == (Lora("redraw", 1.0, "ff66"),)
+    names = [lora.name for lora in beside(Lora("studio/snow"), media=CLIP, added=(*ADDED, DEPTH)).loras]
+    assert names == ["depth", "studio/snow"]
+    assert beside(media=Media(), added=(DEPTH, REDRAW)).loras == ()
+
+
+def test_a_hosted_id_whose_clips_a_lora_looks_at_is_served_by_it() -> None:
+    refiner = AddedLora("distilled", "0d")  # for the size that it has by default
+    worn = (Lora("depth", 1.0, "dd44"),)
+    assert beside(media=CLIP, added=(DEPTH, refiner), model="Wan-AI/wan2.7-r2v").loras == worn
+    with pytest.raises(UnsupportedField, match=r"must map it to a model"):
+        beside(media=CLIP, added=(REDRAW, refiner), model="Wan-AI/wan2.7-r2v")
+
+
+@pytest.mark.parametrize(
+    ("loras", "media", "added", "kind", "field", "reason"),
+    [
+        ([], CLIP, (), UnsupportedField, "media.reference_videos", "it takes media.frame_images"),
+        ([], CLIP, (REDRAW,), UnsupportedField, "media.reference_videos", "media.source_video"),
+        ([], CLIP, (DEPTH, POSE), MissingField, "loras", "allowed: depth or pose; .*looked at by one of them: name it"),
+        ([Lora("depth"), Lora("pose")], CLIP, (DEPTH, POSE), InvalidValue, "loras", "given depth and pose"),
+        ([Lora("depth")], Media(), (DEPTH,), MissingField, "media.reference_videos", r"leave loras\[0\] out"),
+        ([Lora("redraw")], CLIP, (DEPTH, REDRAW), MissingField, "media.source_video", "the LoRA redraw was taught"),
+        ([], replace(CLIP, source_video="x"), (DEPTH, REDRAW), InvalidValue, "media.reference_videos", "one of them"),
+        ([], replace(CLIP, reference_videos=("x", "y")), (DEPTH,), InvalidValue, "media.reference_videos", "at most 1"),
+    ],
+)
+def test_a_clip_without_its_lora_and_a_lora_without_its_clip_are_refused(
+    loras: list[Lora], media: Media, added: tuple[AddedLora, ...], kind: type[Refused], field: str, reason: str
+) -> None:
+    with pytest.raises(kind, match=reason) as refusal:
+        beside(*loras, media=media, added=added)
+    assert refusal.value.field == field
+
+
+def test_a_model_says_which_ones_look_at_what() -> None:
+    said = limits(LTX.rules.with_loras((*ADDED, DEPTH, REDRAW)))
+    assert said["loras"]["reads"] == {"depth": "media.reference_videos", "redraw": "media.source_video"}
+    assert {"reference_videos", "source_video"} < said["media"].keys()
+    assert not {"reference_videos", "source_video"} & limits(LTX.rules)["media"].keys()
+    assert "reads" not in limits(LTX.rules.with_loras(ADDED))["loras"]
 
 
 def test_a_row_of_a_version_that_knew_none_has_none() -> None:

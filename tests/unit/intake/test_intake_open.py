@@ -22,6 +22,7 @@ from PIL import Image
 from rushes.catalogue.card import Card, MediaRule
 from rushes.catalogue.cards.mini import CARD
 from rushes.catalogue.lookup import Catalogue
+from rushes.catalogue.pace import Pace
 from rushes.catalogue.resolve import resolve
 from rushes.contract.artifact import Native
 from rushes.contract.media import FrameImage, Media
@@ -62,13 +63,19 @@ def text(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def come(inputs: LocalStorage | None, media: Media, policy: EgressPolicy = AT_HOME, card: Card = CARD) -> Opened:
+def come(
+    inputs: LocalStorage | None,
+    media: Media,
+    policy: EgressPolicy = AT_HOME,
+    card: Card = CARD,
+    native: Native = NATIVE,
+) -> Opened:
     """Accepted and opened; without a storage as the terminal does it, which keeps nothing."""
     asked = VideoRequest(model=card.id, prompt="a fox", media=media, **ASKED)  # type: ignore[arg-type]
     request = resolve(asked, Catalogue([card]).find(card.id), lambda: 7)
     if inputs is not None:
         request, _ = copied_in(request, card, inputs, policy)
-    return opened(request, card.rules.media, NATIVE, inputs=inputs, policy=policy)
+    return opened(request, card.rules.media, native, inputs=inputs, policy=policy)
 
 
 @pytest.fixture
@@ -162,6 +169,41 @@ def test_references_come_as_squares_of_their_middle(inputs: LocalStorage, tmp_pa
     picture, moving = come(inputs, media, card=knows_all()).inputs.references
     assert picture.shape == (1, 80, 80, 3) and np.abs(picture.astype(int) - COLOURS[0]).max() <= 1
     assert moving.shape == (6, 80, 80, 3)
+
+
+LAID_OVER = MediaRule(1, laid_over=True)
+LOOKED_AT = "fill latent frames, and are looked at; the rest of the 2 s is made freely"
+
+
+def lays_over() -> Card:
+    """The card of a model that looks at clips beside the film, eight frames of its own at a time."""
+    media = replace(CARD.rules.media, reference_videos=LAID_OVER, source_video=LAID_OVER, pace=Pace(((12, 12),), run=8))
+    return replace(CARD, rules=replace(CARD.rules, media=media))
+
+
+@pytest.mark.parametrize(
+    ("frames", "came_frames", "said"),
+    [
+        (8, 1, f"of its 0.333 s the first 0.0833 s {LOOKED_AT}"),
+        (18, 9, "it ends after 0.75 s; the rest of the 2 s is made freely"),
+        (24, 9, f"of its 1 s the first 0.75 s {LOOKED_AT}"),
+        (48, 25, None),
+        (72, 25, "of its 3 s the first 2 are looked at"),
+    ],
+)
+@pytest.mark.parametrize("member", ["reference_videos", "source_video"])
+def test_a_clip_laid_over_the_film_comes_in_whole_latent_frames_of_its_size(
+    inputs: LocalStorage, tmp_path: Path, member: str, frames: int, came_frames: int, said: str | None
+) -> None:
+    clip = text(mp4([flat(COLOURS[index // 24]) for index in range(frames)], tmp_path))
+    media = Media(reference_videos=(clip,)) if member == "reference_videos" else Media(source_video=clip)
+    came = come(inputs, media, card=lays_over(), native=replace(NATIVE, num_frames=25))
+    found = came.inputs.references[0] if member == "reference_videos" else came.inputs.source_THWC
+    assert found is not None and found.shape == (came_frames, 80, 144, 3)
+    seen = [int(np.argmin([np.abs(frame.mean((0, 1)) - colour).sum() for colour in COLOURS])) for frame in found]
+    assert seen == [min(2 * index, frames - 1) // 24 for index in range(came_frames)], "the end stands still"
+    _cut, *ending = (note.message for note in came.notes)
+    assert ending == ([] if said is None else [said])
 
 
 def test_sound_comes_at_the_films_rate_and_what_is_heard_of_it_is_said(inputs: LocalStorage) -> None:

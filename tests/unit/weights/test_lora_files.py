@@ -10,7 +10,7 @@ from lora_files import LAYERS, RANK, pairs, wan, written
 
 from rushes.errors import WrongSetup
 from rushes.models.wan.lora import networks, published
-from rushes.weights.lora import Change, Layers, read
+from rushes.weights.lora import SHRUNK, SLOWED, Change, Layers, read, shrunk_by
 
 Q, OUT = "blocks.0.attn1.to_q", "blocks.0.attn1.to_out.0"
 
@@ -176,3 +176,30 @@ def test_a_file_cut_short_is_refused(one: dict[str, Layers], tmp_path: Path) -> 
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(WrongSetup, match="a download cut short"):
         read(file, one)
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [({}, None), ({SHRUNK: 1}, 1), ({SHRUNK: 2}, 2), ({SLOWED: 1}, 1), ({SHRUNK: 4, SLOWED: 1, "model_version": 2}, 4)],
+)
+def test_how_much_smaller_its_clip_was_is_what_the_file_notes(
+    tmp_path: Path, notes: dict[str, int], expected: int | None
+) -> None:
+    assert shrunk_by(written(tmp_path / "a.safetensors", pairs(Q), **notes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("notes", "reason"),
+    [
+        ({SHRUNK: 0}, f"{SHRUNK} of 1 to 8"),
+        ({SHRUNK: 9}, f"{SHRUNK} of 1 to 8"),
+        ({SHRUNK: 1.5}, "its notes say 1.5"),
+        ({SHRUNK: "two"}, "its notes say"),
+        ({SLOWED: 4}, rf"{SLOWED} of 1\. .*its notes say 4"),
+    ],
+)
+def test_a_clip_that_nothing_here_gives_that_way_is_refused(
+    tmp_path: Path, notes: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(WrongSetup, match=reason):
+        shrunk_by(written(tmp_path / "a.safetensors", pairs(Q), **notes))

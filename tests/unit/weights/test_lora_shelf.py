@@ -144,6 +144,7 @@ def test_a_damaged_memory_of_one_stops_nothing(machine: Machine) -> None:
         (["add-lora", "p", "--to", ID, "--from", "STRANGE"], "1 of 3 keys are not: text_encoder.q.lora_A.weight"),
         (["add-lora", "p", "--to", ID, "--low", "FILE"], "only for a model of two experts"),
         (["add-lora", "p", "--to", TWO, "--from", "FILE", "--low", "FILE"], "one file for all, or one for an expert"),
+        (["add-lora", "p", "--to", ID, "--from", "FILE", "--reads", "source_video"], "LoRAs of this family look at no"),
         (["remove", ID, "--lora", "p"], "none: this model has no LoRA"),
     ],
 )

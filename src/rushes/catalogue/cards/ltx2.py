@@ -4,6 +4,9 @@ Film and sound are made together, at the rate that is asked for where the model 
 beyond what one pass makes well are made in two stages, by a network beside the checkpoint that doubles latents and, of
 one that is not distilled, its makers' distilled LoRA: without the LoRA they are refused. Without the network they are
 made as large as one pass makes them, and scaled. The job says which.
+
+Clips to follow and clips to edit are looked at by a LoRA that was taught to (their makers say IC-LoRA), and taken where
+one is registered.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ PACE = Pace(((24, 30), (60, 60)), run=8)
 frames, because each of these covers a stretch of time that it never saw."""
 
 _PICTURE_BYTES = 30 * MIB
+_CLIP = MediaRule(1, max_bytes=200 * MIB, max_seconds=60)
+_BESIDE = replace(_CLIP, laid_over=True)
 
 _FULL = Rules(
     prompt=Text("required"),
@@ -44,10 +49,12 @@ _FULL = Rules(
     generate_audio=True,
     media=MediaRules(
         frame_images=MediaRule(10, ("first", "last", "any"), max_bytes=_PICTURE_BYTES),
-        frame_videos=MediaRule(1, max_bytes=200 * MIB, max_seconds=60),
+        frame_videos=_CLIP,
         audio_inputs=MediaRule(1, max_bytes=30 * MIB, min_seconds=3, max_seconds=60),
+        apart=(("frame_videos", "source_video"), ("reference_videos", "source_video")),
         pace=PACE,
     ),
+    lora_media={"reference_videos": _BESIDE, "source_video": _BESIDE},
     needs=("prompt",),
     qualities=QUALITIES,
     # 1,024 pieces of text are read, about four characters each in English; the rest is cut off.
@@ -73,10 +80,12 @@ _weights = partial(
 
 _SAID = (
     "Film with sound from words, pictures at any frame, a clip to continue, or a sound to make the film to; "
-    "up to 1080P with its latent_upsampler and its makers' distilled LoRA."
+    "beside a clip to follow or to edit with an IC-LoRA; up to 1080P with its latent_upsampler and its makers' "
+    "distilled LoRA."
 )
 _SAID_DISTILLED = (
-    "{} in eight fixed steps, without guidance or a negative prompt; up to 1080P with its latent_upsampler."
+    "{} in eight fixed steps, without guidance or a negative prompt; beside a clip to follow or to edit with an "
+    "IC-LoRA; up to 1080P with its latent_upsampler."
 )
 _LTX_2_5 = "426936f8b22dc28e4def61e515478b0b7e4a53cc"
 JANUARY_2026, MARCH_2026, AUGUST_2026 = 1_767_657_600, 1_772_668_800, 1_786_406_400

@@ -27,7 +27,7 @@ from rushes.models.lora import Loras
 from rushes.models.ltx2 import memory, sound, text
 from rushes.models.ltx2.components import Components
 from rushes.models.ltx2.film import decoded, decoded_in_tiles, latent_of
-from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, held, laid_out
+from rushes.models.ltx2.given import KEYFRAMES_STREAM, Beside, Held, held, laid_out, smaller
 from rushes.models.ltx2.guidance import Guidance, Scales, published, weighed
 from rushes.models.ltx2.layout import DISTILLED, read
 from rushes.models.ltx2.lora import networks
@@ -57,6 +57,7 @@ class Ltx2Adapter(ResidentAdapter):
         self._loras = Loras(card, lambda: networks(self.layout.checkpoint.folder), self.device)
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
         registered = (lora for lora in card.rules.loras if lora.name == self._weights.refiner)
+        self._reads = {lora.name: lora for lora in card.rules.loras if lora.reads is not None}
         self._refiner = next((Lora(lora.name, 1.0, lora.revision) for lora in registered), None)
         # A second stage is the end of the distilled schedule.
         self._refines = self.layout.enlarges and (distilled or self._refiner is not None)
@@ -71,6 +72,7 @@ class Ltx2Adapter(ResidentAdapter):
             self.native(request),
             rows=2 if self.guidance(request.guidance_scale).by_words else 1,
             number_bytes=self._number_bytes,
+            shrunk=self._shrunk(request),
         )
         refiner = (self._refiner,) if self._refiner and self._in_two_stages(request) else ()
         loras = {lora.name: lora for lora in (*request.loras, *refiner)}
@@ -78,11 +80,19 @@ class Ltx2Adapter(ResidentAdapter):
 
     def native(self, request: ResolvedRequest) -> Native:
         layout = self.layout
-        area = self._weights.max_area
-        by = self._refiner.name if self._refiner else ""
         return native_shape(
-            request, space=layout.space, time=layout.time, max_area=area, two_stages=self._refines, by=by
+            request,
+            space=layout.space,
+            time=layout.time,
+            max_area=self._weights.max_area,
+            two_stages=self._refines,
+            by=self._refiner.name if self._refiner else "",
+            shrunk=self._shrunk(request),
         )
+
+    def _shrunk(self, request: ResolvedRequest) -> int:
+        """How many times smaller each way than the film its LoRAs look at what stands beside it."""
+        return max((self._reads[lora.name].shrunk for lora in request.loras if lora.name in self._reads), default=1)
 
     def _in_two_stages(self, request: ResolvedRequest) -> bool:
         return self._refines and in_two_stages(request, self._weights.max_area)
@@ -92,14 +102,23 @@ class Ltx2Adapter(ResidentAdapter):
         return published(scale, block=self.layout.guided_block)
 
     def encode(self, request: ResolvedRequest, inputs: Inputs = NO_INPUTS) -> Ltx2Condition:
-        condition: Ltx2Condition = self.condition(request, held(inputs, self.layout.time), inputs.sound)
+        clips = [*inputs.references, *([] if inputs.source_THWC is None else [inputs.source_THWC])]
+        beside = Beside(clips[0], self._shrunk(request)) if clips else None
+        condition: Ltx2Condition = self.condition(request, held(inputs, self.layout.time), inputs.sound, beside)
         return condition
 
     @torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
     def condition(
-        self, request: ResolvedRequest, given: tuple[Held, ...], heard: sound.Samples | None = None
+        self,
+        request: ResolvedRequest,
+        given: tuple[Held, ...],
+        heard: sound.Samples | None = None,
+        beside: Beside | None = None,
     ) -> Ltx2Condition:
-        """The condition of a film with what is `given` in it, and to the sound `heard`, (samples, 2) at 48 kHz."""
+        """The condition of a film with what is `given` in it, and to the sound `heard`, (samples, 2) at 48 kHz.
+
+        What stands `beside` it is looked at in the first stage alone, as its makers have it.
+        """
         native, layout = self.native(request), self.layout
         seconds = native.num_frames / native.fps
         numbers = Numbers(
@@ -124,16 +143,22 @@ class Ltx2Adapter(ResidentAdapter):
         wave = sound.heard(heard, seconds, numbers.sounds, layout, self.parts) if heard is not None else None
 
         def stage(
-            numbers: Numbers, words: text.Words, given: tuple[Held, ...], then: Ltx2Condition | None = None
+            numbers: Numbers,
+            words: text.Words,
+            given: tuple[Held, ...],
+            beside: Beside | None = None,
+            then: Ltx2Condition | None = None,
         ) -> Ltx2Condition:
-            said = laid_out(given, numbers, layout, self.parts)
+            said = laid_out(given, beside, numbers, layout, self.parts)
             return Ltx2Condition(numbers, words, said if wave is None else {**said, "sound": wave}, then)
 
         if not self._in_two_stages(request):
-            return stage(numbers, words, given)
+            return stage(numbers, words, given, beside)
         half = replace(numbers, rows=numbers.rows // 2, cols=numbers.cols // 2)
-        second = stage(refining(half, self._refiner), (later or [words])[0], given)
-        return stage(half, words, halved(given), second)
+        second = stage(refining(half, self._refiner, self._reads), (later or [words])[0], given)
+        if beside is not None:
+            beside = replace(beside, frames_THWC=smaller(beside.frames_THWC, 2))
+        return stage(half, words, halved(given), beside, second)
 
     def prepare(self, condition: Ltx2Condition, seed: int) -> Ltx2State:
         numbers, given, layout = condition.numbers, condition.given, self.layout

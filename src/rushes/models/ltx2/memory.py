@@ -51,8 +51,9 @@ def needs(
     *,
     rows: int,
     number_bytes: int,
+    shrunk: int = 1,
 ) -> Needs:
-    """What a clip needs, of which a pass reads `rows` prompts."""
+    """What a clip needs, of which a pass reads `rows` prompts; what stands beside it is `shrunk` times smaller."""
     stage = partial(parts.stage, how)
     stages = [
         stage("words", "text_encoder", encoder_bytes(layout, rows, number_bytes)),
@@ -62,14 +63,19 @@ def needs(
     if media.frame_images or media.frame_videos:
         frames = native.num_frames if media.frame_videos else 1
         stages.append(stage("pictures", "vae", encoding_bytes(layout, native, frames)))
+    beside = media.reference_videos or media.source_video
+    if beside:
+        times = 2 * shrunk if native.how else shrunk
+        small = replace(native, width=native.width // times, height=native.height // times)
+        stages.append(stage("pictures", "vae", encoding_bytes(layout, small, native.num_frames)))
     if media.audio_inputs:
         stages.append(stage("pictures", "audio_vae", spectrum_bytes(layout, native)))
-    shape = shape_of(request, native, layout, rows=1 if native.how else rows)
-    made_bytes = step_bytes(layout, shape, number_bytes, how)
-    if native.how:  # the stage before has a quarter of the tokens, and all prompts
-        made_bytes = max(
-            made_bytes, step_bytes(layout, replace(shape, rows=rows, tokens=shape.tokens // 4), number_bytes, how)
-        )
+    shape = first = shape_of(request, native, layout, rows=rows)
+    if beside:
+        first = replace(first, tokens=first.tokens + shape.film // shrunk**2, held=True)
+    if native.how:  # the stage before has a quarter of the tokens, and all prompts, and what stands beside
+        first, shape = replace(first, tokens=first.tokens // 4), replace(shape, rows=1)
+    made_bytes = max(step_bytes(layout, one, number_bytes, how) for one in (first, shape))
     working = (layout.transformer, UPSAMPLER) if native.how else (layout.transformer,)
     stages += [stage("steps", part, made_bytes) for part in working]
     if request.generate_audio:
@@ -81,12 +87,16 @@ def needs(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a pass works on: `rows` prompts at once, tokens of the film with what is given behind it, and of sound."""
+    """What a pass works on: `rows` prompts at once, tokens of the film with what is given behind it, and of sound.
+
+    `film` are those of the film alone.
+    """
 
     rows: int
     tokens: int
     sounds: int
     held: bool
+    film: int
 
 
 def shape_of(request: ResolvedRequest, native: Native, layout: Layout, *, rows: int) -> Shape:
@@ -96,7 +106,7 @@ def shape_of(request: ResolvedRequest, native: Native, layout: Layout, *, rows: 
     behind = len(media.frame_images) + 2 * len(media.frame_videos)
     frames = 1 + (native.num_frames - 1) // layout.time
     sounds = round(native.num_frames / native.fps * layout.sounds_per_second)
-    return Shape(rows, (frames + behind) * frame, sounds, bool(behind))
+    return Shape(rows, (frames + behind) * frame, sounds, bool(behind), frames * frame)
 
 
 def step_bytes(layout: Layout, shape: Shape, number_bytes: int, how: How = How()) -> float:  # noqa: B008 - frozen

@@ -8,19 +8,17 @@ distilled wears its makers' distilled LoRA for that part.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rushes.contract.request import Lora
-from rushes.media.resize import Resize
 from rushes.models.ltx2 import sound
 from rushes.models.ltx2.components import Components
 from rushes.models.ltx2.film import denormalised, latent_of, normalised, scale_of, tokens
-from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held
+from rushes.models.ltx2.given import KEYFRAMES_STREAM, Held, smaller
 from rushes.models.ltx2.schedule import REFINING_SIGMAS
 from rushes.models.ltx2.state import Ltx2State, Numbers
 
@@ -31,9 +29,12 @@ Noise = Callable[[int, int, int, int], Tensor]
 """Of a seed, for so many tokens of that width, out of a stream."""
 
 
-def refining(numbers: Numbers, refiner: Lora | None = None) -> Numbers:
-    """The numbers of the second stage of a clip whose first stage has `numbers`; it wears `refiner` besides."""
-    loras = {lora.name: lora for lora in numbers.loras}
+def refining(numbers: Numbers, refiner: Lora | None = None, left_off: Container[str] = ()) -> Numbers:
+    """The numbers of the second stage of a clip whose first stage has `numbers`.
+
+    It wears `refiner` besides, and none of those whose name is in `left_off`.
+    """
+    loras = {lora.name: lora for lora in numbers.loras if lora.name not in left_off}
     if refiner is not None:
         loras[refiner.name] = refiner
     return replace(
@@ -49,7 +50,7 @@ def refining(numbers: Numbers, refiner: Lora | None = None) -> Numbers:
 
 def halved(given: Sequence[Held]) -> tuple[Held, ...]:
     """What is given of the whole film, at half its sides."""
-    return tuple(replace(item, frames_THWC=_half(item.frames_THWC)) for item in given)
+    return tuple(replace(item, frames_THWC=smaller(item.frames_THWC, 2)) for item in given)
 
 
 def enlarged(state: Ltx2State, noise: Noise, parts: Components) -> Ltx2State:
@@ -78,9 +79,3 @@ def enlarged(state: Ltx2State, noise: Noise, parts: Components) -> Ltx2State:
         heard = sound.normalised(sound.denormalised(heard, audio_vae), audio_vae)
         heard = level * noise(state.seed, numbers.sounds, heard.shape[2], STREAM + sound.STREAM) + (1 - level) * heard
     return replace(state, condition=condition, latent_BNC=film, sound_BNC=heard, foreseen_BNC=None, computed={})
-
-
-def _half(frames_THWC: np.ndarray) -> np.ndarray:
-    height, width = frames_THWC.shape[1:3]
-    resize = Resize(width, height, width // 2, height // 2, sharpen=False)
-    return np.stack([resize(frame) for frame in frames_THWC])

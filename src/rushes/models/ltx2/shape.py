@@ -16,17 +16,24 @@ def in_two_stages(request: ResolvedRequest, max_area: int) -> bool:
 
 
 def native_shape(
-    request: ResolvedRequest, *, space: int, time: int, max_area: int, two_stages: bool = False, by: str = ""
+    request: ResolvedRequest,
+    *,
+    space: int,
+    time: int,
+    max_area: int,
+    two_stages: bool = False,
+    by: str = "",
+    shrunk: int = 1,
 ) -> Native:
     """The native shape: sides in multiples of `space` pixels, 1 + n × `time` frames.
 
     With `two_stages` there, what is larger than `max_area` is made at half its sides first, and enlarged as latents;
-    `by` is the LoRA that refines it.
+    `by` is the LoRA that refines it. What is looked at `shrunk` times smaller each way has whole places too.
     """
     fps = PACE.rate(request.fps)
     if not (two_stages and in_two_stages(request, max_area)):
-        return native_of(request, multiple=space, time=time, fps=fps, max_area=max_area)
-    made = native_of(request, multiple=2 * space, time=time, fps=fps, max_area=4 * max_area)
+        return native_of(request, multiple=space * shrunk, time=time, fps=fps, max_area=max_area)
+    made = native_of(request, multiple=2 * space * shrunk, time=time, fps=fps, max_area=4 * max_area)
     half = f"{made.width // 2}×{made.height // 2}"
     refined = f"refined by the LoRA {by}" if by else "refined"
     return replace(made, how=f"made at {half}; enlarged as latents to {made.width}×{made.height}, and {refined}")
