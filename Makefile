@@ -33,6 +33,10 @@ TOGETHER_TS := 0.52.0
 # The open models' tests have an environment of their own: the other tests prove that nothing else needs torch.
 TORCH := .venv-torch
 
+# Tests run in an order that their tree draws: another one after every change, and the same wherever that tree is tested.
+# ORDER=7 is another, ORDER=default a new one each time.
+ORDER ?= $(shell tree=$$(git rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null) && printf '%d' "0x$${tree::8}" || echo default)
+
 CLIENT_STAMPS := $(TOGETHER_PY:%=.venv-clients/%/.installed) .clients/ts/.installed-$(TOGETHER_TS)
 
 .PHONY: help video test serve check format chaos bench docs clients postgresql strace faketime clean
@@ -47,8 +51,9 @@ serve: $(VENV)/.installed
 	$(BIN)/rushes serve --port $(PORT)
 
 test: check clients postgresql strace $(TORCH)/.installed
-	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest
-	CLIENTS_REQUIRED=1 OPEN_MODELS_REQUIRED=1 OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest -n 2 --dist loadfile tests/open_models
+	CLIENTS_REQUIRED=1 $(BIN)/python -m pytest --randomly-seed=$(ORDER)
+	CLIENTS_REQUIRED=1 OPEN_MODELS_REQUIRED=1 OMP_NUM_THREADS=1 $(TORCH)/bin/python -m pytest --randomly-seed=$(ORDER) \
+	    -n 2 --dist loadfile tests/open_models
 
 check: $(VENV)/.installed-test
 	$(BIN)/ruff check .
