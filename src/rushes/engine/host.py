@@ -33,19 +33,21 @@ def _left_in_groups(proc: Path = PROC, groups: Path = CGROUPS) -> list[int]:
     except OSError:
         return []
     left: list[int] = []
+    limits: tuple[str, ...]
     for line in lines:
         _, controllers, path = line.split(":", 2)
         if controllers == "":
-            place, limit, taken = groups, "memory.max", "memory.current"
+            # Beyond the second nobody is ended, but all is slowed down until hardly anything moves.
+            place, limits, taken = groups, ("memory.max", "memory.high"), "memory.current"
         elif "memory" in controllers.split(","):
-            place, limit, taken = groups / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            place, limits, taken = groups / "memory", ("memory.limit_in_bytes",), "memory.usage_in_bytes"
         else:
             continue
         # Its own and all around it; in a container the path is often one that is not to be seen from inside.
         folder = place / path.lstrip("/")
         for group in (folder, *folder.parents):
             if group != groups.parent and groups in (group, *group.parents):
-                left += _left(group, limit, taken)
+                left += (room for limit in limits for room in _left(group, limit, taken))
     return left
 
 

@@ -225,6 +225,16 @@ def test_a_service_may_take_no_more_than_it_and_all_around_it_may(tmp_path: Path
     assert host._left_in_groups(proc, groups) == [5 * GB]
 
 
+def test_a_service_that_is_slowed_down_beyond_a_limit_stays_below_it(tmp_path: Path) -> None:
+    proc, groups = tmp_path / "proc", tmp_path / "groups"
+    process_in(proc, "0::/rushes.service")
+    group(groups / "rushes.service", "max", 5 * GB, 2 * GB)
+    (groups / "rushes.service" / "memory.high").write_text(f"{6 * GB}\n")
+    assert host._left_in_groups(proc, groups) == [3 * GB]
+    (groups / "rushes.service" / "memory.high").write_text("max\n")
+    assert host._left_in_groups(proc, groups) == []
+
+
 def test_a_container_sees_its_limit_at_the_top_whatever_it_is_called_outside(tmp_path: Path) -> None:
     proc, groups = tmp_path / "proc", tmp_path / "groups"
     process_in(proc, "12:cpu,cpuacct:/docker/abc", "9:memory:/docker/abc", "0::/")
@@ -232,7 +242,7 @@ def test_a_container_sees_its_limit_at_the_top_whatever_it_is_called_outside(tmp
     assert host._left_in_groups(proc, groups) == [3 * GB]
 
 
-def test_where_no_group_has_a_limit_the_machine_has_the_word(tmp_path: Path) -> None:
+def test_where_no_group_has_a_limit_the_machine_has_the_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     proc, groups = tmp_path / "proc", tmp_path / "groups"
     assert host._left_in_groups(proc, groups) == []
     process_in(proc, "0::/")
@@ -240,4 +250,8 @@ def test_where_no_group_has_a_limit_the_machine_has_the_word(tmp_path: Path) -> 
     assert host._left_in_groups(proc, groups) == []
     (proc / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable: 1000 kB\n")
     assert host.machine_bytes(proc) == 1000 * 1024
-    assert 0 < host.host_bytes() <= host.machine_bytes()
+    assert host.host_bytes() > 0
+    for groups_left, least in (([], 4 * GB), ([5 * GB], 4 * GB), ([5 * GB, GB], GB)):
+        monkeypatch.setattr(host, "machine_bytes", lambda: 4 * GB)
+        monkeypatch.setattr(host, "_left_in_groups", lambda left=groups_left: left)
+        assert host.host_bytes() == least
