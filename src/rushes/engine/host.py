@@ -13,7 +13,7 @@ GIVEN_UP = ("inactive_file", "active_file", "total_inactive_file", "total_active
 
 def host_bytes() -> int:
     """The least of what the machine has to give and what this process's group may take yet (a container, a service)."""
-    return min(machine_bytes(), *_left_in_groups())
+    return min([machine_bytes(), *_left_in_groups()])
 
 
 def machine_bytes(proc: Path = PROC) -> int:
