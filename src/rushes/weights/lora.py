@@ -113,7 +113,7 @@ def shrunk_by(path: Path) -> int | None:
     notes = header.notes(path)
     said = {name: notes[name] for name in (SHRUNK, SLOWED) if name in notes}
     for name, most in ((SHRUNK, MOST_SHRUNK), (SLOWED, 1)):
-        if not said.get(name, "1").isdecimal() or not 1 <= int(said.get(name, "1")) <= most:
+        if said.get(name, "1") not in map(str, range(1, most + 1)):
             raise refused(
                 path, f"a {name} of {'1' if most == 1 else f'1 to {most}'}", f"its notes say {said[name][:40]}"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,10 @@ def test_a_clip_that_nothing_here_gives_that_way_is_refused(
 ) -> None:
     with pytest.raises(WrongSetup, match=reason):
         shrunk_by(written(tmp_path / "a.safetensors", pairs(Q), **notes))
+
+
+def test_more_digits_than_python_reads_are_refused_as_any_other_number(tmp_path: Path) -> None:
+    file, header = tmp_path / "a.safetensors", json.dumps({"__metadata__": {SHRUNK: "9" * 5000}}).encode()
+    file.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(WrongSetup, match=r"its notes say 9{40}$"):
+        shrunk_by(file)
