@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+import weakref
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from rushes.engine import residency
 from rushes.engine.residency import KeptParts, device_bytes, host_bytes
 
 
@@ -161,3 +164,66 @@ def test_without_a_setting_the_budget_is_what_the_machine_has(loads):
     kept = KeptParts()
     assert 0 < kept.budget_bytes() <= 1.5 * host_bytes()
     assert device_bytes() > 0
+
+
+class Gpu:
+    """What torch says of a device of 100 bytes, and of the host beside it; `Moved` are on one or the other."""
+
+    def __init__(self, host_bytes: int) -> None:
+        self.taken: dict[int, int] = {}
+        self.free_in_host = host_bytes
+        self.cuda = self.accelerator = self
+
+    def is_available(self) -> bool:
+        return True
+
+    def mem_get_info(self) -> tuple[int, int]:
+        return 100 - sum(self.taken.values()), 100
+
+    def memory_reserved(self) -> int:
+        return sum(self.taken.values())
+
+    def empty_cache(self) -> None: ...
+
+    def empty_host_cache(self) -> None: ...
+
+
+class Moved(Network):
+    def __init__(self, gpu: Gpu, size_bytes: int) -> None:
+        super().__init__([size_bytes])
+        self.gpu = gpu
+        weakref.finalize(self, gpu.taken.pop, id(self), None)
+        self.to("cuda")
+
+    def to(self, device: str) -> None:
+        size_bytes = self.sizes[0]
+        self.gpu.taken[id(self)] = size_bytes if device == "cuda" else 0
+        assert self.gpu.mem_get_info()[0] >= 0, "more than the device has"
+
+
+@pytest.mark.parametrize(("host_bytes", "loaded"), [(8 << 30, ["text", "expert"]), (0, ["text", "expert", "text"])])
+def test_on_a_gpu_what_gives_way_waits_in_the_hosts_memory_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, host_bytes: int, loaded: list[str]
+) -> None:
+    gpu = Gpu(host_bytes)
+    monkeypatch.setitem(sys.modules, "torch", gpu)
+    monkeypatch.setattr(residency, "host_bytes", lambda: gpu.free_in_host)
+    kept, seen = KeptParts(), []
+
+    def part(name: str, size_bytes: int) -> Moved:
+        def load() -> Moved:
+            seen.append(name)
+            return Moved(gpu, size_bytes)
+
+        return kept.part(name, size_bytes, load)
+
+    assert kept.budget_bytes() == 100
+    part("text", 60)
+    kept.leave(10)
+    part("expert", 70)
+    assert kept.keys == ("expert",)
+    assert sorted(gpu.taken.values()) == ([0, 70] if host_bytes else [70])
+    part("text", 60)
+    assert kept.keys == ("text",)
+    assert sorted(gpu.taken.values()) == ([0, 60] if host_bytes else [60])
+    assert seen == loaded
