@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ from rushes.models.adapter import NO_INPUTS, Frames, Inputs
 from rushes.storage.base import Storage
 
 Samples = NDArray[np.float32]
+Shown = NDArray[np.intp]
+"""Of each native frame, the number of the clip's own that is shown at its moment; rising."""
 
 FETCH_S = 60.0  # for one file of up to 200 MB, connection and redirects included
 
@@ -126,6 +129,24 @@ class _Opening:
 
     def clip(self, member: str, path: str, where: str, *, square: bool = False) -> Frames:
         """(T, native height, native width, 3) at the native rate, all of the clip; or squares."""
+        return _covered(*self._decoded(member, path, where, square=square))
+
+    def over(self, member: str, path: str, where: str) -> Frames:
+        """A clip laid over the film from its first frame on: as much of it as the model looks at."""
+        given, clip, cover = self._decoded(member, path, where)
+        native, pace = self._native, self._rules.pace
+        # Cut before a frame is brought to the model's size: all of a minute would be gigabytes for a film of a second.
+        read, shown = clip[: native.num_frames], num_shown(self._request.seconds, native.fps)
+        if self._rules.of(member).laid_over and pace is not None:
+            if len(read) < shown:  # a latent frame is there or it is not
+                read = read[: pace.whole(len(read))]
+            else:  # what is made to be cut off stands still
+                read = np.pad(read, (0, native.num_frames - len(read)), mode="edge")
+        self._notes.extend(_ending(path, len(clip), min(len(read), shown), self._request, native))
+        return _covered(given, read, cover)
+
+    def _decoded(self, member: str, path: str, where: str, *, square: bool = False) -> tuple[Frames, Shown, Cover]:
+        """A clip's own frames, which of them each native one shows, and what brings one to the native size."""
         rule = self._rules.of(member)
         limits = replace(video_limits(rule), grid=(self._native.width, self._native.height))
         given = decode_video(self._bytes(where, path, limits.max_bytes), limits)
@@ -134,20 +155,7 @@ class _Opening:
         fps = self._native.fps
         shown = shown_at(given.times_s, fps, native_count(given.times_s.tolist(), fps))
         check_length(len(shown) / fps, rule, self._request.made_by)
-        covered = {index: cover(given.frames_THWC[index]) for index in dict.fromkeys(shown.tolist())}
-        return np.stack([covered[index] for index in shown.tolist()])
-
-    def over(self, member: str, path: str, where: str) -> Frames:
-        """A clip laid over the film from its first frame on: as much of it as the model looks at."""
-        clip, native, pace = self.clip(member, path, where), self._native, self._rules.pace
-        read, shown = clip[: native.num_frames], num_shown(self._request.seconds, native.fps)
-        if self._rules.of(member).laid_over and pace is not None:
-            if len(read) < shown:  # a latent frame is there or it is not
-                read = read[: pace.whole(len(read))]
-            else:  # what is made to be cut off stands still
-                read = np.concatenate([read, read[-1:].repeat(native.num_frames - len(read), axis=0)])
-        self._notes.extend(_ending(path, len(clip), min(len(read), shown), self._request, native))
-        return read
+        return given.frames_THWC, shown, cover
 
     def reference(self, member: str, path: str, where: str) -> tuple[Frames, Samples | None]:
         """A clip of whom the film is about: squares; laid over it where that is meant; where taken whole, as it is.
@@ -239,6 +247,16 @@ def _named(path: str) -> Iterator[None]:
         yield
     except MediaRefused as error:
         raise error.at(path) from None
+
+
+def _covered(frames_THWC: Frames, shown: Shown, cover: Cover) -> Frames:
+    """The frames of a clip that are `shown`, each brought to its size once."""
+    first = cover(frames_THWC[shown[0]])
+    covered = np.empty((len(shown), *first.shape), first.dtype)
+    covered[0] = first
+    for at, (before, index) in enumerate(pairwise(shown), 1):
+        covered[at] = covered[at - 1] if index == before else cover(frames_THWC[index])
+    return covered
 
 
 def _beginning(lead_in: Frames, native: Native) -> Note:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -204,6 +205,21 @@ def test_a_clip_laid_over_the_film_comes_in_whole_latent_frames_of_its_size(
     assert seen == [min(2 * index, frames - 1) // 24 for index in range(came_frames)], "the end stands still"
     _cut, *ending = (note.message for note in came.notes)
     assert ending == ([] if said is None else [said])
+
+
+def test_of_a_clip_longer_than_the_film_no_more_is_brought_to_its_size_than_is_looked_at(
+    inputs: LocalStorage, tmp_path: Path
+) -> None:
+    num_frames, frame_bytes = 600, 80 * 144 * 3
+    clip = text(mp4([np.full((16, 16, 3), 99, np.uint8)] * num_frames, tmp_path))
+    tracemalloc.start()
+    try:
+        came = come(inputs, Media(source_video=clip), card=lays_over(), native=replace(NATIVE, num_frames=25))
+        _, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert came.inputs.source_THWC is not None and came.inputs.source_THWC.nbytes == 25 * frame_bytes
+    assert most_bytes < num_frames // 4 * frame_bytes
 
 
 def test_sound_comes_at_the_films_rate_and_what_is_heard_of_it_is_said(inputs: LocalStorage) -> None:
