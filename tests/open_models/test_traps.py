@@ -22,11 +22,15 @@
 | an absent negative prompt becomes one of the makers' | test_kandinsky6_equals_stock: without_a_negative_prompt |
 | attention to chosen blocks, not compiled, is to all of them | test_kandinsky6_two_stages: without_a_compiled_kernel |
 | guidance in a batch of two changes the last bits | test_wan_plan: guidance_in_one_pass |
+| a tokenizer is asked for its padding side before it is set | test_ltx2_equals_stock: film_and_sound_beside_a_clip |
+| convolutions on a GPU may take kernels that round otherwise each time | convolutions_are_told |
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,6 +208,17 @@ def test_a_cache_for_words_does_nothing_to_a_network_of_films() -> None:
         for step in range(3):
             network(timestep=torch.tensor([900.0 - step]), **told)
     assert len(calls) == 3, "the trap is gone: words are read once now"
+
+
+def test_convolutions_are_told_to_round_alike_by_whoever_loads_a_model() -> None:
+    by_hand = "import torch; before = torch.backends.cudnn.deterministic; import rushes.models.loading"
+    said = subprocess.run(
+        [sys.executable, "-c", f"{by_hand}; print(before, torch.backends.cudnn.deterministic)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.split() == ["False", "True"]
 
 
 def test_every_trap_of_the_table_is_held_by_tests_that_are_there() -> None:
