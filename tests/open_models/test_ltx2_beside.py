@@ -24,6 +24,7 @@ from two_stages import LARGE, Changes, beside_a_clip, ended, large, put_on
 from rushes.catalogue.card import Card
 from rushes.cli.race_ltx2 import guidance_of_stock
 from rushes.contract.media import Media
+from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.ltx2 import memory
 from rushes.models.ltx2.adapter import Ltx2Adapter
@@ -76,6 +77,16 @@ def test_a_clip_that_is_looked_at_smaller_has_whole_places_too(tiny_card: TinyCa
     assert sizes == [(96, 64), (128, 64)]
     state = adapter.prepare(adapter.encode(beside, Inputs(references=(film(1, 9)[:, :, :1].repeat(128, 2),))), 7)
     assert state.latent_BNC.shape[1] == state.condition.numbers.places + 2 * 2 * 1
+
+
+@pytest.mark.parametrize("reads", [None, "source_video"], ids=["gone", "for another member"])
+def test_a_clip_whose_lora_looks_at_it_no_more_is_said_before_it_is_opened(card: Card, reads: str | None) -> None:
+    request = small(card, **ASKED)
+    now = [replace(lora, reads=reads) for lora in card.rules.loras if reads]
+    adapter = Ltx2Adapter(replace(card, rules=card.rules.with_loras(now)))
+    for verb in (adapter.native, lambda request: adapter.needs(request, How())):
+        with pytest.raises(GenerationFailed, match=r"no LoRA looks at media\.reference_videos now, .*ask for it again"):
+            verb(request)
 
 
 def test_a_large_film_looks_at_it_in_its_first_stage_as_the_librarys_pipeline_does(

@@ -21,6 +21,7 @@ from rushes.contract.artifact import Native
 from rushes.contract.request import Lora, ResolvedRequest
 from rushes.diffusion.noise import noise
 from rushes.diffusion.reuse import all_computed, reused
+from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Chunk, Inputs
 from rushes.models.loading import read_by
 from rushes.models.lora import Loras
@@ -58,6 +59,7 @@ class Ltx2Adapter(ResidentAdapter):
         self._sigmas = DISTILLED_SIGMAS if distilled else ()
         registered = (lora for lora in card.rules.loras if lora.name == self._weights.refiner)
         self._reads = {lora.name: lora for lora in card.rules.loras if lora.reads is not None}
+        self._reading = tuple(card.rules.lora_media)
         self._refiner = next((Lora(lora.name, 1.0, lora.revision) for lora in registered), None)
         # A second stage is the end of the distilled schedule.
         self._refines = self.layout.enlarges and (distilled or self._refiner is not None)
@@ -91,8 +93,19 @@ class Ltx2Adapter(ResidentAdapter):
         )
 
     def _shrunk(self, request: ResolvedRequest) -> int:
-        """How many times smaller each way than the film its LoRAs look at what stands beside it."""
-        return max((self._reads[lora.name].shrunk for lora in request.loras if lora.name in self._reads), default=1)
+        """How many times smaller each way than the film its LoRA looks at what stands beside it; 1 where nothing does.
+
+        Errors  GenerationFailed where none of its LoRAs is registered for that member, as one was at the door.
+        """
+        for member in self._reading:
+            if member in request.media.given():
+                worn = [self._reads[lora.name] for lora in request.loras if lora.name in self._reads]
+                found = next((lora for lora in worn if lora.reads == member), None)
+                if found is None:
+                    said = f"no LoRA looks at media.{member} now, as one did when this video was asked for"
+                    raise GenerationFailed(f"{said}; ask for it again")
+                return found.shrunk
+        return 1
 
     def _in_two_stages(self, request: ResolvedRequest) -> bool:
         return self._refines and in_two_stages(request, self._weights.max_area)
