@@ -86,6 +86,9 @@ def test_one_that_was_taught_beside_a_clip_is_registered_with_the_member_it_look
         code, error = models("add-lora", "redraw", *words)
         assert (code, error["param"]) == (2, param)
         assert reason in error["message"]
+    code, error = models("add-lora", "distilled", *to, half, "--reads", "source_video")
+    assert (code, error["param"]) == (2, "name")
+    assert "allowed: another name for one that looks at a clip; model ltx-2.3" in error["message"]
     code, said = models("add-lora", "redraw", *to, half, "--reads", "media.source_video")
     assert (code, said["reads"], said["shrunk"]) == (0, "media.source_video", 2)
     assert models("info", "ltx-2.3")[1]["loras"] == [said]

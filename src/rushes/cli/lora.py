@@ -55,7 +55,7 @@ def add_lora(
         shelf = shelf_of(data)
         model = entry_of(shelf, of)
         networks = _networks(model)
-        _check_refiner(name, model, {"--from": file, "--high": high, "--low": low})
+        _check_refiner(name, model, {"--from": file, "--high": high, "--low": low}, reads)
         files, changes = _looked_at(networks, model.id, file, high, low)
         read, shrunk = _reading(model, reads, files.values())
         folder = Path(os.path.commonpath([path.parent for path in files.values()]))
@@ -100,17 +100,30 @@ def _networks(model: Entry) -> Mapping[str, Layers]:
     return networks
 
 
-def _check_refiner(name: str, model: Entry, given: Mapping[str, Path | None]) -> None:
-    """Refuse a half of what every clip of `model` wears: the other expert would work as if it had never been taught."""
+def _check_refiner(name: str, model: Entry, given: Mapping[str, Path | None], reads: str | None) -> None:
+    """Refuse a half of what every clip of `model` wears: the other expert would work as if it had never been taught.
+
+    And one that `reads` a clip under the name of what a second stage wears, which has no clip beside it.
+    """
     weights = known_of(model).weights
     found = tuple(option for option, path in given.items() if path is not None)
-    if name == weights.refiner and weights.always_refined and found != weights.refiner_files:
+    if name != weights.refiner:
+        return
+    if weights.always_refined and found != weights.refiner_files:
         raise WrongSetup(
             field="name",
             given=f"{name} with {listed(found) or 'no file'}",
             allowed=f"{name} with {' and '.join(weights.refiner_files)}",
             model=model.id,
             hint="its makers publish one file for each expert",
+        )
+    if reads is not None:
+        raise WrongSetup(
+            field="name",
+            given=name,
+            allowed="another name for one that looks at a clip",
+            model=model.id,
+            hint=f"the one called {name} is its makers' own, which looks at none",
         )
 
 
