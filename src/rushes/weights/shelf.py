@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -103,7 +103,10 @@ class Shelf:
 
     def _write(self, path: Path, field: str, id: str, entry: Entry | LoraEntry) -> None:
         check_id(id, field)
-        said = {**asdict(entry), "folder": str(entry.folder)}
+        # What is as it is unless told goes unsaid: an earlier version can read what it has a word for.
+        usual = {field.name: field.default for field in fields(entry)}
+        said = {name: value for name, value in asdict(entry).items() if value != usual[name]}
+        said["folder"] = str(entry.folder)
         draft = path.with_name(f".{secrets.token_hex(8)}")
         try:
             self.place.mkdir(parents=True, exist_ok=True)

@@ -125,6 +125,13 @@ def test_a_model_that_is_removed_takes_its_own_along(machine: Machine) -> None:
     assert len(machine.offered(TWO)) == 1
 
 
+def test_a_plain_one_is_remembered_in_the_words_of_a_version_that_knew_no_others(machine: Machine) -> None:
+    machine.said("add-lora", "penguins", "--to", ID, "--from", str(machine.file))
+    (file,) = (machine.data / "models").glob("*.lora.json")
+    known = {"name", "of", "folder", "revision", "files", "networks", "layers", "rank", "added_at"}
+    assert json.loads(file.read_text()).keys() == known
+
+
 def test_a_damaged_memory_of_one_stops_nothing(machine: Machine) -> None:
     machine.said("add-lora", "penguins", "--to", ID, "--from", str(machine.file))
     (file,) = (machine.data / "models").glob("*.lora.json")
