@@ -107,13 +107,14 @@ def held_together(
     guidance: Guidance,
     given: tuple[Held, ...] = (),
     beside: Beside | None = None,
+    fps: int = 24,
     **more: Any,
 ) -> None:
     media = Media(reference_videos=("x",)) if beside else Media()
-    adapter, first, state = ours(card, guidance, given, beside, media=media, negative_prompt="blurry, text")
+    adapter, first, state = ours(card, guidance, given, beside, media=media, fps=fps, negative_prompt="blurry, text")
     frames, samples = stock(pipeline, card, first, guidance, negative_prompt="blurry, text", **more)
     chunks = list(adapter.decode(state))
-    assert [len(chunk.frames_THWC) for chunk in chunks] == [1] + [8] * ((FRAMES - 1) // 8)
+    assert [len(chunk.frames_THWC) for chunk in chunks] == [1] + [8] * ((first.condition.numbers.num_frames - 1) // 8)
     assert same_film(chunks, frames)
     assert same_sound(adapter, state, samples)
 
@@ -169,19 +170,24 @@ def test_film_and_sound_with_what_is_given_are_the_stock_pipelines(
     held_together(LTX2ConditionPipeline, card, adapter.guidance(3.0), mine, conditions=conditions)
 
 
-@pytest.mark.parametrize(("kind", "shrunk"), [(FIRST, 1), (SECOND, 2), (THIRD, 1)])
-@pytest.mark.parametrize("given", [(), (Held(17, picture(1)[None], 0.6),)], ids=["alone", "with a picture later"])
+@pytest.mark.parametrize(("kind", "shrunk", "fps"), [(FIRST, 1, 24), (SECOND, 2, 30), (THIRD, 1, 24)])
+@pytest.mark.parametrize(
+    "given",
+    [(), (Held(0, picture(2)[None]), Held(17, picture(1)[None], 0.6))],
+    ids=["alone", "with a picture first and one later"],
+)
 def test_film_and_sound_beside_a_clip_that_a_lora_looks_at_are_the_stock_pipelines(
     tiny_card: Callable[..., Card],
     tmp_path: Path,
     kind: str,
     shrunk: int,
+    fps: int,
     given: tuple[Held, ...],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     card, worn = beside_a_clip(tiny_card(kind), tmp_path, shrunk)
     adapter, clip = Ltx2Adapter(card), film(5, FRAMES - 8)
-    request = small(card, media=Media(reference_videos=("x",)))
+    request = small(card, media=Media(reference_videos=("x",)), fps=fps)
     # With nothing held firmly all is noise: the pipeline draws that by this one name, for all tokens at once.
     loose = tuple(Held(held.at, held.frames_THWC, 0.0) for held in (*given, Held(1, smaller(clip, shrunk))))
     noise = adapter.prepare(adapter.condition(request, loose), 7).latent_BNC
@@ -195,8 +201,12 @@ def test_film_and_sound_beside_a_clip_that_a_lora_looks_at_are_the_stock_pipelin
         adapter.guidance(3.0),
         given,
         Beside(clip, shrunk),
+        fps,
         worn=worn,
-        conditions=[LTX2VideoCondition(Image.fromarray(held.frames_THWC[0]), 3, held.strength) for held in given],
+        conditions=[
+            LTX2VideoCondition(Image.fromarray(held.frames_THWC[0]), index, held.strength)
+            for index, held in zip((0, 3), given, strict=False)
+        ],
         reference_conditions=[LTX2ReferenceCondition([Image.fromarray(frame) for frame in smaller(clip, shrunk)])],
         reference_downscale_factor=shrunk,
     )
