@@ -17,13 +17,17 @@ from elsewhere import go_on_elsewhere, to_the_end
 from parts_in_memory import counted
 from PIL import Image
 from small_requests import SIDE, film, picture, small
+from test_blocks_visit import ACCELERATOR, visits
 from tiny_cards import copied, folder_of, with_weights
 from tiny_ltx2 import DISTILLED, SECOND
 from two_stages import LARGE, Changes, beside_a_clip, ended, large, put_on
 
+from rushes.acceleration.dress import Dress
 from rushes.catalogue.card import Card
 from rushes.cli.race_ltx2 import guidance_of_stock
 from rushes.contract.media import Media
+from rushes.contract.request import Lora
+from rushes.engine.residency import KeptParts
 from rushes.errors import GenerationFailed
 from rushes.models.adapter import NO_INPUTS, Inputs
 from rushes.models.ltx2 import memory
@@ -31,7 +35,7 @@ from rushes.models.ltx2.adapter import Ltx2Adapter
 from rushes.models.ltx2.film import denormalised, latent_of, scale_of
 from rushes.models.ltx2.given import Beside, Held, smaller
 from rushes.models.ltx2.state import Ltx2State
-from rushes.models.parts import How
+from rushes.models.parts import INT8, How
 
 TinyCard = Callable[..., Card]
 
@@ -158,6 +162,42 @@ def test_a_fresh_process_goes_on_from_every_step_to_the_same_bytes(
     assert len(saved) == 11
     for path in saved:
         assert path.with_suffix(".end").read_bytes() == end, f"from step {path.stem}"
+
+
+@pytest.mark.parametrize("matrices", ["", INT8], ids=["plain", "in eight bits"])
+def test_blocks_that_visit_the_device_look_at_it_with_their_lora_on_to_the_same_bits(card: Card, matrices: str) -> None:
+    adapter = Ltx2Adapter(card, device=ACCELERATOR, residency=KeptParts(1 << 40))
+    roomy = How(apart=True, matrices=matrices)
+    inputs = Inputs(references=(film(1, 9),))
+
+    def end(how: How, weight: float = 1.0) -> bytes:
+        adapter.accelerate(how, Dress(how))
+        return made(adapter, inputs, steps=2, loras=(Lora("beside", weight),)).to_bytes()
+
+    whole = end(roomy)
+    assert end(replace(roomy, blocks=True)) == whole
+    assert visits(adapter.parts.transformer), "they did take turns"
+    states = [adapter.restore(saved) for saved in (whole, end(roomy, weight=0.5))]
+    assert not torch.equal(*(state.latent_BNC[:, : state.condition.numbers.places] for state in states))
+
+
+def test_steps_that_are_left_out_and_looks_at_the_film_have_it_beside_them_too(card: Card) -> None:
+    how = How(reuse=0.5)
+    one, other = Ltx2Adapter(card), Ltx2Adapter(card)
+    one.accelerate(how, Dress(how))
+    passes: list[int] = []
+    hook = one.parts.transformer.register_forward_pre_hook(lambda *told: passes.append(1))
+    state = one.prepare(one.encode(small(card, **{**ASKED, "steps": 7}), Inputs(references=(film(1, 9),))), 7)
+    saved: list[bytes] = []
+    while state.index < state.num_steps:
+        saved.append(state.to_bytes())
+        state = one.step(state, state.index)
+        look = [chunk.frames_THWC.shape for chunk in one.decode(one.foreseen(state))]
+        assert look == [(1, SIDE, SIDE, 3), (8, SIDE, SIDE, 3)]
+    hook.remove()
+    assert len(passes) < len(saved) == 7
+    for index, half_made in enumerate(saved):
+        assert ended(other, other.restore(half_made)).to_bytes() == state.to_bytes(), f"from step {index}"
 
 
 @pytest.mark.parametrize("shrunk", [1, 2])
