@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from postgresql import Server, installed, serving
 from sqlalchemy import create_engine, text
+from worker_cases import HeartsClock
 
 from rushes.jobs.store import JobStore
 
@@ -35,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def store(url: str) -> Iterator[JobStore]:
-    opened = JobStore(url, patience_s=10)
+    opened = JobStore(url, patience_s=60)
     yield opened
     opened.close()
 
@@ -45,12 +46,18 @@ def say(url: str) -> Callable[..., None]:
     """Change the database behind the store's back, by one statement and its parameters."""
 
     def run(statement: str, **parameters: object) -> None:
-        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        patient = {"timeout": 60} if url.startswith("sqlite:") else {}
+        engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"), connect_args=patient)
         with engine.begin() as connection:
             connection.execute(text(statement), parameters)
         engine.dispose()
 
     return run
+
+
+@pytest.fixture
+def hearts_clock(monkeypatch: pytest.MonkeyPatch) -> HeartsClock:
+    return HeartsClock(monkeypatch)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def made(key: str = "clip.mp4") -> Artifact:
     return Artifact(key, "video/mp4", 1234, "ab" * 32, 64, 64, 15, 15, False, Native(32, 32, 8.0, 8))
 
 
-def eventually(holds: Callable[[], Any], within_s: float = 60.0) -> Any:
+def eventually(holds: Callable[[], Any], within_s: float = 120.0) -> Any:
     """Wait until `holds` gives something true, and return it."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:

@@ -7,11 +7,11 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from job_cases import MODEL, asked, eventually
+from worker_cases import HeartsClock, beats_of
 
 from rushes.contract.events import Progress
 from rushes.contract.job import JobState
@@ -125,7 +125,7 @@ def test_a_heart_does_not_beat_for_work_that_hangs(store: JobStore, caplog: pyte
     assert store.get(job.id).state is JobState.QUEUED
 
 
-def test_a_heart_that_has_lost_its_claim_still_sees_its_work_hang(store: JobStore) -> None:
+def test_a_heart_that_has_lost_its_claim_still_sees_its_work_hang(store: JobStore, clock: Clock) -> None:
     job = store.add("ann", asked())
     claim = store.claim("w1", [MODEL], lease_s=0.6)
     assert claim is not None
@@ -134,27 +134,33 @@ def test_a_heart_that_has_lost_its_claim_still_sees_its_work_hang(store: JobStor
     with Heart(store, claim, StallLimits(loading_s=0.5), give_up=lambda: given_up.append(True)) as heart:
         eventually(lambda: heart._told_lost)
         assert given_up == []
+        clock.now += 1.0
         eventually(lambda: given_up)
 
 
-def test_a_heart_beats_on_for_work_that_moves(store: JobStore) -> None:
+def test_a_heart_beats_on_for_work_that_moves(
+    store: JobStore, clock: Clock, hearts_clock: HeartsClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store.add("ann", asked())
-    claim = store.claim("w1", [MODEL], lease_s=1.0)
+    claim = store.claim("w1", [MODEL])
     assert claim is not None
+    beats = beats_of(store, monkeypatch)
     given_up: list[bool] = []
-    pause = threading.Event()
-    with Heart(store, claim, StallLimits(step_s=0.5), give_up=lambda: given_up.append(True)) as heart:
-        for step in range(30):
-            heart.moved(Progress("denoising", step, 30))
-            pause.wait(0.05)
+    with Heart(store, claim, StallLimits(step_s=60.0), give_up=lambda: given_up.append(True)) as heart:
+        for step in range(10):
+            heart.moved(Progress("denoising", step, 10))
+            clock.now += 50.0
+            hearts_clock.now += 20.0
+            before = len(beats)
+            eventually(lambda before=before: len(beats) >= before + 2 or given_up)
         assert not heart.lost
     assert given_up == []
 
 
 def test_a_worker_that_hangs_ends_with_70(store: JobStore, url: str) -> None:
     job = store.add("ann", asked(prompt="hang"))
-    argv = [sys.executable, str(PROGRAM), url, "3", "10", "0.05"]
-    child = subprocess.run(argv, env=os.environ | {"STALL_S": "1"}, timeout=60, capture_output=True, text=True)
+    argv = [sys.executable, str(PROGRAM), url, "6", "10", "0.05"]
+    child = subprocess.run(argv, env=os.environ | {"STALL_S": "3"}, timeout=120, capture_output=True, text=True)
     assert child.returncode == 70, child.stderr
     assert re.search(r"of denoising \(step 2\), allowed are [\d.]+ s; this worker ends", child.stderr)
     assert store.get(job.id).state is JobState.RUNNING, "whoever started it takes the job back"
@@ -162,11 +168,11 @@ def test_a_worker_that_hangs_ends_with_70(store: JobStore, url: str) -> None:
 
 def test_a_hung_workers_job_goes_on_in_the_next_at_once(store: JobStore, url: str) -> None:
     job = store.add("ann", asked(prompt="hang"))
-    argv = [sys.executable, str(PROGRAM), url, "3", "10", "0.05"]
-    host = Host(store, argv, environment=os.environ | {"STALL_S": "1"}, grace_s=5.0, tick_s=60.0)
+    argv = [sys.executable, str(PROGRAM), url, "6", "10", "0.05"]
+    host = Host(store, argv, environment=os.environ | {"STALL_S": "3"}, grace_s=5.0, tick_s=60.0)
     host.start()
     try:
-        done = eventually(lambda: store.get(job.id).artifact and store.get(job.id), 30)
+        done = eventually(lambda: store.get(job.id).artifact and store.get(job.id))
     finally:
         host.stop()
     assert (done.attempt, done.crashes) == (2, 1)

@@ -12,6 +12,7 @@ from rushes.contract.artifact import Artifact
 from rushes.contract.events import Keep, Observer, Progress
 from rushes.contract.job import Checkpoint, Job, JobError, JobState
 from rushes.errors import GenerationFailed, Unavailable
+from rushes.jobs import worker
 from rushes.jobs.claims import Claim, Lost
 from rushes.jobs.kept import Kept
 from rushes.jobs.store import JobStore
@@ -22,11 +23,12 @@ def types(store: JobStore, job: Job) -> list[str]:
 
 
 def test_a_job_gives_way_to_one_that_goes_first_and_goes_on_after_it(store: JobStore) -> None:
-    model = Counting(steps=25)
+    model = Counting(steps=25, waits_at=4)
     patient = store.add("ann", asked())
-    with working(store, model.perform, lease_s=3.0, forget=model.objects.discard):
+    with working(store, model.perform, forget=model.objects.discard):
         eventually(lambda: len(model.taken) > 3)
         urgent = store.add("ben", asked(), priority=-1)
+        model.go_on.set()
         done = eventually(state_of(store, patient, JobState.SUCCEEDED))
     assert types(store, patient) == ["queued", "running", "released", "running", "succeeded"]
     assert model.taken.index((urgent.id, 1, 24)) < model.taken.index((patient.id, 2, 24))
@@ -37,18 +39,24 @@ def test_a_job_gives_way_to_one_that_goes_first_and_goes_on_after_it(store: JobS
 
 
 @pytest.mark.parametrize("priority", [0, 1])
-def test_a_job_does_not_give_way_to_its_equals(store: JobStore, priority: int) -> None:
-    model = Counting()
+def test_a_job_does_not_give_way_to_its_equals(store: JobStore, priority: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "PROGRESS_EVERY_S", 0.0)  # it asks at each step whether it is to
+    model = Counting(waits_at=2)
     first = store.add("ann", asked())
-    with working(store, model.perform, lease_s=1.0):
+    with working(store, model.perform):
         eventually(lambda: model.taken)
         second = store.add("ben", asked(), priority=priority)
+        model.go_on.set()
         eventually(state_of(store, second, JobState.SUCCEEDED))
     assert types(store, first) == ["queued", "running", "succeeded"]
 
 
 @pytest.mark.parametrize("stage", ["decoding", "storing"])
-def test_a_job_whose_steps_are_done_is_finished_rather(store: JobStore, stage: str) -> None:
+def test_a_job_whose_steps_are_done_is_finished_rather(
+    store: JobStore, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PROGRESS_EVERY_S", 0.0)  # it asks at each word whether it is to give way
+
     def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
         if job.priority < 0:
             return Counting(1).perform(job, observe, keep)
@@ -63,7 +71,7 @@ def test_a_job_whose_steps_are_done_is_finished_rather(store: JobStore, stage: s
 
     urgent: Job | None = None
     first = store.add("ann", asked())
-    with working(store, perform, lease_s=1.0):
+    with working(store, perform):
         eventually(state_of(store, first, JobState.SUCCEEDED))
         assert urgent is not None
         eventually(state_of(store, urgent, JobState.SUCCEEDED))
@@ -71,11 +79,12 @@ def test_a_job_whose_steps_are_done_is_finished_rather(store: JobStore, stage: s
 
 
 def test_a_paused_job_stops_at_its_next_step_and_goes_on_when_it_is_resumed(store: JobStore) -> None:
-    model = Counting(steps=30)
+    model = Counting(steps=30, waits_at=4)
     paused, other = store.add("ann", asked()), store.add("ann", asked())
-    with working(store, model.perform, lease_s=3.0, forget=model.objects.discard):
+    with working(store, model.perform, forget=model.objects.discard):
         eventually(lambda: len(model.taken) > 3)
         store.pause(paused.id)
+        model.go_on.set()
         waits = eventually(state_of(store, paused, JobState.QUEUED))
         assert (waits.held, waits.step) == (True, len(model.steps_of(paused, 1)))
         assert waits.progress == pytest.approx(waits.step / 30), "it stands where it stopped"
@@ -89,9 +98,9 @@ def test_a_paused_job_stops_at_its_next_step_and_goes_on_when_it_is_resumed(stor
 
 
 def test_a_worker_of_another_name_goes_on_where_one_that_stops_was(store: JobStore) -> None:
-    model = Counting(steps=20)
+    model = Counting(steps=20, waits_at=6)
     job = store.add("ann", asked())
-    with working(store, model.perform, name="here", forget=model.objects.discard):
+    with working(store, model.perform, name="here", forget=model.objects.discard, stop=model.go_on):
         eventually(lambda: len(model.taken) > 5)
     assert store.get(job.id).state is JobState.QUEUED
     with working(store, model.perform, name="there", forget=model.objects.discard):
