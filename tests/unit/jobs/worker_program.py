@@ -42,7 +42,7 @@ def perform(job: Job, observe: Observer, keep: Keep) -> Artifact:
 stop = threading.Event()
 stop_on_signals(stop)
 if os.environ.get("RUSHES_WITH_PARENT"):
-    stop_with_parent(stop, grace_s=2.0)
+    stop_with_parent(stop, grace_s=float(os.environ.get("GRACE_S", 60.0)))
 name = os.environ.get("RUSHES_WORKER_NAME", f"alone-{os.getpid()}")
 Worker(
     JobStore(url),
