@@ -77,6 +77,10 @@ class Server:
         if self._process is None:
             return
         pid = self._process.pid
+        # Stopped first: one that it started after a look at its children would outlive it.
+        os.kill(pid, signal.SIGSTOP)
+        while _state(pid) not in "TZ":
+            time.sleep(0.001)
         children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         for number in (pid, *children):
             with suppress(ProcessLookupError):
@@ -84,7 +88,7 @@ class Server:
         self._process.wait(60)
         self._process = None
         # The next server refuses to start beside one of them.
-        while any(Path(f"/proc/{child}").exists() for child in children):
+        while any(_state(child) != "Z" for child in children):
             time.sleep(0.01)
 
     def url(self) -> str:
@@ -116,6 +120,14 @@ def serving(bin: Path, *, durable: bool = False) -> Iterator[Server]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _state(pid: int) -> str:
+    """The letter that /proc has for what this process does; Z, as for a dead one nobody has asked after, without any."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
 
 
 def _as_somebody_else() -> dict[str, int]:
