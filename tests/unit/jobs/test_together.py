@@ -35,13 +35,13 @@ class Watched:
 
     def _hold(self, _connection: Connection) -> None:
         self._leading.set()
-        assert self._go_on.wait(30)
+        assert self._go_on.wait(60)
 
     def all_at_once(self, works: list[Callable[[Connection], object]]) -> list[object]:
         """What came of each of `works`, which wait together behind one that holds the turn."""
         with ThreadPoolExecutor(len(works) + 1) as pool:
             first = pool.submit(self.database.write_together, self._hold)
-            assert self._leading.wait(30)
+            assert self._leading.wait(60)
             told = [pool.submit(self.database.write_together, work) for work in works]
             while len(self.database._together._line) < len(works):
                 threading.Event().wait(0.01)
@@ -53,7 +53,7 @@ class Watched:
 
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Watched]:
-    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}", patience_s=10)
+    database = Database(f"sqlite:///{tmp_path / 'jobs.db'}", patience_s=60)
     database.write(lambda connection: connection.execute(text("CREATE TABLE seen (number INTEGER PRIMARY KEY)")))
     yield Watched(database)
     database.close()

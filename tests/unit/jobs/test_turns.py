@@ -34,7 +34,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def database(url: str) -> Iterator[Database]:
-    opened = Database(url, patience_s=10)
+    opened = Database(url, patience_s=60)
     opened.write(lambda connection: connection.execute(text("CREATE TABLE written (by TEXT)")))
     yield opened
     opened.close()
