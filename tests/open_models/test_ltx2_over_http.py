@@ -28,6 +28,7 @@ from over_http import (
     heard_for,
     lora_added,
     pictures,
+    rushes,
     text,
     warm,
 )
@@ -42,8 +43,12 @@ EIGHT_STEPS: dict[str, Any] = {"model": DISTILLED, "steps": None, "guidance_scal
 
 
 @pytest.fixture(scope="module")
-def server(tiny_folder: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("served")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("served")
+
+
+@pytest.fixture(scope="module")
+def server(tiny_folder: Callable[..., Path], folder: Path) -> Iterator[Server]:
     for id, kind in ((MODEL, SECOND), (DISTILLED, SECOND + tiny_ltx2.DISTILLED)):
         added(folder, id, "--accept-licence", "--from", tiny_folder(kind))
     _add_newest(folder, tiny_folder(THIRD))
@@ -163,6 +168,31 @@ def test_a_clip_is_looked_at_by_the_lora_that_was_taught_to(made: Make, plain: b
     named = {"loras": [{"name": name, "weight": 0.5}]}
     media = {member: clips[0] if member == "source_video" else [clips[0]]}
     assert made(model=NEWEST, media=media, extra_body=named)[1] not in films
+
+
+def test_such_a_film_is_answered_again_for_its_clip_and_lora_alone_and_replays_to_the_same_bytes(
+    made: Make, plain: bytes, folder: Path
+) -> None:
+    clip, other = text(plain), text(made(prompt="A rocket flies")[1])
+
+    def beside(clip: str, **more: Any) -> Any:
+        return made(model=NEWEST, media={"reference_videos": [clip]}, extra_body=more)
+
+    job, file = beside(clip)
+    for said in ({}, {"loras": [{"name": "Depth"}]}):
+        copy, copied = beside(clip, reuse=True, **said)
+        assert copy["reused"] is not None
+        assert copied == file
+    assert beside(other, reuse=True)[0]["reused"] is None
+    assert beside(clip, reuse=True, loras=[{"name": "depth", "weight": 0.5}])[0]["reused"] is None
+    assert json.loads(rushes(folder, "replay", job["id"], "--json"))["same"] is True
+
+
+def test_the_models_list_says_which_lora_looks_at_what(server: Server) -> None:
+    limits = {model["id"]: model["limits"] for model in server.ask("GET", "/v1/models").json()}
+    assert limits[NEWEST]["loras"]["reads"] == {"depth": "media.reference_videos", "redraw": "media.source_video"}
+    assert {"reference_videos", "source_video"} < limits[NEWEST]["media"].keys()
+    assert not {"reference_videos", "source_video"} & limits[MODEL]["media"].keys()
 
 
 def test_a_clip_that_ends_early_says_what_of_it_is_looked_at(made: Make, plain: bytes) -> None:
