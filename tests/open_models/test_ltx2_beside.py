@@ -93,16 +93,19 @@ def test_a_clip_whose_lora_looks_at_it_no_more_is_said_before_it_is_opened(card:
             verb(request)
 
 
+@pytest.mark.parametrize("shrunk", [1, 2])
 def test_a_large_film_looks_at_it_in_its_first_stage_as_the_librarys_pipeline_does(
-    two_stages: tuple[Card, Changes], monkeypatch: pytest.MonkeyPatch
+    two_stages: tuple[Card, Changes], monkeypatch: pytest.MonkeyPatch, shrunk: int
 ) -> None:
     card, worn = two_stages
+    card = replace(card, rules=card.rules.with_loras([replace(lora, shrunk=shrunk) for lora in card.rules.loras]))
     adapter = Ltx2Adapter(card)
     clip = film(1, 25).repeat(2, 1).repeat(2, 2)
+    seen = smaller(smaller(clip, 2), shrunk)
     request = large(card, media=ASKED["media"])
     state = adapter.prepare(adapter.encode(request, Inputs(references=(clip,))), 7)
     # With nothing held firmly all is noise.
-    loose = (Held(1, smaller(clip, 2), 0.0),)
+    loose = (Held(1, seen, 0.0),)
     noise = adapter.prepare(adapter.condition(small(card, **{**ASKED, "steps": 8, "negative_prompt": None}), loose), 7)
     drawn = [noise.latent_BNC, noise.sound_BNC]
     monkeypatch.setattr(
@@ -122,7 +125,8 @@ def test_a_large_film_looks_at_it_in_its_first_stage_as_the_librarys_pipeline_do
         num_frames=25,
         num_inference_steps=8,
         sigmas=[*DISTILLED_SIGMA_VALUES],
-        reference_conditions=[LTX2ReferenceCondition([Image.fromarray(frame) for frame in smaller(clip, 2)])],
+        reference_conditions=[LTX2ReferenceCondition([Image.fromarray(frame) for frame in seen])],
+        reference_downscale_factor=shrunk,
         output_type="latent",
         return_dict=False,
         **guidance_of_stock(adapter.guidance(1.0)),
