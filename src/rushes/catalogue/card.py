@@ -253,14 +253,17 @@ class Rules:
         return self.generate_audio if field == "generate_audio" else True
 
     def filled_by(self, card_rules: Rules) -> Rules:
-        """These rules with what they leave to the model taken from it: defaults, advice, sizes of files."""
+        """These rules with what they leave to the model taken from it: defaults, advice, sizes of files, LoRAs.
+
+        Not those that look at what these rules do not take.
+        """
         return replace(
             self,
             steps=_with_default(self.steps, card_rules.steps),
             guidance_scale=_with_default(self.guidance_scale, card_rules.guidance_scale),
             advised=self.advised or card_rules.advised,
             qualities=card_rules.qualities,  # no hosted model has such a choice
-            loras=card_rules.loras,
+            loras=tuple(lora for lora in card_rules.loras if lora.reads in (None, *self.media.taken())),
             lora_media=card_rules.lora_media,
             media=self.media.filled_by(card_rules.media),
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 
 from rushes.catalogue.card import Card, Choice, Limit, Rules, Weights
-from rushes.catalogue.inputs import Parties
+from rushes.catalogue.inputs import Parties, members_taken
 from rushes.catalogue.sizes import Size
 from rushes.catalogue.wording import listed, number
 from rushes.contract.media import Media
@@ -68,19 +68,20 @@ def settle_loras(asked: Sequence[Lora], parties: Parties, worn: str | None = Non
 def settle_readers(loras: tuple[Lora, ...], media: Media, parties: Parties) -> tuple[Lora, ...]:
     """`loras`, and the one that looks at what `media` bring, where none is named and one alone can be meant.
 
-    Raises MissingField, InvalidValue.
+    Raises MissingField, UnsupportedField, InvalidValue.
     """
     rules, model = parties[-1]
     readers = {lora.name: lora for lora in rules.loras if lora.reads in rules.lora_media}
     given = media.given()
-    for index, lora in enumerate(loras):
-        if lora.name in readers and readers[lora.name].reads not in given:
-            raise MissingField(
-                field=f"media.{readers[lora.name].reads}",
-                allowed="a clip",
-                model=model,
-                hint=f"the LoRA {lora.name} was taught to look at one: send it, or leave loras[{index}] out",
-            )
+    for lora in loras:  # by name, and no longer where the request has them
+        if lora.name not in readers or readers[lora.name].reads in given:
+            continue
+        wanted = f"media.{readers[lora.name].reads}"
+        if wanted not in members_taken(parties):
+            hint = f"it looks at {wanted}, which this model does not take: leave it out"
+            raise UnsupportedField(field="loras", given=lora.name, model=parties[0][1], hint=hint)
+        hint = f"the LoRA {lora.name} was taught to look at one: send it, or leave {lora.name} out of loras"
+        raise MissingField(field=wanted, allowed="a clip", model=model, hint=hint)
     for member in given:
         names = [name for name, lora in readers.items() if lora.reads == member]
         worn = [lora.name for lora in loras if lora.name in names]

@@ -198,6 +198,16 @@ def test_a_hosted_id_whose_clips_a_lora_looks_at_is_served_by_it() -> None:
         beside(media=CLIP, added=(REDRAW, refiner), model="Wan-AI/wan2.7-r2v")
 
 
+def test_a_hosted_id_neither_lists_nor_takes_one_that_looks_at_what_it_does_not_take() -> None:
+    hosted = "Wan-AI/wan2.7-r2v"
+    catalogue = Catalogue([replace(LTX, rules=LTX.rules.with_loras((*ADDED, DEPTH, REDRAW)))], {hosted: LTX.id})
+    names = [lora.name for lora in (*ADDED, DEPTH)]
+    said = limits(catalogue.find(hosted).rules)["loras"]
+    assert (said["names"], said["reads"]) == (names, {"depth": "media.reference_videos"})
+    with pytest.raises(UnsupportedField, match=r"loras: .*given redraw; model Wan-AI/wan2.7-r2v.*media.source_video"):
+        beside(Lora("redraw"), media=CLIP, added=(DEPTH, REDRAW, AddedLora("distilled", "0d")), model=hosted)
+
+
 @pytest.mark.parametrize(
     ("loras", "media", "added", "kind", "field", "reason"),
     [
@@ -205,7 +215,7 @@ def test_a_hosted_id_whose_clips_a_lora_looks_at_is_served_by_it() -> None:
         ([], CLIP, (REDRAW,), UnsupportedField, "media.reference_videos", "media.source_video"),
         ([], CLIP, (DEPTH, POSE), MissingField, "loras", "allowed: depth or pose; .*looked at by one of them: name it"),
         ([Lora("depth"), Lora("pose")], CLIP, (DEPTH, POSE), InvalidValue, "loras", "given depth and pose"),
-        ([Lora("depth")], Media(), (DEPTH,), MissingField, "media.reference_videos", r"leave loras\[0\] out"),
+        ([Lora("depth")], Media(), (DEPTH,), MissingField, "media.reference_videos", r"leave depth out of loras"),
         ([Lora("redraw")], CLIP, (DEPTH, REDRAW), MissingField, "media.source_video", "the LoRA redraw was taught"),
         ([], replace(CLIP, source_video="x"), (DEPTH, REDRAW), InvalidValue, "media.reference_videos", "one of them"),
         ([], replace(CLIP, reference_videos=("x", "y")), (DEPTH,), InvalidValue, "media.reference_videos", "at most 1"),
