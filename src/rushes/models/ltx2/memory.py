@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from rushes.models.kept import KeptNetworks
 
 ERROR = 0.2
-"""On a CPU the counted bytes are within this of the foretold (tests/open_models/test_ltx2_memory.py); not measured on a
-GPU."""
+"""On a CPU the counted bytes are within this of the foretold (tests/open_models/test_ltx2_residency.py); not measured
+on a GPU."""
 
 PIECES = 1024  # of a prompt, padded
 
@@ -87,9 +87,9 @@ def needs(
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a pass works on: `rows` prompts at once, tokens of the film with what is given behind it, and of sound.
+    """What a pass works on: `rows` prompts at once, tokens of the film with what stands behind it, and of sound.
 
-    `film` are those of the film alone.
+    `film` are those of the film alone; `held` where what is given makes each token have a time of its own.
     """
 
     rows: int
@@ -100,7 +100,10 @@ class Shape:
 
 
 def shape_of(request: ResolvedRequest, native: Native, layout: Layout, *, rows: int) -> Shape:
-    """The largest pass of a clip. What is given may stand in place of the film's own tokens: all of it is counted."""
+    """The largest pass of a clip, without what stands beside it.
+
+    What is given may stand in place of the film's own tokens: all of it is counted.
+    """
     frame = (native.height // layout.space) * (native.width // layout.space)
     media = request.media
     behind = len(media.frame_images) + 2 * len(media.frame_videos)

@@ -2,8 +2,9 @@
 
 The first stage makes the film at half its sides. Then the upsampler doubles the latent, film and sound get the noise of
 the first refining level, and the last part of the distilled schedule takes it out again, without guidance. What is
-given is given in both stages, each time at that stage's size; a given sound stays as it is. A checkpoint that was not
-distilled wears its makers' distilled LoRA for that part.
+given is given in both stages, each time at that stage's size; a given sound stays as it is. A clip that a LoRA looks at
+stands beside the first alone, and there alone the LoRA is worn. A checkpoint that was not distilled wears its makers'
+distilled LoRA for the second.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class Ltx2Condition:
 class Ltx2State:
     """condition   of the stage that the next step belongs to, or that the last one ended
     latent_BNC     of the film: a token for each place, frame by frame, and behind these one for each place of what is
-                   given beyond the first frame; float32, batch of one, never written to in place
+                   given beyond the first frame or stands beside it; float32, batch of one, never written to in place
     sound_BNC      of the sound, likewise
     seed           what later stages draw their noise by
     foreseen_BNC   the clean film as the last step saw it; for those who watch, and not saved
