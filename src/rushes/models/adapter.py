@@ -41,8 +41,8 @@ class Inputs:
     keyframes: tuple[tuple[int, Frames], ...] = ()  # (native frame, picture), no frame twice
     lead_in_THWC: Frames | None = None  # the clip to continue: the film begins with it, T below its native frames
     source_THWC: Frames | None = None  # the clip to edit, from the film's first frame on; it may be shorter
-    # Whom the film is about, at the native rate, T ≥ 1: squares (T, side, side, 3), or any shape where taken whole. Where
-    # it is laid over the film, a clip to follow: like `source_THWC`, in whole latent frames.
+    # Whom the film is about, at the native rate, T ≥ 1: squares (T, side, side, 3), or any shape where taken whole.
+    # Where it is laid over the film, a clip to follow: like `source_THWC`, in whole latent frames.
     references: tuple[Frames, ...] = ()
     sound: NDArray[np.float32] | None = None  # the film's sound from its beginning on: (samples, 2) at 48 kHz
     source_mask_THW: Frames | None = None  # where the clip to edit is made anew: above 127; None is everywhere
