@@ -83,7 +83,7 @@ def _added(settings: Settings) -> Iterator[Card]:
         name = card.display_name if entry.id == entry.like else entry.id
         weights = replace(card.weights, folder=str(entry.folder))
         licence = entry.licence or card.licence
-        rules = card.rules.with_loras(tuple(_loras(shelf, entry.id)))
+        rules = card.rules.with_loras(tuple(added_loras(shelf, entry.id)))
         yield replace(
             card,
             id=entry.id,
@@ -95,7 +95,7 @@ def _added(settings: Settings) -> Iterator[Card]:
         )
 
 
-def _loras(shelf: Shelf, id: str) -> Iterator[AddedLora]:
+def added_loras(shelf: Shelf, id: str) -> Iterator[AddedLora]:
     """The LoRAs of the model `id` whose files are there. One that is not as it was leaves its model as it is."""
     for entry in shelf.loras(id):
         fault = changed(entry.folder, entry.files, whole=False)

@@ -91,7 +91,10 @@ def test_one_that_was_taught_beside_a_clip_is_registered_with_the_member_it_look
     assert "allowed: another name for one that looks at a clip; model ltx-2.3" in error["message"]
     code, said = models("add-lora", "redraw", *to, half, "--reads", "media.source_video")
     assert (code, said["reads"], said["shrunk"]) == (0, "media.source_video", 2)
-    assert models("info", "ltx-2.3")[1]["loras"] == [said]
+    info = models("info", "ltx-2.3")[1]
+    assert info["loras"] == [said]
+    assert info["limits"]["loras"]["reads"] == {"redraw": "media.source_video"}
+    assert "source_video" in info["limits"]["media"]
     rules = build_catalogue(Settings.load({"data": data}, environ={})).find("ltx-2.3").card.rules
     (lora,) = rules.loras
     assert (lora.reads, lora.shrunk) == ("source_video", 2)

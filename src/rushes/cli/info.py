@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rushes.cli.exits import explained
@@ -46,7 +47,11 @@ def info(id: Id, data: Data = None, as_json: AsJson = False) -> None:
             **({"seen_at": weights.commit} if weights.commit else {}),
         }
         if entry is not None:
+            from rushes.assemble import added_loras
+
             said |= {**entry_said(entry), "loras": [lora_said(lora) for lora in loras]}
+            # What it takes by them is among its limits.
+            card = replace(card, rules=card.rules.with_loras(tuple(added_loras(shelf, entry.id))))
         _show(said, card, as_json)
         if not as_json:
             for lora in loras:
@@ -70,9 +75,10 @@ def _packaged(id: str) -> Card | None:
 def _show(said: dict[str, Any], card: Card, as_json: bool) -> None:
     """All of it with every limit, or a line for each; LoRAs have lines of their own."""
     from rushes.catalogue.limits import limits
+    from rushes.catalogue.loras import worn_always
 
     if as_json:
-        print(json.dumps({**said, "limits": limits(card.rules)}, ensure_ascii=False))
+        print(json.dumps({**said, "limits": limits(card.rules, worn_always(card))}, ensure_ascii=False))
         return
     for name, value in said.items():
         if name != "loras":
