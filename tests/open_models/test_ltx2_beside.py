@@ -16,7 +16,7 @@ from diffusers.pipelines.ltx2.utils import DISTILLED_SIGMA_VALUES
 from elsewhere import go_on_elsewhere, to_the_end
 from parts_in_memory import counted
 from PIL import Image
-from small_requests import SIDE, film, picture, small
+from small_requests import SIDE, film, picture, small, sound
 from test_blocks_visit import ACCELERATOR, visits
 from tiny_cards import copied, folder_of, with_weights
 from tiny_ltx2 import DISTILLED, SECOND
@@ -71,6 +71,20 @@ def test_the_film_follows_the_clip_by_whichever_member_it_came(card: Card) -> No
     films = [state.latent_BNC[:, :places] for state in (one, other, none)]
     assert not any(torch.equal(films[at], films[at - 1]) for at in range(3))
     assert len(list(adapter.decode(one))) == len(list(adapter.decode(none)))
+
+
+def test_a_film_follows_a_clip_and_a_sound_at_once(card: Card) -> None:
+    adapter = Ltx2Adapter(card)
+    both = Inputs(references=(film(1, 9),), sound=sound(5, 1.0))
+    media = replace(ASKED["media"], audio_inputs=("y",))
+    one, quiet, alone = (
+        made(adapter, inputs, media=media) for inputs in (both, replace(both, sound=None), replace(both, references=()))
+    )
+    places = one.condition.numbers.places
+    assert torch.equal(one.sound_BNC, one.condition.given["sound"])
+    assert one.latent_BNC.shape[1] == places + 2 * 4
+    for other in (quiet, alone):
+        assert not torch.equal(one.latent_BNC[:, :places], other.latent_BNC[:, :places])
 
 
 def test_a_clip_that_is_looked_at_smaller_has_whole_places_too(tiny_card: TinyCard, tmp_path: Path) -> None:
