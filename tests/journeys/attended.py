@@ -70,7 +70,7 @@ class Attended:
             WORKER,
             count=count,
             environment={**self.environment, **armed, **environment},
-            grace_s=10.0,
+            grace_s=30.0,
             tick_s=0.3,
         )
         host.start()
@@ -103,10 +103,15 @@ class Attended:
             program.send_signal(signal.SIGCONT)
             program.terminate()
             try:
-                program.wait(20)
+                program.wait(60)
             finally:
                 program.kill()
                 program.stdin.close()
+
+    def stands(self, mark: Path) -> bool:
+        """Whether the process that left `mark` at a failpoint is stopped there: it leaves it a moment before."""
+        pid = mark.read_text() if mark.exists() else ""
+        return bool(pid) and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
     def ask(self, request: ResolvedRequest = REQUEST, **more: int) -> Job:
         return self.store.add("ann", request, **more)
@@ -123,12 +128,12 @@ class Attended:
         """As if the time had gone by. A short lease would not do for workers that are stopped: their hearts beat often,
         and one stopped in the middle of a beat holds the only write lock of SQLite.
         """
-        connection = sqlite3.connect(self.data / "jobs.db", timeout=10)
+        connection = sqlite3.connect(self.data / "jobs.db", timeout=60)
         with connection:
             connection.execute("UPDATE jobs SET lease_until = 1 WHERE state = 'running'")
         connection.close()
 
-    def ended(self, job: Job, within_s: float = 60.0) -> Job:
+    def ended(self, job: Job, within_s: float = 120.0) -> Job:
         return eventually(lambda: (now := self.store.get(job.id)).state.final and now, within_s)
 
     def types(self, job: Job) -> list[str]:

@@ -79,7 +79,7 @@ def test_killed_when_it_has_just_given_the_job_back(attended: Attended, undistur
     here = tmp_path / "here"
     job = attended.ask()
     with attended.alone("leaves", f"step:4:stop:{here},released:1:kill") as worker:
-        eventually(here.exists)
+        eventually(lambda: attended.stands(here))
         worker.send_signal(signal.SIGTERM)
         worker.send_signal(signal.SIGCONT)
         assert worker.wait(60) == -signal.SIGKILL

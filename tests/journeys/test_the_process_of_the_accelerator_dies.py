@@ -66,8 +66,8 @@ def test_one_that_is_stopped_in_a_beat_does_not_keep_the_database_from_the_other
 ) -> None:
     asleep = tmp_path / "asleep"
     job = attended.ask()
-    with kept(attended, by, f"beating:3:stop:{asleep}", RUSHES_LEASE_S="2"):
-        eventually(asleep.exists)
+    with kept(attended, by, f"beating:3:stop:{asleep}", RUSHES_LEASE_S="6"):
+        eventually(lambda: attended.stands(asleep))
         assert is_locked(attended), "else this would show nothing"
         following = attended.ask()
         attended.ended(job)
@@ -82,8 +82,8 @@ def test_one_that_is_stopped_in_a_claim_is_ended_though_no_lease_says_so(
 ) -> None:
     asleep = tmp_path / "asleep"
     job = attended.ask()
-    with attended.by_hand(f"claiming:1:stop:{asleep}", RUSHES_LEASE_S="2"):
-        eventually(asleep.exists)
+    with attended.by_hand(f"claiming:1:stop:{asleep}", RUSHES_LEASE_S="6"):
+        eventually(lambda: attended.stands(asleep))
         assert is_locked(attended)
         attended.ended(job)
     done = attended.insist_on_one_outcome(job, undisturbed)
@@ -97,10 +97,10 @@ def test_rushes_worker_told_to_leave_gives_back_and_leaves_nobody_behind(
     here = tmp_path / "here"
     job = attended.ask()
     with attended.by_hand(f"step:4:stop:{here}") as program:
-        eventually(lambda: here.exists() and here.read_text())
+        eventually(lambda: attended.stands(here))
         program.send_signal(number)
         subprocess.run(["kill", "-CONT", here.read_text()], check=True)
-        assert program.wait(20) == 0
+        assert program.wait(60) == 0
     left = attended.store.get(job.id)
     assert (left.state, left.crashes) == (JobState.QUEUED, 0)
     assert left.checkpoint is not None
