@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from test_restart import eventually
@@ -33,7 +33,8 @@ def traced(pids: list[int], log: Path, *asked: str) -> Iterator[None]:
         def attached() -> bool:
             if tracer.poll() is not None:
                 raise AssertionError(tracer.communicate()[1])
-            return all(f"TracerPid:\t{tracer.pid}\n" in status for pid in pids for status in statuses(pid))
+            told = f"TracerPid:\t{tracer.pid}\n"
+            return all(told in status for pid in pids for status in statuses(pid))
 
         try:
             eventually(attached)
@@ -43,4 +44,10 @@ def traced(pids: list[int], log: Path, *asked: str) -> Iterator[None]:
 
 
 def statuses(pid: int) -> list[str]:
-    return [(task / "status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    """What is told of each thread of a process; of those that end meanwhile, nothing."""
+    found = []
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with suppress(OSError):
+                found.append((task / "status").read_text())
+    return found

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -19,12 +18,12 @@ from tempfile import TemporaryDirectory
 import httpx
 import pytest
 from doors import PATIENCE_S, Doors
-from test_restart import HERE, QUICK, Served, eventually
+from test_restart import HERE, QUICK, Served, eventually, free_port
 
 MIB = 1 << 20
 DISK_BYTES = 192 * MIB  # room for the ballast, too
 LOW_WATER_BYTES = 8 * MIB
-SLOW = {**QUICK, "prompt": "slow 0.3"}
+SLOW = {**QUICK, "prompt": "slow 0.3", "steps": 50}
 PRIVATE = ("unshare", "--mount")
 
 
@@ -38,8 +37,7 @@ class OnSmallDisk(Served):
     """`rushes serve` that alone sees the small disk which is mounted on `disk`."""
 
     def __init__(self, data: Path, disk: Path, **environment: str) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         disk.mkdir(parents=True, exist_ok=True)
         script = f'mount -t tmpfs -o size={DISK_BYTES} small "$0" && exec "$@"'
         serve = [sys.executable, str(HERE / "small_rushes.py"), "serve", "--port", str(port), "--data", str(data)]

@@ -77,7 +77,7 @@ def test_killed_while_a_file_goes_out_the_rest_is_got_from_the_next(doors: Doors
         doors.kill()
     doors.open()
     served = doors.ready()
-    rest = httpx.get(served.video(id)["outputs"]["video_url"], headers={"range": f"bytes={len(got)}-"})
+    rest = served.client.get(served.video(id)["outputs"]["video_url"], headers={"range": f"bytes={len(got)}-"})
     assert rest.status_code == 206
     assert hashlib.sha256(got + rest.content).hexdigest() == done["made"]["sha256"]
     doors.close()

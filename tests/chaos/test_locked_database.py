@@ -17,7 +17,7 @@ from test_restart import QUICK, eventually
 from rushes.jobs.database import PATIENCE_S as WAITS_S
 
 HELD_S = (3.0, 10.0, 40.0) if LONG else (3.0,)
-RUNNING = {**QUICK, "prompt": "slow 0.3"}
+RUNNING = {**QUICK, "prompt": "slow 0.3", "steps": 20}
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ CALLS = OF_THE_DATABASE | OF_FILES
 """Who makes which: SQLite writes and syncs by the first two; the storage of artifacts and checkpoints by the others."""
 
 NTH = range(1, 21) if LONG else (2,)
-RUNNING = {**QUICK, "prompt": "slow 0.2"}
+RUNNING = {**QUICK, "prompt": "slow 0.2", "steps": 20}
 
 
 @contextmanager

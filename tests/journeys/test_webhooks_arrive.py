@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 from served import FAILING, PATIENCE_S, QUICK, TINY, read_banner
+from test_restart import eventually, free_port
 
 HERE = Path(__file__).parent
 GUIDE = HERE.parents[1] / "docs" / "guides" / "webhooks.md"
@@ -45,7 +46,7 @@ class Rushes:
             try:
                 ready = re.search(r"ready on (\S+)", read_banner(process.stdout))
                 assert ready, self.data.with_suffix(".log").read_text()
-                with httpx.Client(base_url=ready[1], timeout=20) as client:
+                with httpx.Client(base_url=ready[1], timeout=60) as client:
                     yield client
             finally:
                 process.send_signal(signal.SIGTERM)
@@ -69,12 +70,6 @@ def completed(client: httpx.Client, id: str) -> None:
     raise AssertionError(f"not within {PATIENCE_S} s")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 @contextmanager
 def receiver_of_the_guide(port: int, secret: str) -> Iterator[subprocess.Popen[str]]:
     (program,) = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
@@ -87,12 +82,19 @@ def receiver_of_the_guide(port: int, secret: str) -> Iterator[subprocess.Popen[s
         text=True,
     )
     try:
+        eventually(lambda: listens(port))  # a message that finds nobody is sent again after minutes
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert process.stdout is not None
         process.stdout.close()
+
+
+def listens(port: int) -> bool:
+    with suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def told(receiver: subprocess.Popen[str]) -> list[str]:
@@ -125,7 +127,7 @@ def test_the_end_of_a_video_reaches_the_receiver_of_the_guide_even_after_a_resta
 
 def due_now(data: Path) -> None:
     """As if the minutes until the next try had gone by."""
-    connection = sqlite3.connect(data / "jobs.db", timeout=10)
+    connection = sqlite3.connect(data / "jobs.db", timeout=60)
     with connection:
         changed = connection.execute("UPDATE deliveries SET next_at = 1, lease_until = NULL WHERE state = 'pending'")
         assert changed.rowcount == 1
