@@ -17,7 +17,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 PYTHONS = ("1.5.35", "2.42.0", "3.1.1")
 TYPESCRIPT = "ts"

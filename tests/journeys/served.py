@@ -47,7 +47,7 @@ class Server:
         return self.bare(verb, path, {"Authorization": f"Bearer {key or self.key}"}, **more)
 
     def bare(self, verb: str, path: str, headers: dict[str, str], **more: Any) -> httpx.Response:
-        return httpx.request(verb, self.url + path, headers=headers, timeout=20, **more)
+        return httpx.request(verb, self.url + path, headers=headers, timeout=60, **more)
 
     def create(self, **body: Any) -> str:
         reply = self.ask("POST", "/v2/videos", json=body)

@@ -21,7 +21,7 @@ from PIL import Image
 from served import REAL, Server, serving
 from small_requests import picture
 
-LOADING_S = 300
+LOADING_S = 720
 """The first clip waits for a worker that imports torch, on whatever machine this is."""
 
 SOUND_HZ = 48_000
