@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from rushes.storage.local import LocalStorage
     from rushes.videos import Videos
 
+
+# A door in a thread of this process answers late while the machine is busy; five seconds are httpx's own patience.
+for wait in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, wait, 60.0)
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # Under nohup. What tests start would be deaf to the end of its terminal too; a handler is not handed down.
@@ -43,7 +48,7 @@ def listening(app: FastAPI) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
 
 @pytest.fixture(scope="module")
