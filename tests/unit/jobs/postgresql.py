@@ -123,7 +123,7 @@ def serving(bin: Path, *, durable: bool = False) -> Iterator[Server]:
 
 
 def _state(pid: int) -> str:
-    """The letter that /proc has for what this process does; Z, as for a dead one nobody has asked after, without any."""
+    """The letter that /proc has for what this process does; Z, as for a dead one not yet asked after, without any."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
