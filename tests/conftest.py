@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from rushes.storage.local import LocalStorage
     from rushes.videos import Videos
 
+
+# An example may take longer than the fifth of a second that hypothesis allows, and making one, too, on a busy machine.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 # A door in a thread of this process answers late while the machine is busy; five seconds are httpx's own patience.
 for wait in ("connect", "read", "write", "pool"):
