@@ -62,10 +62,10 @@ decode.decode_image(Path(sys.argv[1]).read_bytes(), ImageLimits(max_scans=10**9)
 
 
 def slow_jpeg() -> bytes:
-    """A progressive JPEG that takes a processor a minute: its last scan is there thousands of times more."""
+    """A progressive JPEG that takes a processor a minute: its last scan is there a hundred thousand times more."""
     whole = image(corners(640, 640), "JPEG", progressive=True)
     last = whole.rindex(b"\xff\xda")
-    return whole[:-2] + whole[last:-2] * 6000 + whole[-2:]
+    return whole[:-2] + whole[last:-2] * 120_000 + whole[-2:]
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def running(pid: int) -> bool:
         return False
 
 
-def until(condition: Any, patience_s: float = 20.0) -> None:
+def until(condition: Any, patience_s: float = 120.0) -> None:
     end = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < end, "it never came to that"
@@ -155,7 +155,7 @@ def test_a_warm_process_that_is_stuck_is_replaced(fresh: None, slow: bytes, monk
     stuck = zygote()
     monkeypatch.setattr(decode, "OVERDUE_S", 0.2)
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(told, slow, Cost(wall_s=1))
+        asked = threads.submit(told, slow, Cost(wall_s=3))
         until(lambda: children(stuck))
         os.kill(stuck, signal.SIGSTOP)
         with pytest.raises(MediaTooComplex):
@@ -185,7 +185,7 @@ def test_a_file_is_opened_to_its_end_when_every_process_is_told_to_stop(fresh: N
     decode.walls()
     warm = zygote()
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(told, slow, Cost(wall_s=1))
+        asked = threads.submit(told, slow, Cost(wall_s=3))
         until(lambda: children(warm))
         for process in (warm, *children(warm)):
             os.kill(process, signal.SIGTERM)
@@ -217,7 +217,7 @@ def test_no_more_than_a_few_children_run_at_once(fresh: None, slow: bytes) -> No
             most = max(most, len(children(zygote())))
             time.sleep(0.005)
     assert most == AT_ONCE
-    assert children(zygote()) == []
+    until(lambda: not children(zygote()))
 
 
 @needs_proc
