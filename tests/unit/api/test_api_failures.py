@@ -106,7 +106,7 @@ def test_a_body_that_never_says_how_long_it_is(client: httpx.Client) -> None:
 
 
 def test_a_client_that_waits_to_be_let_in_is_refused_before_it_sends(client: httpx.Client) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=5) as raw:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60) as raw:
         raw.sendall(
             b"POST /v2/videos HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
             b"content-length: 5000000\r\nexpect: 100-continue\r\n\r\n"
@@ -126,7 +126,7 @@ def test_a_client_that_waits_to_be_let_in_is_refused_before_it_sends(client: htt
     ids=["words", "tls", "path", "header", "length"],
 )
 def test_what_is_no_http_is_answered_in_the_envelope_too(client: httpx.Client, said: bytes) -> None:
-    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=5) as raw:
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=60) as raw:
         raw.sendall(said)
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     head, _, body = answer.partition(b"\r\n\r\n")

@@ -53,7 +53,7 @@ def history(jobs: JobStore, storage: LocalStorage, tmp_path: Path) -> None:
     for _ in range(3):
         asked = VideoRequest(model=CARD.id, prompt="a fox runs through deep snow", steps=20)
         finished(jobs, storage, claimed(jobs, videos.create("local", asked).id), tmp_path)
-    connection = sqlite3.connect(tmp_path / "jobs.db", timeout=10)
+    connection = sqlite3.connect(tmp_path / "jobs.db", timeout=60)
     with connection:
         connection.execute("UPDATE jobs SET claimed_at = finished_at - ?", (RUN_S,))
     connection.close()

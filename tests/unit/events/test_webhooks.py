@@ -256,7 +256,7 @@ def test_killed_between_the_answer_and_the_mark_it_tells_again_under_the_same_id
         killed = subprocess.run(
             [sys.executable, "-c", CALLER, str(tmp_path), str(receiver.port)],
             env={**os.environ, "RUSHES_FAILPOINT": "told:1:kill", "PYTHONPATH": str(Path(__file__).parent)},
-            timeout=60,
+            timeout=120,
         )
         assert killed.returncode == -9
         first = receiver.next()

@@ -61,7 +61,7 @@ class Receiver:
     url: str = ""
     port: int = 0
 
-    def next(self, within_s: float = 30) -> Heard:
+    def next(self, within_s: float = 120) -> Heard:
         return self.heard.get(timeout=within_s)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
@@ -69,7 +69,7 @@ class Receiver:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         self.heard.put(Heard(handler.path, dict(handler.headers.items()), body))
         if answer == "hold":
-            self.held.wait(30)
+            self.held.wait(120)
         if answer == "reset":
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         if isinstance(answer, str):
@@ -106,7 +106,7 @@ def receiving(*answers: Any) -> Iterator[Receiver]:
         finally:
             receiver.held.set()
             server.shutdown()
-            thread.join(10)
+            thread.join(60)
 
 
 class Owing:
@@ -125,7 +125,7 @@ class Owing:
 
     def rows(self) -> list[dict[str, Any]]:
         """The table, with `in_s`: seconds until the next try."""
-        connection = sqlite3.connect(self.file, timeout=10)
+        connection = sqlite3.connect(self.file, timeout=60)
         connection.row_factory = sqlite3.Row
         asked = (
             "SELECT *, next_at - (julianday('now') - 2440587.5) * 86400.0 AS in_s FROM deliveries ORDER BY created_at"
@@ -135,7 +135,7 @@ class Owing:
         return rows
 
     def say(self, statement: str) -> None:
-        connection = sqlite3.connect(self.file, timeout=10)
+        connection = sqlite3.connect(self.file, timeout=60)
         with connection:
             connection.execute(statement)
         connection.close()
@@ -169,7 +169,7 @@ def calling(
     )
 
 
-def eventually(holds: Callable[[], Any], within_s: float = 30.0) -> Any:
+def eventually(holds: Callable[[], Any], within_s: float = 120.0) -> Any:
     deadline = threading.Event()
     timer = threading.Timer(within_s, deadline.set)
     timer.daemon = True
