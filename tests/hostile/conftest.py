@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -89,6 +90,7 @@ def outcome(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         patch.chdir(scratch)
         decode.close()  # the next warm process stands in `scratch`, and writes there if it writes anywhere
         decode.walls()
+        gc.collect()  # what an earlier test has left open may be closed at any time, and its memory given back
         before = _descriptors()
         started_bytes = _peak_bytes(anew=True)
         result = Outcome()

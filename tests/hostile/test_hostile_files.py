@@ -70,7 +70,8 @@ def test_memory_hardly_grows_over_the_whole_corpus(outcome: Outcome) -> None:
 
 def test_nothing_is_left_on_disk_and_nothing_left_open_or_running(outcome: Outcome) -> None:
     assert outcome.left_on_disk == []
-    assert outcome.descriptors[0] == outcome.descriptors[1]
+    before, after = outcome.descriptors
+    assert after <= before, "a door of an earlier test may have been shut meanwhile"
     assert outcome.children == ""
 
 
