@@ -190,7 +190,7 @@ def test_a_disk_that_gets_full_at_any_moment_is_said_and_leaves_nothing(tmp_path
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parents[1] / "src"), str(here)])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     said = done.stdout.splitlines()

@@ -152,7 +152,7 @@ def test_gone_on_with_in_another_process(attempts: Attempts, undisturbed: str) -
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here), str(here / "models")])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [undisturbed]

@@ -11,7 +11,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("rushes_with_tiny.py")
 TINY = "test/tiny"
 SMALL = ("--model", TINY, "--width", "96", "--height", "64", "--seconds", "1", "--fps", "15")
-PATIENCE_S = 60
+PATIENCE_S = 180
 
 
 def environment(data: Path) -> dict[str, str]:

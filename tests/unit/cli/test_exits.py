@@ -75,7 +75,7 @@ def test_signals_are_heard_as_before_once_the_command_is_done() -> None:
 
 def run(folder: Path, encoding: str, *arguments: str | bytes) -> subprocess.CompletedProcess[bytes]:
     env = environment(folder / "data") | {"PYTHONIOENCODING": encoding}
-    return subprocess.run([sys.executable, PROGRAM, *arguments], cwd=folder, env=env, capture_output=True, timeout=60)
+    return subprocess.run([sys.executable, PROGRAM, *arguments], cwd=folder, env=env, capture_output=True, timeout=180)
 
 
 def test_a_terminal_without_our_signs_shows_question_marks_in_their_place(tmp_path: Path) -> None:
@@ -99,6 +99,6 @@ def test_output_that_cannot_be_written_is_said_beside_it(tmp_path: Path) -> None
             env=environment(tmp_path),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=180,
         )
     assert (done.returncode, done.stderr) == (1, b"rushes: No space left on device\n")

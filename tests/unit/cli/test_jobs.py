@@ -43,7 +43,7 @@ def worker(tmp_path: Path, store: JobStore) -> Iterator[None]:
     process = started(tmp_path, "worker")
     yield
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Server:
 
     def ask(self, verb: str, path: str, **more: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        return httpx.request(verb, self.url + path, headers=headers, timeout=20, **more)
+        return httpx.request(verb, self.url + path, headers=headers, timeout=60, **more)
 
     def finished(self, id: str) -> dict[str, Any]:
         job: dict[str, Any] = {}
@@ -189,7 +189,7 @@ def test_the_address_that_is_told_is_one_that_answers(host: str) -> None:
             pytest.skip("no IPv6 here")
     with listener(host, 0) as listening:
         told = reachable(host).strip("[]")
-        socket.create_connection((told, listening.getsockname()[1]), timeout=5).close()
+        socket.create_connection((told, listening.getsockname()[1]), timeout=60).close()
 
 
 @pytest.mark.parametrize(

@@ -35,5 +35,5 @@ def test_it_starts_as_many_as_it_is_told(flags: tuple[str, ...], variable: str, 
         assert children() == count
     finally:
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     assert process.returncode == 0, said

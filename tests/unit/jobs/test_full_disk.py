@@ -22,7 +22,7 @@ def test_on_a_full_disk_the_ballast_lets_a_person_cancel_and_nothing_is_lost(tmp
         if subprocess.run([*private, "true"], capture_output=True).returncode != 0:
             pytest.skip("no mount of one's own is allowed here")
     argv = [*private, "sh", "-c", ON_SMALL_DISK, "sh", tmp_path, sys.executable, PROGRAM]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "bare: the disk that holds the job database is full",

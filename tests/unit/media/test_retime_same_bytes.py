@@ -48,7 +48,7 @@ def made(sizes: list[tuple[int, int]], *switches: str) -> list[str]:
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(here.parents[2] / "src"), str(here)])},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()

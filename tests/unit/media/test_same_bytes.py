@@ -46,7 +46,7 @@ def hashes(path: Path, *switches: str, **environment: str) -> list[str]:
         env=os.environ | {"PYTHONPATH": paths} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.split()

@@ -42,7 +42,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_what_a_living_one
         assert len({mine, *folders}) == 3
 
         os.kill(workers[0].pid, signal.SIGKILL if sys.platform != "win32" else signal.SIGTERM)
-        workers[0].wait(timeout=30)
+        workers[0].wait(timeout=120)
         assert folders[0].exists()
         own_scratch(root, "another", ended.append)
         assert ended == (["first"] if BOOT_ID.exists() else [])
@@ -53,7 +53,7 @@ def test_what_a_killed_process_left_goes_at_the_next_start_and_what_a_living_one
     finally:
         for worker in workers:
             worker.kill()
-            worker.wait(timeout=30)
+            worker.wait(timeout=120)
             if worker.stdout:
                 worker.stdout.close()
 
@@ -102,7 +102,7 @@ def test_many_that_start_at_once_all_get_a_folder_of_their_own(tmp_path: Path) -
         subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    assert [worker.communicate(timeout=60)[0] for worker in started] == ["True\n"] * 4
+    assert [worker.communicate(timeout=180)[0] for worker in started] == ["True\n"] * 4
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
