@@ -159,7 +159,7 @@ class WanAdapter(ResidentAdapter):
     def _read(self, prompt: str) -> torch.Tensor:
         """What the text encoder makes of a prompt; the last ones are kept, and need no encoder."""
         if prompt not in self._words:
-            self._words[prompt] = embedded(prompt, self.parts.tokenizer, self.parts.text_encoder)
+            self._words[prompt] = embedded(prompt, self.parts.tokenizer, self.parts.text_encoder, self.device)
             if len(self._words) > PROMPTS_KEPT:
                 self._words.popitem(last=False)
         self._words.move_to_end(prompt)

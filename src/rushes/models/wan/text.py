@@ -17,10 +17,11 @@ def cleaned(prompt: str) -> str:
     return " ".join(html.unescape(html.unescape(ftfy.fix_text(prompt))).split())
 
 
-def embedded(prompt: str, tokenizer: Any, text_encoder: Any) -> torch.Tensor:
+def embedded(prompt: str, tokenizer: Any, text_encoder: Any, device: torch.device) -> torch.Tensor:
     """What the text encoder makes of `prompt`: (pieces, width), as many rows as the prompt has pieces.
 
-    The transformer reads `MOST_PIECES` rows, zeros behind these (`padded`). A state keeps the short form.
+    The transformer reads `MOST_PIECES` rows, zeros behind these (`padded`). A state keeps the short form. The encoder
+    computes on `device`, wherever its weights wait.
     """
     read = tokenizer(
         [cleaned(prompt)],
@@ -31,7 +32,6 @@ def embedded(prompt: str, tokenizer: Any, text_encoder: Any) -> torch.Tensor:
         return_attention_mask=True,
         return_tensors="pt",
     )
-    device = text_encoder.device
     # The padding goes through the encoder too: its length moves the last bits of what comes out before it.
     hidden = text_encoder(read.input_ids.to(device), read.attention_mask.to(device)).last_hidden_state
     return hidden[0, : int(read.attention_mask.sum())].clone()
