@@ -98,8 +98,8 @@ def _pixels(frames_THWC: Frames, crf: int, device: torch.device) -> Tensor:
 
 
 def _levels(frames_THWC: Frames, device: torch.device) -> Tensor:
-    levels = torch.from_numpy(np.ascontiguousarray(frames_THWC)).to(torch.float32).permute(3, 0, 1, 2)[None].to(device)
-    return levels / 127.5 - 1.0
+    levels = torch.from_numpy(np.ascontiguousarray(frames_THWC)).to(device).to(torch.float32)
+    return levels.permute(3, 0, 1, 2)[None] / 127.5 - 1.0
 
 
 def _places(item: Held, latent: Tensor, numbers: Numbers, layout: Layout) -> Tensor:
