@@ -94,7 +94,7 @@ def generate(
         ),
     ] = None,
     reference_video: Annotated[
-        Files, typer.Option(metavar="VIDEO", help="Who or what to show.", rich_help_panel=MEDIA)
+        Files, typer.Option(metavar="VIDEO", help="Who or what to show, or a clip to follow.", rich_help_panel=MEDIA)
     ] = None,
     audio_input: Annotated[
         Files,
